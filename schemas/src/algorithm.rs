@@ -1,0 +1,167 @@
+//! The algorithms by name, and the parameters each takes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A learning algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// The mean of the target.
+    Mean,
+    /// Least squares; of minimum norm (on standardised features) where columns depend on each other.
+    Linear,
+    /// Least squares with α‖w‖² on standardised features.
+    Ridge,
+    /// Least squares with both penalties, by coordinate descent.
+    ElasticNet,
+}
+
+/// A numeric parameter of an algorithm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParamSpec {
+    /// Its name in `params`.
+    pub name: &'static str,
+    /// Its value when not given.
+    pub default: f64,
+    /// Smallest allowed value.
+    pub min: f64,
+    /// Largest allowed value.
+    pub max: f64,
+}
+
+/// Parameter values by name.
+pub type Params = BTreeMap<String, f64>;
+
+/// Why an algorithm or its parameters were refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AlgorithmError {
+    /// No such algorithm.
+    #[error("no algorithm `{name}`{hint}")]
+    Unknown {
+        /// The wrong name.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// The algorithm has no such parameter.
+    #[error("`{algorithm}` has no parameter `{name}`{hint}")]
+    UnknownParam {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The wrong name.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A parameter's value lies outside its range.
+    #[error("parameter `{name}` of `{algorithm}` is {value}; it must lie between {min} and {max}")]
+    Range {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The refused value.
+        value: f64,
+        /// Smallest allowed.
+        min: f64,
+        /// Largest allowed.
+        max: f64,
+    },
+}
+
+const ALPHA: ParamSpec = ParamSpec { name: "alpha", default: 1.0, min: 0.0, max: 1e12 };
+const L1_RATIO: ParamSpec = ParamSpec { name: "l1_ratio", default: 0.5, min: 0.0, max: 1.0 };
+const TOLERANCE: ParamSpec = ParamSpec { name: "tolerance", default: 1e-6, min: 1e-15, max: 1.0 };
+const ITERATIONS: ParamSpec = ParamSpec { name: "max_iterations", default: 1_000.0, min: 1.0, max: 1e6 };
+
+impl Algorithm {
+    /// All algorithms with their names.
+    pub const ALL: [(Algorithm, &'static str); 4] = [
+        (Algorithm::Mean, "mean"),
+        (Algorithm::Linear, "linear"),
+        (Algorithm::Ridge, "ridge"),
+        (Algorithm::ElasticNet, "elastic_net"),
+    ];
+
+    /// The name in specs.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(a, _)| *a == self).map_or("", |(_, name)| name)
+    }
+
+    /// The algorithm called `name`.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Unknown`] with the nearest right name.
+    pub fn parse(name: &str) -> Result<Algorithm, AlgorithmError> {
+        let found = Self::ALL.iter().find(|(_, known)| *known == name);
+        found.map(|(algorithm, _)| *algorithm).ok_or_else(|| AlgorithmError::Unknown {
+            name: name.to_owned(),
+            hint: crate::suggest::hint(name, Self::ALL.iter().map(|(_, known)| *known)),
+        })
+    }
+
+    /// The parameters it takes.
+    pub fn params(self) -> &'static [ParamSpec] {
+        match self {
+            Algorithm::Mean | Algorithm::Linear => &[],
+            Algorithm::Ridge => &[ALPHA],
+            Algorithm::ElasticNet => &[ALPHA, L1_RATIO, TOLERANCE, ITERATIONS],
+        }
+    }
+
+    /// Whether fits come out of sufficient statistics that add up over rows.
+    pub fn is_mergeable(self) -> bool {
+        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge)
+    }
+
+    /// Checks the given values against what the algorithm takes.
+    ///
+    /// # Errors
+    /// [`AlgorithmError`] for an unknown name or a value out of range (NaN is out of every range).
+    pub fn check(self, params: &Params) -> Result<(), AlgorithmError> {
+        for (name, value) in params {
+            let known = self.params().iter().find(|spec| spec.name == name);
+            let spec = known.ok_or_else(|| AlgorithmError::UnknownParam {
+                algorithm: self.name(),
+                name: name.clone(),
+                hint: crate::suggest::hint(name, self.params().iter().map(|spec| spec.name)),
+            })?;
+            if !(spec.min..=spec.max).contains(value) {
+                return Err(AlgorithmError::Range {
+                    algorithm: self.name(),
+                    name: spec.name,
+                    value: *value,
+                    min: spec.min,
+                    max: spec.max,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of the parameter `name`: the given one, or its default (zero when the algorithm has none so called).
+    pub fn param(self, params: &Params, name: &str) -> f64 {
+        let default = || self.params().iter().find(|spec| spec.name == name).map_or(0.0, |s| s.default);
+        params.get(name).copied().unwrap_or_else(default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_names_and_values_are_refused_with_the_right_ones() {
+        assert!(Algorithm::parse("rigde").unwrap_err().to_string().contains("`ridge`"));
+        let check = |name: &str, value| {
+            Algorithm::Ridge.check(&Params::from([(name.to_owned(), value)])).map_err(|e| e.to_string())
+        };
+        assert_eq!(check("alpha", 1.0), Ok(()));
+        assert!(check("alfa", 1.0).unwrap_err().contains("`alpha`"));
+        assert!(check("alpha", -1.0).unwrap_err().contains("between"));
+        assert!(check("alpha", f64::NAN).is_err());
+        assert!((Algorithm::Ridge.param(&Params::new(), "alpha") - 1.0).abs() < f64::EPSILON);
+    }
+}

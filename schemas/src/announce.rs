@@ -1,0 +1,44 @@
+//! What workers say of themselves, once a second and when asked.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Pulls packs and lands fits.
+    Trainer,
+    /// Answers predictions.
+    Predictor,
+}
+
+impl Role {
+    /// The name in subjects and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Trainer => "trainer",
+            Role::Predictor => "predictor",
+        }
+    }
+}
+
+/// A worker's word about itself. Silence for three seconds means it is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Its name, unique among living workers.
+    pub worker: String,
+    /// What it does.
+    pub role: Role,
+    /// Its release.
+    pub version: String,
+    /// Packs or requests it can work on at once.
+    pub slots: u32,
+    /// Those it is working on.
+    pub busy: u32,
+    /// Whether it has caught up with the ledger and can answer.
+    pub ready: bool,
+    /// Whether it is leaving: send it nothing more.
+    pub draining: bool,
+    /// Fits in its catalog (predictors).
+    pub fits: u64,
+}

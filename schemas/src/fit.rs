@@ -1,0 +1,122 @@
+//! A fit: what training one scope yields. Immutable, self-contained, named by its fingerprint.
+
+use serde::{Deserialize, Serialize};
+
+use crate::algorithm::Algorithm;
+use crate::feature::Feature;
+use crate::scope::Scope;
+use crate::window::Window;
+
+/// Everything needed to predict with a fit and to say where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The slice it was made from.
+    pub scope: Scope,
+    /// The time span of that slice.
+    pub window: Window,
+    /// Its name, see [`crate::fingerprint`].
+    pub fingerprint: String,
+    /// The column it predicts.
+    pub target: String,
+    /// How raw columns become the design matrix.
+    pub inputs: Vec<Input>,
+    /// The algorithm that made it.
+    pub algorithm: Algorithm,
+    /// What the algorithm found.
+    pub parameters: Parameters,
+    /// Rows behind it.
+    pub counts: Counts,
+    /// Its scores on the newest part of the window; `None` when no rows were held out.
+    pub metrics: Option<Metrics>,
+}
+
+/// One input of a fit: one or more columns of the design matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// One number per row.
+    Number(Feature),
+    /// A 0/1 column for each category, in this order; a text not among them is all zeros.
+    OneHot {
+        /// The text column.
+        column: String,
+        /// The known texts.
+        categories: Vec<String>,
+    },
+}
+
+impl Input {
+    /// Columns of the design matrix it fills.
+    pub fn width(&self) -> usize {
+        match self {
+            Input::Number(_) => 1,
+            Input::OneHot { categories, .. } => categories.len(),
+        }
+    }
+
+    /// The raw column it reads.
+    pub fn column(&self) -> &str {
+        match self {
+            Input::Number(feature) => feature.column(),
+            Input::OneHot { column, .. } => column,
+        }
+    }
+}
+
+/// The names of the design columns: `distance`, `weekday(time_hour)`, `plane=A320`.
+pub fn design_names(inputs: &[Input]) -> Vec<String> {
+    let names = |input: &Input| match input {
+        Input::Number(feature) => vec![feature.to_string()],
+        Input::OneHot { column, categories } => {
+            categories.iter().map(|category| format!("{column}={category}")).collect()
+        }
+    };
+    inputs.iter().flat_map(names).collect()
+}
+
+/// What an algorithm found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Parameters {
+    /// ŷ = intercept + Σ coefficient · column, in the features' own units; a mean has no coefficients.
+    Linear {
+        /// The prediction where all columns are zero.
+        intercept: f64,
+        /// One per design column.
+        #[serde(with = "crate::packed")]
+        coefficients: Vec<f64>,
+    },
+}
+
+/// How many rows stand behind a fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows of the slice.
+    pub rows: u64,
+    /// Those without a null in target, features or time.
+    pub complete_rows: u64,
+    /// Those it learned from.
+    pub train_rows: u64,
+    /// Those it was scored on.
+    pub holdout_rows: u64,
+}
+
+/// Scores on held-out rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// √(Σ(y − ŷ)²/n).
+    pub rmse: f64,
+    /// Σ|y − ŷ|/n.
+    pub mae: f64,
+    /// 1 − Σ(y − ŷ)²/Σ(y − ȳ)²; NaN where the held-out target does not vary.
+    pub r2: f64,
+}
+
+/// Where a landed fit's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FitRef {
+    /// The fit's name.
+    pub fingerprint: String,
+    /// The blob that holds it: BLAKE3 of its bytes, 64 hex digits.
+    pub blob: String,
+    /// Its place in the blob.
+    pub index: u32,
+}

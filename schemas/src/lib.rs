@@ -1,0 +1,40 @@
+//! Scopeforge's words as types: what is trained, how it is named, and what travels.
+//!
+//! This crate is pure: no clock, no I/O, no async. Everything else may depend on it.
+//!
+//! | module | words |
+//! |---|---|
+//! | [`scope`], [`window`], [`pattern`], [`time`] | which slice of a data set: scope, window, pattern grammar |
+//! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
+//! | [`fit`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
+//! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
+//! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
+//! | [`column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
+//! | [`envelope`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
+
+pub mod algorithm;
+pub mod announce;
+pub mod blob;
+pub mod campaign;
+pub mod catalog;
+pub mod channel;
+pub mod column;
+pub mod dead;
+pub mod envelope;
+pub mod feature;
+pub mod fingerprint;
+pub mod fit;
+pub mod limits;
+pub mod name;
+pub mod outcome;
+pub mod pack;
+pub mod packed;
+pub mod pattern;
+pub mod predict;
+pub mod scope;
+pub mod spec;
+pub mod subjects;
+pub mod suggest;
+pub mod text;
+pub mod time;
+pub mod window;

@@ -1,0 +1,49 @@
+//! Every bound in one place, each with the reason for its size.
+
+/// Characters in a model, channel or worker name: fits a subject token and a file name.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// Dimensions of one model. A scope's level is a bit set of them.
+pub const DIMENSIONS_MAX: usize = 16;
+
+/// Features of one model, before one-hot expansion.
+pub const FEATURES_MAX: usize = 1_000;
+
+/// Columns of a design matrix after one-hot expansion: its Gram matrix is 32 MiB at this width.
+pub const DESIGN_WIDTH_MAX: usize = 2_048;
+
+/// Bytes of a model spec file.
+pub const SPEC_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of one `--scope` pattern.
+pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
+
+/// Scopes one campaign may plan. At about 100 bytes each this is 1 GiB in the planner.
+pub const CAMPAIGN_SCOPES_MAX: usize = 10_000_000;
+
+/// Bytes of scope text one pack may carry: with incumbents it stays below the broker's 1 MiB message limit.
+pub const PACK_BYTES_MAX: usize = 256 * 1024;
+
+/// Scopes one pack may carry, so that its landing stays below the broker's 1 MiB message limit.
+pub const PACK_SCOPES_MAX: usize = 1_000;
+
+/// Times a pack is delivered before it is set aside as dead.
+pub const DELIVERIES_MAX: i64 = 5;
+
+/// Rows of one prediction request.
+pub const PREDICT_ROWS_MAX: usize = 100_000;
+
+/// Bytes of one prediction request over HTTP.
+pub const PREDICT_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of one message to a predictor: the broker's default limit of 1 MiB less room for headers.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
+
+/// Characters of a failure reason kept in the ledger.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// Failed scopes named in a campaign record; all of them stay in the ledger.
+pub const FAILED_NAMED_MAX: usize = 100;
+
+/// Campaigns a channel keeps, newest last: the record stays below 512 KiB.
+pub const CHANNEL_CAMPAIGNS_MAX: usize = 10_000;

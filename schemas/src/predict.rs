@@ -1,0 +1,101 @@
+//! What gateway and predictors say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::column::Column;
+use crate::scope::Scope;
+
+/// Rows to predict, by columns, for one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PredictRequest {
+    /// The model.
+    pub model: String,
+    /// The channel whose fits answer.
+    pub channel: String,
+    /// Number of rows; every column has as many.
+    pub rows: u32,
+    /// Dimensions (texts), features (numbers, texts, times).
+    pub columns: Vec<NamedColumn>,
+}
+
+/// A column with its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NamedColumn {
+    /// As in the source.
+    pub name: String,
+    /// The values.
+    pub column: Column,
+}
+
+/// A predictor's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum PredictReply {
+    /// The rows' predictions, errors among them.
+    Done(Predictions),
+    /// Nothing could be predicted.
+    Refused(Refusal),
+}
+
+/// Predictions by row.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// One per row; NaN where `errors` has the row.
+    #[serde(with = "crate::packed")]
+    pub values: Vec<f64>,
+    /// Per row the index into `fits`, or [`NO_FIT`].
+    #[serde(with = "crate::packed")]
+    pub fit_of: Vec<u32>,
+    /// The fits that answered.
+    pub fits: Vec<UsedFit>,
+    /// Rows without a prediction, ascending.
+    pub errors: Vec<RowError>,
+}
+
+/// In [`Predictions::fit_of`]: no fit answered this row.
+pub const NO_FIT: u32 = u32::MAX;
+
+/// A fit that answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsedFit {
+    /// The scope it was made from.
+    pub scope: Scope,
+    /// Which fallback level that is, 0 the most exact.
+    pub level: u8,
+    /// Its name.
+    pub fingerprint: String,
+    /// The campaign that landed it.
+    pub campaign: String,
+    /// When, milliseconds since 1970.
+    pub trained_at_ms: i64,
+}
+
+/// Why one row has no prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowError {
+    /// The row's index in the request.
+    pub row: u32,
+    /// The field at fault, if one is.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Why a whole request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The broker has no such model.
+    #[error("no model `{model}`")]
+    NoModel {
+        /// The name asked for.
+        model: String,
+    },
+    /// The request contradicts itself.
+    #[error("bad request: {problem}")]
+    BadRequest {
+        /// What is wrong.
+        problem: String,
+    },
+    /// The predictor has all the work it can hold.
+    #[error("the predictor is overloaded")]
+    Overloaded,
+}

@@ -1,0 +1,104 @@
+//! Where messages go. Scopes never become subject tokens: a broker's cost grows with its subjects.
+
+use serde::{Deserialize, Serialize};
+
+/// Work-queue stream of packs.
+pub const JOBS_STREAM: &str = "JOBS";
+/// Stream of landings.
+pub const LEDGER_STREAM: &str = "LEDGER";
+/// Stream of dead packs and max-delivery advisories.
+pub const DEAD_STREAM: &str = "DEAD";
+
+/// Key-value bucket of model specs, by model name.
+pub const MODELS_BUCKET: &str = "models";
+/// Key-value bucket of campaign records, by campaign.
+pub const CAMPAIGNS_BUCKET: &str = "campaigns";
+/// Key-value bucket of channels, by `model.channel`.
+pub const CHANNELS_BUCKET: &str = "channels";
+
+/// All packs.
+pub const JOBS: &str = "jobs.>";
+/// All landings.
+pub const LEDGER: &str = "ledger.>";
+/// All dead packs.
+pub const DEAD: &str = "dead.>";
+/// The broker's word that a pack was delivered too often.
+pub const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.*";
+/// An empty message here tells idle trainers that there is work.
+pub const WAKE: &str = "wake.jobs";
+/// All announcements.
+pub const ANNOUNCE: &str = "announce.*.*";
+/// A message here makes every worker announce itself at once, to the reply subject if there is one.
+pub const ROLL_CALL: &str = "rollcall";
+
+/// How urgent a campaign's packs are. Trainers take all of one kind before the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before everything else.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// When nothing else waits.
+    Low,
+}
+
+impl Priority {
+    /// All priorities, most urgent first.
+    pub const ALL: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+
+    /// Its name: the last token of its subject, and its consumer's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::High => "high",
+            Priority::Normal => "normal",
+            Priority::Low => "low",
+        }
+    }
+
+    /// Where its packs go.
+    pub fn subject(self) -> String {
+        format!("jobs.{}", self.name())
+    }
+
+    /// The durable consumer that hands its packs to trainers.
+    pub fn consumer(self) -> String {
+        format!("trainers_{}", self.name())
+    }
+}
+
+/// Where the landing of one pack goes; at most one message ever lands there.
+pub fn landing(model: &str, campaign: &str, pack: u32) -> String {
+    format!("ledger.{model}.{campaign}.{pack}")
+}
+
+/// All landings of one campaign.
+pub fn campaign_landings(model: &str, campaign: &str) -> String {
+    format!("ledger.{model}.{campaign}.*")
+}
+
+/// All landings of one model.
+pub fn model_landings(model: &str) -> String {
+    format!("ledger.{model}.*.*")
+}
+
+/// Where dead packs of one priority go.
+pub fn dead(priority: &str) -> String {
+    format!("dead.{priority}")
+}
+
+/// The predictor's own subject.
+pub fn infer(worker: &str) -> String {
+    format!("infer.{worker}")
+}
+
+/// Where a worker announces itself.
+pub fn announce(role: &str, worker: &str) -> String {
+    format!("announce.{role}.{worker}")
+}
+
+/// The key of a channel in its bucket.
+pub fn channel_key(model: &str, channel: &str) -> String {
+    format!("{model}.{channel}")
+}
