@@ -1,1 +1,3 @@
-//! x
+//! How Scopeforge's words travel and rest.
+
+pub mod objects;
