@@ -101,6 +101,11 @@ impl<B: AsRef<[u8]>> Blob<B> {
         u32_at(self.bytes.as_ref(), 4) as usize
     }
 
+    /// Its bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.as_ref().len()
+    }
+
     /// Whether the blob holds no fit.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,4 +1,5 @@
-//! What gateway and predictors say to each other.
+//! What gateway and predictors say to each other: a message is a list of requests, its answer the list of replies in
+//! the same order (or one refusal, when the message itself is unreadable or cannot be taken).
 
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +75,24 @@ pub struct UsedFit {
 pub struct RowError {
     /// The row's index in the request.
     pub row: u32,
+    /// What kind of trouble it is.
+    pub kind: RowErrorKind,
     /// The field at fault, if one is.
     pub field: Option<String>,
     /// What is wrong with it.
     pub message: String,
+}
+
+/// Who has to act on a row's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowErrorKind {
+    /// The caller: a value is missing or of the wrong kind.
+    Invalid,
+    /// The trainer: no level of the row's scope has a fit.
+    NoFit,
+    /// The operator: the fit is there but its bytes cannot be had, or are damaged.
+    Unavailable,
 }
 
 /// Why a whole request was refused.

@@ -1,1 +1,15 @@
-fn main() {}
+//! `worker train` pulls packs and lands fits; `worker infer` answers prediction batches.
+
+use clap::Parser;
+use worker::args::{Cli, Role};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    runtime::telemetry::init(&cli.log)?;
+    let shutdown = runtime::shutdown::on_signals()?;
+    match cli.role {
+        Role::Train(args) => worker::train::run(cli.connection, args, shutdown).await,
+        Role::Infer(args) => worker::infer::run(cli.connection, args, shutdown).await,
+    }
+}

@@ -1,3 +1,37 @@
-//! How Scopeforge's words travel and rest.
+//! How Scopeforge's words travel and rest. The only crate that names async-nats or redis.
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
+//! | [`jobs`], [`lease`], [`dead`], [`lag`] | the work queue: publish, pull, renew, set aside, measure |
+//! | [`ledger`], [`catalog`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
+//! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
+//! | [`store`], [`objects`] | where fits rest: memory, files, S3, Redis |
+//! | [`fits`] | the listing of a model's fits |
+//! | [`presence`], [`rpc`] | who is alive, and request-reply |
+//! | [`retry`], [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
+pub mod broker;
+pub mod bucket;
+pub mod campaigns;
+pub mod catalog;
+pub mod channels;
+pub mod clock;
+pub mod dead;
+pub mod fits;
+pub mod ids;
+pub mod jobs;
+pub mod keeper;
+pub mod lag;
+pub mod lease;
+pub mod ledger;
+pub mod mirror;
 pub mod objects;
+pub mod presence;
+pub mod retry;
+pub mod rpc;
+pub mod settings;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;
+pub mod topology;

@@ -31,7 +31,9 @@ pub enum OpenError {
         scheme: String,
     },
     /// The store's settings are incomplete.
-    #[error("{url}: the store's settings are not complete (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL)")]
+    #[error(
+        "{url}: the store's settings are not complete (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL)"
+    )]
     Settings {
         /// The URL.
         url: String,

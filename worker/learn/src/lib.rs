@@ -1,1 +1,37 @@
-//! x
+//! Learning algorithms: arrays in, fit out, and predict.
+//!
+//! Pure and single-threaded: no clock, no I/O, no async. The only crate that names linfa.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
+//! | [`moments`] | counts, means and cross products that add up over rows |
+//! | [`linear`], [`elastic_net`] | the algorithms, one file per family |
+//! | [`fit`] | which algorithm a spec asks for, and running it |
+//! | [`predict`], [`metrics`] | predictions by columns, and their scores |
+//!
+//! Every number is an `f64`. A design has one row per row of the table and one column per design column of the
+//! inputs (see [`schemas::fit::design_names`]); rows of the table are named by `u32` indices.
+
+pub mod block;
+pub mod design;
+pub mod elastic_net;
+mod error;
+pub mod fit;
+pub mod linear;
+pub mod metrics;
+pub mod moments;
+pub mod predict;
+mod semidefinite;
+mod standard;
+mod vector;
+
+pub use block::Block;
+pub use design::{Design, DesignError};
+pub use elastic_net::{ElasticNetParams, elastic_net};
+pub use error::LearnError;
+pub use fit::{Method, prune};
+pub use linear::{mean, ridge};
+pub use metrics::score;
+pub use moments::{Moments, Scratch};
+pub use predict::{PredictError, predict};

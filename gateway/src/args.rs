@@ -1,0 +1,47 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use runtime::settings::Connection;
+use runtime::telemetry::LogArgs;
+
+/// Answers predictions over HTTP, each row from the right fit.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "gateway",
+    version,
+    about,
+    after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 gateway --listen 0.0.0.0:8080\n  curl -s localhost:8080/v1/models"
+)]
+pub struct Cli {
+    /// Address to listen on; port 0 takes a free one and logs it
+    #[arg(long, env = "SCOPEFORGE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Longest time from a request to its answer, in milliseconds
+    #[arg(long, env = "SCOPEFORGE_DEADLINE_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    pub deadline_ms: u64,
+    /// Requests that may wait for one predictor; more are answered 503 at once
+    #[arg(long, env = "SCOPEFORGE_WAITING_MAX", default_value_t = 1_024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub waiting_max: u32,
+    /// Seconds to finish open requests after the first SIGTERM
+    #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
+    pub grace_seconds: u64,
+    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
+    #[arg(long, env = "SCOPEFORGE_REPLICAS", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
+    /// Where broker and store are
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Logging
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,236 @@
+//! One request over many predictors: rows are grouped by scope, sent to the predictor that each scope prefers,
+//! and the answers joined in the order of the rows.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use runtime::presence::Table;
+use schemas::column::Column;
+use schemas::limits::MESSAGE_BYTES_MAX;
+use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
+use schemas::scope::Scope;
+use schemas::spec::ModelSpec;
+use tokio::time::Instant;
+
+use crate::lanes::{LaneError, Lanes};
+use crate::route::{favourite, preference};
+
+/// Why rows could not be predicted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DispatchError {
+    /// No predictor is alive.
+    #[error("no predictor is ready; start one with `worker infer`")]
+    Nobody,
+    /// The last predictor that was asked did not answer.
+    #[error(transparent)]
+    Lane(#[from] LaneError),
+    /// A predictor refused the request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A row is too large for any message.
+    #[error("one row takes {row_bytes} bytes, more than the {MESSAGE_BYTES_MAX} that a message may have")]
+    RowTooLarge {
+        /// Its size.
+        row_bytes: usize,
+    },
+}
+
+/// What to predict.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The model.
+    pub spec: &'a ModelSpec,
+    /// The channel.
+    pub channel: &'a str,
+    /// The rows, by columns.
+    pub columns: &'a [NamedColumn],
+    /// Which of the columns' rows to predict.
+    pub rows: &'a [u32],
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// Predicts `order.rows`; the result has one entry for each of them, in their order.
+///
+/// # Errors
+/// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
+pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<Predictions, DispatchError> {
+    let workers: Vec<String> = table.predictors().into_iter().map(|word| word.worker).collect();
+    if workers.is_empty() {
+        return Err(DispatchError::Nobody);
+    }
+    lanes.keep(&workers);
+    let rows_max = rows_per_message(order.columns)?;
+    let until = Instant::now() + order.limit;
+    let shares = shares(&order, &workers);
+    let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
+    let asked =
+        parts.map(|(key, places)| {
+            let rows: Vec<u32> = places.iter().map(|place| order.rows[*place as usize]).collect();
+            let request = request(&order, &rows);
+            let workers = &workers;
+            async move {
+                Ok::<_, DispatchError>((places, ask(lanes, table, (key, workers), request, until).await?))
+            }
+        });
+    Ok(join(order.rows.len(), try_join_all(asked).await?))
+}
+
+/// Asks the predictor that `key` prefers, then once the next one.
+async fn ask(
+    lanes: &Lanes,
+    table: &Table,
+    (key, workers): (u64, &[String]),
+    request: PredictRequest,
+    until: Instant,
+) -> Result<Predictions, DispatchError> {
+    let candidates = preference(key, workers);
+    let mut last = DispatchError::Nobody;
+    for (tried, worker) in candidates.into_iter().take(2).enumerate() {
+        // The first may use half of the time that is left, so that there is some for the second.
+        let now = Instant::now();
+        let half = now + until.saturating_duration_since(now) / 2;
+        let limit = if tried == 0 && workers.len() > 1 { half } else { until };
+        match lanes.ask(worker, request.clone(), limit).await {
+            Ok(PredictReply::Done(predictions)) => return Ok(predictions),
+            Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
+            Err(error) => {
+                tracing::warn!("{error}");
+                if matches!(error, LaneError::Gone { .. }) {
+                    table.forget(worker);
+                }
+                last = error.into();
+            }
+        }
+    }
+    Err(last)
+}
+
+/// The places in `order.rows` by the predictor their scope prefers, each with the key of its first row.
+fn shares(order: &Order, workers: &[String]) -> Vec<(u64, Vec<u32>)> {
+    let mut shares: Vec<Option<(u64, Vec<u32>)>> = vec![None; workers.len()];
+    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::new();
+    let texts: Vec<(&str, &schemas::column::TextColumn)> = order
+        .spec
+        .scope
+        .dimensions
+        .iter()
+        .filter_map(|name| {
+            let texts = order.columns.iter().filter(|named| named.name == *name);
+            texts
+                .filter_map(|named| match &named.column {
+                    Column::Text(text) => Some((name.as_str(), text)),
+                    _ => None,
+                })
+                .next()
+        })
+        .collect();
+    let mut codes = Vec::with_capacity(texts.len());
+    for (place, row) in (0u32..).zip(order.rows) {
+        codes.clear();
+        codes.extend(texts.iter().map(|(_, text)| text.codes[*row as usize]));
+        let (key, worker) = *known.entry(codes.clone()).or_insert_with(|| {
+            let fixed = texts.iter().filter_map(|(name, text)| Some((*name, text.get(*row as usize)?)));
+            let key = Scope::new(fixed).stable_hash();
+            (key, favourite(key, workers).unwrap_or_default())
+        });
+        shares[worker].get_or_insert_with(|| (key, Vec::new())).1.push(place);
+    }
+    shares.into_iter().flatten().collect()
+}
+
+fn request(order: &Order, rows: &[u32]) -> PredictRequest {
+    let columns = order.columns.iter();
+    PredictRequest {
+        model: order.spec.name.clone(),
+        channel: order.channel.to_owned(),
+        rows: rows.len() as u32,
+        columns: columns
+            .map(|named| NamedColumn { name: named.name.clone(), column: named.column.take(rows) })
+            .collect(),
+    }
+}
+
+/// How many rows of these columns fit into one message.
+fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
+    let mut fixed = 1_024;
+    let mut row_bytes = 0;
+    for named in columns {
+        fixed += named.name.len() + 64;
+        match &named.column {
+            Column::Number(_) | Column::Time(_) => row_bytes += 8,
+            Column::Text(text) => {
+                row_bytes += 4;
+                fixed += text.values.iter().map(|value| value.len() + 5).sum::<usize>();
+            }
+        }
+    }
+    // Long or many texts can outgrow a message by themselves: then each row travels with few others.
+    let left = MESSAGE_BYTES_MAX.saturating_sub(fixed);
+    match left / row_bytes.max(1) {
+        0 => Err(DispatchError::RowTooLarge { row_bytes: fixed + row_bytes }),
+        rows => Ok(rows),
+    }
+}
+
+/// Puts partial answers back into the order of the rows.
+fn join(rows: usize, parts: Vec<(&[u32], Predictions)>) -> Predictions {
+    let mut whole =
+        Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
+    for (places, part) in parts {
+        let fits: Vec<u32> = part
+            .fits
+            .into_iter()
+            .map(|fit| {
+                let known = whole.fits.iter().position(|other| *other == fit);
+                known.unwrap_or_else(|| {
+                    whole.fits.push(fit);
+                    whole.fits.len() - 1
+                }) as u32
+            })
+            .collect();
+        for ((place, value), fit) in places.iter().zip(part.values).zip(part.fit_of) {
+            whole.values[*place as usize] = value;
+            whole.fit_of[*place as usize] = fits.get(fit as usize).copied().unwrap_or(NO_FIT);
+        }
+        whole.errors.extend(part.errors.into_iter().filter_map(|error| {
+            let place = *places.get(error.row as usize)?;
+            Some(schemas::predict::RowError { row: place, ..error })
+        }));
+    }
+    whole.errors.sort_by_key(|error| error.row);
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::predict::UsedFit;
+
+    fn used(scope: &str) -> UsedFit {
+        UsedFit {
+            scope: Scope::new([("carrier", scope)]),
+            level: 0,
+            fingerprint: scope.into(),
+            campaign: "c".into(),
+            trained_at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn answers_come_back_in_the_order_of_the_rows_and_fits_are_named_once() {
+        let part = |values: Vec<f64>, fits: Vec<UsedFit>, fit_of: Vec<u32>| Predictions {
+            values,
+            fit_of,
+            fits,
+            errors: Vec::new(),
+        };
+        let first = part(vec![1.0, 3.0], vec![used("UA"), used("DL")], vec![1, 0]);
+        let second = part(vec![0.0, f64::NAN], vec![used("UA")], vec![0, NO_FIT]);
+        let whole = join(4, vec![(&[1, 3][..], first), (&[0, 2][..], second)]);
+        assert_eq!(whole.fits, [used("UA"), used("DL")]);
+        assert_eq!((&whole.values[..2], whole.values[3]), (&[0.0, 1.0][..], 3.0));
+        assert_eq!(whole.fit_of, [0, 1, NO_FIT, 0]);
+    }
+}

@@ -1,0 +1,40 @@
+//! Whether the gateway lives and can answer, and its numbers.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use crate::app::Shared;
+use crate::problem::Problem;
+
+/// The process runs.
+pub(super) async fn alive() -> Json<Value> {
+    Json(json!({"status": "alive"}))
+}
+
+/// Predictions can be answered: the broker is connected and a predictor is ready.
+pub(super) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+    if !app.broker.is_connected() {
+        return Err(Problem::unavailable(format!("the broker at {} does not answer", app.broker.address())));
+    }
+    if !(app.models.is_ready() && app.channels.is_ready() && app.campaigns.is_ready()) {
+        return Err(Problem::unavailable("models and channels are still being read"));
+    }
+    match app.table.predictors().len() {
+        0 => Err(Problem::unavailable("no predictor is ready; start one with `worker infer`")),
+        predictors => Ok(Json(json!({"status": "ready", "predictors": predictors}))),
+    }
+}
+
+/// Numbers for Prometheus.
+pub(super) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
+    match app.lag().await {
+        Ok(lag) => app.metrics.queue(&lag),
+        // The other numbers are wanted most when the broker is away.
+        Err(error) => tracing::warn!("{:#}", anyhow::Error::from(error)),
+    }
+    let text = app.metrics.text().map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+}

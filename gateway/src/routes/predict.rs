@@ -1,0 +1,152 @@
+//! `POST /v1/models/{model}/predict`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use schemas::channel::LIVE;
+use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
+use schemas::time::format_ms;
+use serde::Serialize;
+
+use crate::app::Shared;
+use crate::dispatch::{DispatchError, Order, dispatch};
+use crate::lanes::LaneError;
+use crate::problem::{Problem, RowProblem};
+use crate::rows::{Rows, RowsError};
+
+/// Rows at fault that a refusal names; a caller mends them by kind, not one by one.
+const ERRORS_NAMED_MAX: usize = 100;
+
+/// An answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    /// One per row; `null` where `errors` has the row.
+    predictions: Vec<Option<f64>>,
+    fits: Vec<FitUsed>,
+    /// Per row the index into `fits`; `null` where `errors` has the row.
+    fit_of: Vec<Option<u32>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<RowProblem>,
+}
+
+/// A fit that answered.
+#[derive(Debug, Serialize)]
+struct FitUsed {
+    scope: String,
+    level: u8,
+    fingerprint: String,
+    campaign: String,
+    trained_at: String,
+}
+
+impl From<UsedFit> for FitUsed {
+    fn from(used: UsedFit) -> Self {
+        FitUsed {
+            scope: used.scope.to_string(),
+            level: used.level,
+            fingerprint: used.fingerprint,
+            campaign: used.campaign,
+            trained_at: format_ms(used.trained_at_ms),
+        }
+    }
+}
+
+pub(super) async fn predict(
+    State(app): State<Shared>,
+    Path(model): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Answer>, Problem> {
+    let body = body.map_err(unreadable)?;
+    let spec = app.model(&model)?;
+    let parsed = Rows::parse(&body, &spec).map_err(|error| match error {
+        RowsError::TooMany => Problem::too_large(error.to_string()),
+        RowsError::Json(_) | RowsError::Empty => Problem::bad_request(error.to_string()),
+    })?;
+    drop(body);
+    let channel = parsed.channel.as_deref().unwrap_or(LIVE);
+    schemas::name::check("channel", channel).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let bad: Vec<u32> = parsed.errors.iter().map(|error| error.row).collect();
+    let rows: Vec<u32> = (0..parsed.rows as u32).filter(|row| bad.binary_search(row).is_err()).collect();
+    let mut answer = Predictions::default();
+    if !rows.is_empty() {
+        let order =
+            Order { spec: &spec, channel, columns: &parsed.columns, rows: &rows, limit: app.deadline };
+        answer = dispatch(&app.lanes, &app.table, order).await.map_err(|error| refused(&error))?;
+    }
+    let whole = spread(parsed.rows, &rows, answer, parsed.errors);
+    app.metrics.rows(&model, parsed.rows - whole.errors.len(), whole.errors.len());
+    if whole.errors.len() == parsed.rows {
+        return Err(all_failed(&whole.errors));
+    }
+    Ok(Json(Answer {
+        predictions: whole.values.iter().map(|value| value.is_finite().then_some(*value)).collect(),
+        fits: whole.fits.into_iter().map(FitUsed::from).collect(),
+        fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
+        errors: whole.errors.into_iter().map(RowProblem::from).collect(),
+    }))
+}
+
+/// The answers for `rows` in their places among all rows, with the errors found before.
+fn spread(all: usize, rows: &[u32], answer: Predictions, mut errors: Vec<RowError>) -> Predictions {
+    let mut whole = Predictions {
+        values: vec![f64::NAN; all],
+        fit_of: vec![NO_FIT; all],
+        fits: answer.fits,
+        errors: Vec::new(),
+    };
+    for ((row, value), fit) in rows.iter().zip(answer.values).zip(answer.fit_of) {
+        whole.values[*row as usize] = value;
+        whole.fit_of[*row as usize] = fit;
+    }
+    let moved = |error: RowError| Some(RowError { row: *rows.get(error.row as usize)?, ..error });
+    errors.extend(answer.errors.into_iter().filter_map(moved));
+    errors.sort_by_key(|error| error.row);
+    whole.errors = errors;
+    whole
+}
+
+fn unreadable(error: BytesRejection) -> Problem {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(format!(
+            "a request has at most {} MiB; send the rows in several",
+            schemas::limits::PREDICT_BODY_BYTES_MAX / 1024 / 1024
+        )),
+        _ => Problem::bad_request(error.body_text()),
+    }
+}
+
+/// The status that fits every row's error.
+fn all_failed(errors: &[RowError]) -> Problem {
+    let only = |kind: RowErrorKind| errors.iter().all(|error| error.kind == kind);
+    let first = errors.first().map(|error| error.message.as_str()).unwrap_or_default();
+    let detail = |what: &str| format!("{what}: row {}: {first}", errors.first().map_or(0, |error| error.row));
+    let problem = if only(RowErrorKind::NoFit) {
+        Problem::not_found(detail("no row has a fit"))
+    } else if only(RowErrorKind::Unavailable) {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fit unavailable", detail("fits cannot be read"))
+    } else {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no usable row", detail("no row can be predicted"))
+    };
+    let named = errors.iter().take(ERRORS_NAMED_MAX).cloned().map(RowProblem::from).collect();
+    Problem { errors: named, ..problem }
+}
+
+fn refused(error: &DispatchError) -> Problem {
+    match error {
+        DispatchError::Nobody | DispatchError::Lane(LaneError::Gone { .. } | LaneError::Full { .. }) => {
+            Problem::unavailable(error.to_string())
+        }
+        DispatchError::Lane(LaneError::Late { .. }) => {
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed out", error.to_string())
+        }
+        DispatchError::Lane(LaneError::Garbled { .. }) => {
+            Problem::new(StatusCode::BAD_GATEWAY, "bad gateway", error.to_string())
+        }
+        DispatchError::Refused(Refusal::NoModel { .. }) => Problem::not_found(error.to_string()),
+        DispatchError::Refused(Refusal::Overloaded) => Problem::unavailable(error.to_string()),
+        DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
+        DispatchError::RowTooLarge { .. } => Problem::too_large(error.to_string()),
+    }
+}

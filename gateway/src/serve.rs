@@ -1,0 +1,80 @@
+//! The life of the gateway's process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use runtime::broker::{Broker, ConnectRequest};
+use runtime::bucket::{self, Bucket};
+use runtime::mirror::Mirror;
+use runtime::presence::Table;
+use runtime::store::{self, Blobs};
+use runtime::{ids, topology};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::args::Cli;
+use crate::lanes::Lanes;
+use crate::metrics::Metrics;
+use crate::routes::router;
+
+/// Serves HTTP until `shutdown`, then finishes open requests.
+///
+/// # Errors
+/// When the address is taken, or the broker cannot be used.
+pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
+    let address = listener.local_addr().context("listening")?;
+    let patience = cli.connection.patience(0);
+    let request = ConnectRequest { url: cli.connection.nats_url(), name: ids::worker("gateway"), patience };
+    let blobs = Blobs::new(store::open(&cli.connection.store_url()?)?);
+    let broker = Broker::connect(&request, &shutdown).await?;
+    topology::declare(&broker, usize::from(cli.replicas)).await.context("preparing the broker")?;
+
+    let services = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let (table, following) = Table::follow(&broker, services.clone()).await?;
+    tasks.spawn(following);
+    let app = Arc::new(App {
+        models: follow(bucket::models(&broker).await?, &services, &tasks),
+        channels: follow(bucket::channels(&broker).await?, &services, &tasks),
+        campaigns: follow(bucket::campaigns(&broker).await?, &services, &tasks),
+        lanes: Lanes::new(broker.clone(), cli.waiting_max as usize),
+        metrics: Metrics::new().context("declaring metrics")?,
+        deadline: Duration::from_millis(cli.deadline_ms),
+        lag: tokio::sync::Mutex::default(),
+        broker: broker.clone(),
+        blobs,
+        table,
+    });
+    tracing::info!(%address, broker = broker.address(), "serving");
+    let serving =
+        axum::serve(listener, router(app.clone())).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let grace = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(cli.grace_seconds)).await;
+    };
+    tokio::select! {
+        served = serving => served.context("serving HTTP")?,
+        () = grace => tracing::warn!("requests were still open after {} s", cli.grace_seconds),
+    }
+    app.lanes.close().await;
+    services.cancel();
+    tasks.close();
+    tasks.wait().await;
+    broker.close().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn follow<T>(bucket: Bucket<T>, services: &CancellationToken, tasks: &TaskTracker) -> Mirror<T>
+where
+    T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let (mirror, following) = Mirror::follow(bucket, services.clone());
+    tasks.spawn(following);
+    mirror
+}

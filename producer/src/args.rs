@@ -1,0 +1,248 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use runtime::settings::Connection;
+use runtime::telemetry::LogArgs;
+use schemas::subjects::Priority;
+
+/// Trains one model for every slice of a data set, over a queue, and reports on it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "enqueue",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or bad input.\nEvery flag is also an environment variable, shown in brackets.\n\nBegin with:\n  enqueue dev                                          # everything on this machine\n  enqueue model add tests/data/arrival_delay.toml\n  enqueue train arrival_delay --scope 'carrier=*' --levels --wait"
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print one JSON value for programs instead of text for people
+    #[arg(long, env = "SCOPEFORGE_JSON", global = true)]
+    pub json: bool,
+    /// Where broker and store are
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Logging
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Adds, lists or shows model specs
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Shows what a campaign would train, without publishing anything
+    #[command(
+        after_help = "Example:\n  enqueue plan arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels"
+    )]
+    Plan(PlanArgs),
+    /// Trains scopes: publishes a campaign to the queue
+    #[command(
+        after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
+    )]
+    Train(TrainArgs),
+    /// Lists, shows or watches campaigns
+    #[command(subcommand)]
+    Campaign(CampaignCommand),
+    /// Shows how much work waits and who is there to do it
+    #[command(after_help = "Example:\n  enqueue lag --watch")]
+    Lag(LagArgs),
+    /// Lists the fits that answer for a model
+    #[command(
+        after_help = "Examples:\n  enqueue fits arrival_delay\n  enqueue fits arrival_delay --scope carrier=UA --json"
+    )]
+    Fits(FitsArgs),
+    /// Runs broker, trainers, predictors and gateway on this machine
+    #[command(
+        after_help = "Example:\n  enqueue dev --trainers 4\n\nEverything is kept in the state folder and survives a restart. Commands run in the same folder find the stack by\nthemselves, through STATE/dev.json. Ctrl-C ends it."
+    )]
+    Dev(DevArgs),
+}
+
+/// `enqueue model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Adds a model from its spec file, or replaces its spec
+    #[command(after_help = "Example:\n  enqueue model add tests/data/arrival_delay.toml")]
+    Add {
+        /// The spec, a TOML file
+        file: PathBuf,
+        /// Add it without looking at the source first
+        #[arg(long, env = "SCOPEFORGE_UNCHECKED")]
+        unchecked: bool,
+    },
+    /// Lists all models
+    #[command(after_help = "Example:\n  enqueue model list --json")]
+    List,
+    /// Shows one model's spec
+    #[command(after_help = "Example:\n  enqueue model show arrival_delay")]
+    Show {
+        /// The model
+        model: String,
+    },
+}
+
+/// Which scopes, and by what spec.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The model
+    pub model: String,
+    /// Which scopes, e.g. `carrier=*,origin=EWR`; may be given several times
+    #[arg(
+        long = "scope",
+        required = true,
+        value_name = "PATTERN",
+        env = "SCOPEFORGE_SCOPE",
+        value_delimiter = ';'
+    )]
+    pub scopes: Vec<String>,
+    /// Also train every fallback level above
+    #[arg(long, env = "SCOPEFORGE_LEVELS")]
+    pub levels: bool,
+    /// Use this algorithm instead of the spec's
+    #[arg(long, value_name = "NAME", env = "SCOPEFORGE_ALGORITHM")]
+    pub algorithm: Option<String>,
+    /// Set a parameter of the algorithm; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", env = "SCOPEFORGE_PARAM", value_delimiter = ';')]
+    pub params: Vec<String>,
+}
+
+/// `enqueue train`
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// What to train
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The channel that the fits go to
+    #[arg(long, default_value = "live", env = "SCOPEFORGE_CHANNEL", value_name = "NAME")]
+    pub channel: String,
+    /// When fits begin to answer: each as it lands, or all together at the end
+    #[arg(long, default_value = "each", env = "SCOPEFORGE_PUBLISH", value_enum)]
+    pub publish: PublishArg,
+    /// How urgent it is
+    #[arg(long, default_value = "normal", env = "SCOPEFORGE_PRIORITY", value_enum)]
+    pub priority: PriorityArg,
+    /// Train scopes whose data has not changed, too
+    #[arg(long, env = "SCOPEFORGE_FORCE")]
+    pub force: bool,
+    /// Wait until every scope has its outcome; exit with 1 when one failed
+    #[arg(long, env = "SCOPEFORGE_WAIT")]
+    pub wait: bool,
+    /// With --wait: give up after so many seconds without news (the campaign goes on)
+    #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
+    pub wait_seconds: u64,
+}
+
+/// When fits begin to answer.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PublishArg {
+    /// Each as it lands
+    Each,
+    /// All at once when the campaign is complete
+    Together,
+}
+
+/// How urgent.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PriorityArg {
+    /// Before everything else
+    High,
+    /// As usual
+    Normal,
+    /// When nothing else waits
+    Low,
+}
+
+impl From<PriorityArg> for Priority {
+    fn from(arg: PriorityArg) -> Priority {
+        match arg {
+            PriorityArg::High => Priority::High,
+            PriorityArg::Normal => Priority::Normal,
+            PriorityArg::Low => Priority::Low,
+        }
+    }
+}
+
+/// `enqueue campaign …`
+#[derive(Debug, Subcommand)]
+pub enum CampaignCommand {
+    /// Lists all campaigns, newest first
+    #[command(after_help = "Example:\n  enqueue campaign list")]
+    List,
+    /// Shows how far a campaign is, or how it ended
+    #[command(after_help = "Example:\n  enqueue campaign show 20261122t215601-7k3qm --json")]
+    Show {
+        /// The campaign
+        id: String,
+    },
+    /// Follows a campaign until it is complete; exits with 1 when a scope failed
+    #[command(after_help = "Example:\n  enqueue campaign watch 20261122t215601-7k3qm")]
+    Watch {
+        /// The campaign
+        id: String,
+        /// Give up after so many seconds without news
+        #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
+        wait_seconds: u64,
+    },
+}
+
+/// `enqueue lag`
+#[derive(Debug, Clone, Args)]
+pub struct LagArgs {
+    /// Look again every second until Ctrl-C
+    #[arg(long, env = "SCOPEFORGE_WATCH")]
+    pub watch: bool,
+}
+
+/// `enqueue fits`
+#[derive(Debug, Clone, Args)]
+pub struct FitsArgs {
+    /// The model
+    pub model: String,
+    /// Only this scope, e.g. `carrier=UA`; '' is the scope of all rows; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", env = "SCOPEFORGE_SCOPE", value_delimiter = ';')]
+    pub scopes: Vec<String>,
+    /// The channel to look at
+    #[arg(long, default_value = "live", env = "SCOPEFORGE_CHANNEL", value_name = "NAME")]
+    pub channel: String,
+}
+
+/// `enqueue dev`
+#[derive(Debug, Clone, Args)]
+pub struct DevArgs {
+    /// Address of the gateway [default: 127.0.0.1:8080, or a free port when that is taken]
+    #[arg(long, env = "SCOPEFORGE_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Trainer processes; they share the machine's cores
+    #[arg(long, default_value_t = 2, env = "SCOPEFORGE_TRAINERS", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub trainers: u32,
+    /// Predictor processes
+    #[arg(long, default_value_t = 1, env = "SCOPEFORGE_PREDICTORS", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub predictors: u32,
+    /// The nats-server program, 2.14.5 or newer [default: that on PATH, or the one fetched by `make`]
+    #[arg(long, env = "SCOPEFORGE_NATS_SERVER", value_name = "FILE")]
+    pub nats_server: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_scope_of_all_rows_can_be_given() {
+        let cli = Cli::parse_from(["enqueue", "plan", "m", "--scope", "", "--scope", "a=1|2"]);
+        let Command::Plan(args) = cli.command else { panic!("another command") };
+        assert_eq!(args.scopes, ["", "a=1|2"]);
+    }
+}

@@ -1,0 +1,48 @@
+//! `enqueue fits`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use runtime::fits::{self, FitView, Selection};
+use runtime::{bucket, channels};
+use schemas::scope::Scope;
+
+use crate::args::FitsArgs;
+use crate::output::{Output, count, scope_name, table};
+use crate::session::Session;
+use crate::usage::usage;
+
+pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyhow::Result<ExitCode> {
+    schemas::name::check("channel", &args.channel).map_err(usage)?;
+    let spec = session.model(&args.model).await?;
+    let parse = |text: &String| Scope::parse(text, &spec.scope.dimensions);
+    let scopes: Vec<Scope> = args.scopes.iter().map(parse).collect::<Result<_, _>>().map_err(usage)?;
+    let blobs = session.blobs()?;
+    let buckets = bucket::channels(&session.broker).await?;
+    let channel = channels::read(&buckets, &args.model, &args.channel).await?;
+    let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
+    let views = fits::list(&session.broker, &blobs, selection).await.context("listing fits")?;
+    out.show(&views, |views| text(views))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(views: &[FitView]) -> String {
+    if views.is_empty() {
+        return "no fits yet; train some with `enqueue train`".into();
+    }
+    let row = |view: &FitView| {
+        let rmse = view.metrics.as_ref().and_then(|metrics| metrics.rmse);
+        vec![
+            scope_name(&view.scope).to_owned(),
+            view.level.map_or("-".into(), |level| level.to_string()),
+            view.outcome.to_owned(),
+            count(view.rows),
+            count(view.complete_rows),
+            rmse.map_or("-".into(), |rmse| format!("{rmse:.3}")),
+            view.fingerprint.as_deref().map_or("-", |name| &name[..name.len().min(12)]).to_owned(),
+            view.campaign.clone(),
+        ]
+    };
+    let head = ["scope", "level", "outcome", "rows", "complete", "rmse", "fingerprint", "campaign"];
+    table(&head, &views.iter().map(row).collect::<Vec<_>>())
+}

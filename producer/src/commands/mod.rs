@@ -1,0 +1,45 @@
+//! One file per command.
+
+mod campaign;
+mod fits;
+mod lag;
+mod model;
+mod plan;
+mod train;
+mod watch;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, Command};
+use crate::output::Output;
+use crate::session::Session;
+use crate::usage::usage;
+
+/// Runs the command line.
+///
+/// # Errors
+/// When the command fails; a [`crate::usage::Usage`] among the causes means that the caller has to change something.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut log = cli.log.clone();
+    if !matches!(cli.command, Command::Dev(_)) && log.log == "info" {
+        // What a command has to say, it says itself.
+        log.log = "warn".into();
+    }
+    runtime::telemetry::init(&log).map_err(usage)?;
+    let out = Output::new(cli.json);
+    if let Command::Dev(args) = cli.command {
+        return crate::dev::run(&cli.connection, args, out).await;
+    }
+    let session = Session::open(&cli.connection).await?;
+    let done = match cli.command {
+        Command::Model(command) => model::run(&session, command, out).await,
+        Command::Plan(args) => plan::run(&session, &args, out).await,
+        Command::Train(args) => train::run(&session, &args, out).await,
+        Command::Campaign(command) => campaign::run(&session, command, out).await,
+        Command::Lag(args) => lag::run(&session, &args, out).await,
+        Command::Fits(args) => fits::run(&session, &args, out).await,
+        Command::Dev(_) => Ok(ExitCode::SUCCESS),
+    };
+    session.broker.close().await;
+    done
+}

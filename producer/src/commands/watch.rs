@@ -1,0 +1,126 @@
+//! Following a campaign to its end.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runtime::broker::Broker;
+use runtime::bucket;
+use runtime::campaigns::{self, CampaignView, view_of};
+use runtime::ledger::{Entry, Reader};
+use runtime::presence;
+use schemas::announce::Role;
+use schemas::campaign::{Campaign, Tally};
+use schemas::outcome::OutcomeKind;
+use schemas::subjects::campaign_landings;
+
+use crate::output::{Output, scope_name};
+use crate::session::Session;
+
+/// Time without a landing after which it is worth saying that no trainer is there.
+const LOOK_FOR_TRAINERS: Duration = Duration::from_secs(2);
+
+/// A campaign being followed.
+pub(super) struct Watch {
+    campaign: Campaign,
+    reader: Reader,
+    tally: Tally,
+}
+
+impl Watch {
+    /// Follows `campaign` from its first landing on.
+    pub(super) async fn open(broker: &Broker, campaign: &Campaign) -> anyhow::Result<Watch> {
+        let reader = Reader::open(broker, &campaign_landings(&campaign.spec.name, &campaign.id)).await?;
+        Ok(Watch { campaign: campaign.clone(), reader, tally: Tally::default() })
+    }
+
+    /// Shows progress until every scope has its outcome, closes the campaign, and prints how it ended.
+    /// The exit code says whether a scope failed. Gives up after `patience` without news.
+    pub(super) async fn to_the_end(
+        mut self,
+        session: &Session,
+        patience: Duration,
+        out: Output,
+    ) -> anyhow::Result<ExitCode> {
+        let bar = bar(self.campaign.planned, out);
+        let mut news = Instant::now();
+        let mut said = false;
+        while self.tally.packs() < self.campaign.packs {
+            match tokio::time::timeout(LOOK_FOR_TRAINERS, self.reader.next()).await {
+                Ok(Ok(Entry::Landing(landing))) => {
+                    self.tally.add(&landing);
+                    news = Instant::now();
+                }
+                Ok(Ok(Entry::CaughtUp)) => {}
+                // The broker may be back soon: what has landed is read again, and counted once.
+                Ok(Err(error)) => {
+                    out.note(&format!("{:#}; reading again", anyhow::Error::from(error)));
+                    self.reader = Watch::open(&session.broker, &self.campaign).await?.reader;
+                }
+                Err(_) if news.elapsed() > patience => anyhow::bail!(
+                    "no news of the campaign {} for {} s; it goes on: enqueue campaign watch {}",
+                    self.campaign.id,
+                    patience.as_secs(),
+                    self.campaign.id
+                ),
+                Err(_) if !said => said = no_trainers(&session.broker, &bar, out).await,
+                Err(_) => {}
+            }
+            bar.set_position(self.tally.scopes());
+            bar.set_message(outcomes(&self.tally));
+        }
+        bar.finish_and_clear();
+        let campaigns = bucket::campaigns(&session.broker).await?;
+        let channels = bucket::channels(&session.broker).await?;
+        let closed = campaigns::close(&campaigns, &channels, &self.campaign.id, &self.tally).await?;
+        let view = view_of(&closed.unwrap_or(self.campaign), &self.tally);
+        out.show(&view, text)?;
+        let failed = self.tally.count(OutcomeKind::Failed) > 0;
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+async fn no_trainers(broker: &Broker, bar: &ProgressBar, out: Output) -> bool {
+    let present = presence::roll_call(broker).await.unwrap_or_default();
+    let none = !present.iter().any(|word| word.role == Role::Trainer);
+    if none {
+        bar.suspend(|| {
+            out.note("no trainer is alive; the packs wait in the queue (start one: worker train)")
+        });
+    }
+    none
+}
+
+fn bar(scopes: u64, out: Output) -> ProgressBar {
+    let target = if out.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(scopes), target);
+    let style = ProgressStyle::with_template("{bar:30.cyan} {pos}/{len} scopes  {per_sec}  eta {eta}  {msg}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn outcomes(tally: &Tally) -> String {
+    let named = tally.outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// A campaign for people.
+pub(super) fn text(view: &CampaignView) -> String {
+    let outcomes = view.outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
+    let mut text = format!(
+        "campaign {} of {}: {} of {} scopes in {:.2} s ({:.0} per second)\n  {}\n",
+        view.id,
+        view.model,
+        view.outcomes.values().sum::<u64>(),
+        view.planned,
+        view.seconds,
+        view.scopes_per_second,
+        outcomes.collect::<Vec<_>>().join(", "),
+    );
+    for failed in &view.failed {
+        text += &format!("  failed {}: {}\n", scope_name(&failed.scope), failed.reason);
+    }
+    text
+}

@@ -1,0 +1,104 @@
+//! What people and programs see.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
+use serde::Serialize;
+
+/// Where results go.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// Results for programs, or for people.
+    pub fn new(json: bool) -> Output {
+        Output { json }
+    }
+
+    /// Whether results are for programs.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches: progress bars and colour make sense.
+    pub fn is_watched(self) -> bool {
+        !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// Prints `value` as JSON, or as the text that `human` makes.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn show<T: Serialize>(self, value: &T, human: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = if self.json {
+            serde_json::to_string_pretty(value).context("writing JSON")?
+        } else {
+            human(value).trim_end().to_owned()
+        };
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            // A reader such as `head` has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("writing the result"),
+        }
+    }
+
+    /// A remark for people, on standard error.
+    pub fn note(self, text: &str) {
+        if !self.json {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// Rows as a table with aligned columns: the first column to the left, the others to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(head.to_vec());
+    rows.iter().for_each(|row| text += &line(row.iter().map(String::as_str).collect()));
+    text
+}
+
+/// A scope for people: the empty text is hard to see.
+pub fn scope_name(scope: &str) -> &str {
+    if scope.is_empty() { "(all rows)" } else { scope }
+}
+
+/// A count with thousands set apart: 336,776.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_align_and_counts_group() {
+        let text =
+            table(&["scope", "rows"], &[vec!["a".into(), count(336_776)], vec!["abcdef".into(), count(7)]]);
+        assert_eq!(text, "scope      rows\na       336,776\nabcdef        7\n");
+        assert_eq!((count(999), count(1_000_000)), ("999".into(), "1,000,000".into()));
+    }
+}

@@ -1,0 +1,160 @@
+//! From patterns to scopes, by what the data holds.
+
+use std::collections::HashSet;
+
+use dataset::{Groups, Table};
+use schemas::limits::CAMPAIGN_SCOPES_MAX;
+use schemas::pattern::{Pattern, Values};
+use schemas::scope::Scope;
+use schemas::spec::ModelSpec;
+use schemas::time::TIME_NULL;
+use schemas::window::Window;
+
+use super::order::Order;
+
+/// A scope to train.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The scope.
+    pub scope: Scope,
+    /// The window.
+    pub window: Window,
+    /// The dimensions it fixes, bit `i` for the spec's dimension `i`.
+    pub mask: u32,
+    /// Its value of the spec's first dimension, where it fixes that: scopes that agree share most of their data.
+    pub family: Option<u32>,
+    /// Its rows, nulls in features among them.
+    pub rows: u64,
+}
+
+/// Why a pattern cannot be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpandError {
+    /// No row of the data belongs to it.
+    #[error("--scope {pattern:?} matches nothing in the data{hint}")]
+    Nothing {
+        /// The pattern's text.
+        pattern: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// It means more scopes than one campaign may have.
+    #[error("the patterns mean more than {CAMPAIGN_SCOPES_MAX} scopes; split them into several campaigns")]
+    TooMany,
+}
+
+/// The scopes that `order` means, in the data of `table`; `texts` are the patterns as they were written.
+///
+/// A scope is planned once however many patterns mean it. One without a row in its window is not planned.
+///
+/// # Errors
+/// [`ExpandError`] when a pattern matches nothing, or they match too much.
+pub fn expand(order: &Order, texts: &[String], table: &Table) -> Result<Vec<Planned>, ExpandError> {
+    let mut plan = Plan { spec: &order.spec, table, planned: Vec::new(), seen: HashSet::new() };
+    let times = table.time().unwrap_or_default();
+    let newest = times[..times.partition_point(|time| *time != TIME_NULL)].last().copied();
+    for (pattern, text) in order.patterns.iter().zip(texts) {
+        let windows: Vec<Window> = pattern.windows.iter().filter_map(|term| term.resolve(newest)).collect();
+        let own = pattern.level_mask();
+        let found = plan.level(pattern, own, &windows)?;
+        if found == 0 {
+            return Err(ExpandError::Nothing { pattern: text.clone(), hint: plan.hint(pattern) });
+        }
+        let above = order.spec.level_masks().into_iter().filter(|mask| mask & own == *mask && *mask != own);
+        for mask in above.filter(|_| order.levels) {
+            plan.level(pattern, mask, &windows)?;
+        }
+    }
+    Ok(plan.planned)
+}
+
+struct Plan<'a> {
+    spec: &'a ModelSpec,
+    table: &'a Table,
+    planned: Vec<Planned>,
+    seen: HashSet<(Scope, Window)>,
+}
+
+impl Plan<'_> {
+    /// Plans what `pattern` means when only the dimensions in `mask` are fixed; returns how many scopes that are.
+    fn level(&mut self, pattern: &Pattern, mask: u32, windows: &[Window]) -> Result<usize, ExpandError> {
+        let names = self.spec.level_names(mask);
+        let groups = Groups::build(self.table, &names, None);
+        let allowed: Vec<Option<HashSet<u32>>> = pattern
+            .terms
+            .iter()
+            .filter(|(place, _)| mask & (1 << place) != 0)
+            .map(|(place, values)| self.codes(*place, values))
+            .collect();
+        let mut found = 0;
+        for group in 0..groups.len() {
+            let key = groups.key(group);
+            let is_meant = |(code, allowed): (&u32, &Option<HashSet<u32>>)| {
+                allowed.as_ref().is_none_or(|a| a.contains(code))
+            };
+            if !key.iter().zip(&allowed).all(is_meant) {
+                continue;
+            }
+            let values = groups.values(self.table, group);
+            let scope = Scope::new(names.iter().copied().zip(values));
+            for window in windows {
+                let rows = self.rows_within(groups.rows(group), *window);
+                if rows == 0 {
+                    continue;
+                }
+                found += 1;
+                let family = (mask & 1 != 0).then(|| key[0]);
+                self.add(Planned { scope: scope.clone(), window: *window, mask, family, rows })?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The codes that a term takes; `None` for all of them.
+    fn codes(&self, place: usize, values: &Values) -> Option<HashSet<u32>> {
+        match values {
+            Values::Each => None,
+            Values::Listed(listed) => {
+                let dimension = &self.spec.scope.dimensions[place];
+                Some(listed.iter().filter_map(|value| self.table.code(dimension, value)).collect())
+            }
+        }
+    }
+
+    fn rows_within(&self, rows: &[u32], window: Window) -> u64 {
+        let Some(times) = self.table.time().filter(|_| window != Window::ALL) else {
+            return rows.len() as u64;
+        };
+        let time = |row: &u32| times[*row as usize];
+        let timed = &rows[..rows.partition_point(|row| time(row) != TIME_NULL)];
+        let from = window.from_ms.map_or(0, |from| timed.partition_point(|row| time(row) < from));
+        let to = window.to_ms.map_or(timed.len(), |to| timed.partition_point(|row| time(row) < to));
+        to.saturating_sub(from) as u64
+    }
+
+    fn add(&mut self, planned: Planned) -> Result<(), ExpandError> {
+        if self.planned.len() >= CAMPAIGN_SCOPES_MAX {
+            return Err(ExpandError::TooMany);
+        }
+        if self.seen.insert((planned.scope.clone(), planned.window)) {
+            self.planned.push(planned);
+        }
+        Ok(())
+    }
+
+    /// The first listed value that the data lacks, with the nearest that it has.
+    fn hint(&self, pattern: &Pattern) -> String {
+        for (place, values) in &pattern.terms {
+            let (dimension, Values::Listed(listed)) = (&self.spec.scope.dimensions[*place], values) else {
+                continue;
+            };
+            let known =
+                self.table.dimension(dimension).map(|text| text.values.as_slice()).unwrap_or_default();
+            if let Some(wrong) = listed.iter().find(|value| !known.contains(value)) {
+                let hint = schemas::suggest::hint(wrong, known.iter().map(String::as_str));
+                return format!(": `{dimension}` is never `{wrong}`{hint}");
+            }
+        }
+        ": no row has these values together within the window".into()
+    }
+}

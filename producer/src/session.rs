@@ -1,0 +1,72 @@
+//! A command's connection to the broker.
+
+use anyhow::Context;
+use runtime::broker::{Broker, ConnectRequest};
+use runtime::bucket::{self, Bucket};
+use runtime::settings::Connection;
+use runtime::store::{self, Blobs};
+use runtime::topology;
+use schemas::spec::ModelSpec;
+use tokio_util::sync::CancellationToken;
+
+use crate::usage::usage;
+
+/// Seconds a command waits for an absent broker when not told otherwise.
+const PATIENCE_SECONDS: u64 = 10;
+
+/// A connected broker with its topology.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The broker.
+    pub broker: Broker,
+    /// Model specs.
+    pub models: Bucket<ModelSpec>,
+    connection: Connection,
+}
+
+impl Session {
+    /// Connects as the command line says.
+    ///
+    /// # Errors
+    /// When no broker answers in time, or it is not usable.
+    pub async fn open(connection: &Connection) -> anyhow::Result<Session> {
+        let patience = connection.patience(PATIENCE_SECONDS);
+        let request = ConnectRequest { url: connection.nats_url(), name: "enqueue".into(), patience };
+        let broker = Broker::connect(&request, &CancellationToken::new()).await?;
+        let models = match bucket::models(&broker).await {
+            Ok(models) => models,
+            // The first to come declares what the broker must hold.
+            Err(_) => {
+                topology::declare(&broker, 1).await.context("preparing the broker")?;
+                bucket::models(&broker).await?
+            }
+        };
+        Ok(Session { broker, models, connection: connection.clone() })
+    }
+
+    /// The spec of a model.
+    ///
+    /// # Errors
+    /// A usage error with the nearest right name when there is none so called.
+    pub async fn model(&self, name: &str) -> anyhow::Result<ModelSpec> {
+        schemas::name::check("model", name).map_err(usage)?;
+        if let Some(found) = self.models.get(name).await? {
+            return Ok(found.value);
+        }
+        let all = self.models.all().await?;
+        let hint = match all.is_empty() {
+            true => "; there are none yet, add one with `enqueue model add FILE`".to_owned(),
+            false => schemas::suggest::hint(name, all.iter().map(|(known, _)| known.as_str())),
+        };
+        Err(usage(format!("no model `{name}`{hint}")))
+    }
+
+    /// The store of fits.
+    ///
+    /// # Errors
+    /// When none is named, or the address is none.
+    pub fn blobs(&self) -> anyhow::Result<Blobs> {
+        let url = self.connection.store_url().map_err(usage)?;
+        Ok(Blobs::new(store::open(&url).map_err(usage)?))
+    }
+}

@@ -1,0 +1,67 @@
+//! CSV with a header row. Empty fields are null; a column is what it is wanted as, if all of its fields can be.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_csv::ReaderBuilder;
+use arrow_csv::reader::Format as Dialect;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+
+use super::text::Collector;
+use super::{BATCH_ROWS, Decoded};
+use crate::error::ReadError;
+use crate::files::File;
+use crate::kind::Kind;
+use crate::request::Slot;
+
+/// Names from the header, kinds from the rows at hand.
+pub(super) fn columns(file: &File, head: &[u8], delimiter: u8) -> Result<Vec<(String, Kind)>, ReadError> {
+    let schema = schema(head, delimiter, None).map_err(|error| file.damaged(error))?;
+    let fields = schema.fields().iter();
+    Ok(fields.map(|field| (field.name().clone(), Kind::of(field.data_type()))).collect())
+}
+
+fn schema(text: &[u8], delimiter: u8, rows_max: Option<usize>) -> Result<Schema, ArrowError> {
+    let dialect = Dialect::default().with_header(true).with_delimiter(delimiter);
+    Ok(dialect.infer_schema(text, rows_max)?.0)
+}
+
+pub(super) fn decode(file: &File, text: &[u8], delimiter: u8, slots: &[Slot]) -> Result<Decoded, ReadError> {
+    let header = schema(text, delimiter, Some(0)).map_err(|error| file.damaged(error))?;
+    let names: Vec<&str> = header.fields().iter().map(|field| field.name().as_str()).collect();
+    let wanted = wanted(file, &names, slots)?;
+    let texts: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let reader = ReaderBuilder::new(Arc::new(Schema::new(texts)))
+        .with_header(true)
+        .with_delimiter(delimiter)
+        .with_projection(wanted.clone())
+        .with_batch_size(BATCH_ROWS)
+        .build(text)
+        .map_err(|error| file.damaged(error))?;
+    let mut collector = Collector::new(file, slots);
+    for batch in reader {
+        let batch = batch.map_err(|error| file.damaged(error))?;
+        collector.add(batch.num_rows(), |name| {
+            let at = wanted.iter().position(|column| names[*column] == name)?;
+            batch.column(at).as_string_opt::<i32>()
+        })?;
+    }
+    Ok(collector.finish())
+}
+
+/// Places of the wanted columns in the header; never none, because the rows are counted by what is read.
+fn wanted(file: &File, names: &[&str], slots: &[Slot]) -> Result<Vec<usize>, ReadError> {
+    let mut wanted = Vec::new();
+    for slot in slots {
+        match names.iter().position(|name| *name == slot.name) {
+            Some(at) if wanted.contains(&at) => {}
+            Some(at) => wanted.push(at),
+            None if file.key(&slot.name).is_some() => {}
+            None => return Err(file.unknown(&slot.name, names.iter().copied())),
+        }
+    }
+    if wanted.is_empty() {
+        wanted.push(0);
+    }
+    Ok(wanted)
+}

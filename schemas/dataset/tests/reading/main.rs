@@ -1,0 +1,11 @@
+//! Reading real files from real folders.
+#![allow(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+mod cache;
+mod errors;
+mod flights;
+mod formats;
+mod groups;
+mod hashes;
+mod layouts;
+mod support;

@@ -1,0 +1,170 @@
+//! Typed key-value buckets.
+
+use std::marker::PhantomData;
+
+use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
+use futures::{StreamExt, TryStreamExt, stream};
+use schemas::campaign::Campaign;
+use schemas::channel::Channel;
+use schemas::envelope::{self, EnvelopeError};
+use schemas::spec::ModelSpec;
+use schemas::subjects;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::broker::{Broker, BrokerError};
+
+/// Values read at once when a bucket is listed.
+const READS_AT_ONCE: usize = 64;
+
+/// A bucket whose values are `T`.
+#[derive(Debug, Clone)]
+pub struct Bucket<T> {
+    pub(crate) store: Store,
+    _values: PhantomData<fn() -> T>,
+}
+
+/// A value and the revision to name when replacing it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revised<T> {
+    /// The value.
+    pub value: T,
+    /// Its revision.
+    pub revision: u64,
+}
+
+/// Why a bucket did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The broker failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The stored bytes are no such value.
+    #[error("bucket {bucket}: the value of {key} cannot be read")]
+    Value {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// Why.
+        #[source]
+        source: EnvelopeError,
+    },
+    /// Another process replaced the value in between.
+    #[error("bucket {bucket}: {key} was changed by another process")]
+    Conflict {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+}
+
+/// The bucket of model specs.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn models(broker: &Broker) -> Result<Bucket<ModelSpec>, BrokerError> {
+    Bucket::open(broker, subjects::MODELS_BUCKET).await
+}
+
+/// The bucket of campaign records.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn campaigns(broker: &Broker) -> Result<Bucket<Campaign>, BrokerError> {
+    Bucket::open(broker, subjects::CAMPAIGNS_BUCKET).await
+}
+
+/// The bucket of channels.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn channels(broker: &Broker) -> Result<Bucket<Channel>, BrokerError> {
+    Bucket::open(broker, subjects::CHANNELS_BUCKET).await
+}
+
+impl<T: Serialize + DeserializeOwned> Bucket<T> {
+    async fn open(broker: &Broker, name: &str) -> Result<Bucket<T>, BrokerError> {
+        let store = broker.jetstream.get_key_value(name).await;
+        let store = store.map_err(|error| BrokerError::new(format!("open the bucket {name}"), error))?;
+        Ok(Bucket { store, _values: PhantomData })
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// [`BucketError`] when the broker fails or the bytes cannot be read.
+    pub async fn get(&self, key: &str) -> Result<Option<Revised<T>>, BucketError> {
+        let entry = self.store.entry(key).await;
+        let entry = entry.map_err(|error| self.failed("read", key, error))?;
+        match entry {
+            Some(entry) if entry.operation == Operation::Put => {
+                let value = self.decode(key, &entry.value)?;
+                Ok(Some(Revised { value, revision: entry.revision }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Sets `key`, whatever it was.
+    ///
+    /// # Errors
+    /// [`BucketError`] when the broker fails.
+    pub async fn put(&self, key: &str, value: &T) -> Result<u64, BucketError> {
+        let put = self.store.put(key, self.encode(key, value)?.into()).await;
+        Ok(put.map_err(|error| self.failed("write", key, error))?)
+    }
+
+    /// Sets `key` if its revision is still `revision` (0: if it does not exist).
+    ///
+    /// # Errors
+    /// [`BucketError::Conflict`] when another process was faster.
+    pub async fn replace(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
+        let updated = self.store.update(key, self.encode(key, value)?.into(), revision).await;
+        updated.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => {
+                BucketError::Conflict { bucket: self.store.name.clone(), key: key.to_owned() }
+            }
+            _ => self.failed("write", key, error).into(),
+        })
+    }
+
+    /// All keys and values, in key order.
+    ///
+    /// # Errors
+    /// [`BucketError`] when the broker fails or a value cannot be read.
+    pub async fn all(&self) -> Result<Vec<(String, T)>, BucketError> {
+        let keys = self.store.keys().await.map_err(|error| self.failed("list", "its keys", error))?;
+        let mut keys: Vec<String> =
+            keys.try_collect().await.map_err(|error| self.failed("list", "its keys", error))?;
+        keys.sort();
+        let reads =
+            keys.into_iter().map(|key| async move { Ok(self.get(&key).await?.map(|v| (key, v.value))) });
+        let values: Vec<Option<(String, T)>> = stream::iter(reads)
+            .buffered(READS_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await
+            .map_err(|e: BucketError| e)?;
+        Ok(values.into_iter().flatten().collect())
+    }
+
+    pub(crate) fn decode(&self, key: &str, bytes: &[u8]) -> Result<T, BucketError> {
+        envelope::decode(bytes).map_err(|source| self.unreadable(key, source))
+    }
+
+    fn encode(&self, key: &str, value: &T) -> Result<Vec<u8>, BucketError> {
+        envelope::encode(value).map_err(|source| self.unreadable(key, source))
+    }
+
+    fn unreadable(&self, key: &str, source: EnvelopeError) -> BucketError {
+        BucketError::Value { bucket: self.store.name.clone(), key: key.to_owned(), source }
+    }
+
+    fn failed(&self, verb: &str, key: &str, error: impl Into<async_nats::Error>) -> BrokerError {
+        BrokerError::new(format!("{verb} {key} in the bucket {}", self.store.name), error)
+    }
+
+    pub(crate) async fn watch(&self) -> Result<kv::Watch, BrokerError> {
+        self.store.watch_all().await.map_err(|error| self.failed("watch", "all keys", error))
+    }
+}

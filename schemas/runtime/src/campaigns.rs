@@ -1,0 +1,137 @@
+//! Campaign records: how far a campaign is, and closing it.
+
+use std::collections::BTreeMap;
+
+use schemas::campaign::{Campaign, CampaignState, FailedScope, Publish, Tally};
+use schemas::channel::Channel;
+use schemas::outcome::OutcomeKind;
+use schemas::subjects;
+use schemas::time::format_ms;
+use serde::Serialize;
+
+use crate::broker::{Broker, BrokerError};
+use crate::bucket::{Bucket, BucketError};
+use crate::clock::now_ms;
+use crate::{channels, ledger};
+
+/// Why a campaign could not be read or closed.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// A bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] BrokerError),
+}
+
+/// The sum of what a campaign has landed: from its record when it is closed, else from the ledger.
+///
+/// # Errors
+/// [`CampaignError`] when the ledger cannot be read.
+pub async fn tally(broker: &Broker, campaign: &Campaign) -> Result<Tally, CampaignError> {
+    if let Some(closed) = &campaign.closed {
+        return Ok(closed.tally.clone());
+    }
+    let mut tally = Tally::default();
+    let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
+    ledger::replay(broker, &filter, |landing| {
+        tally.add(&landing);
+    })
+    .await?;
+    Ok(tally)
+}
+
+/// Closes the campaign `id` if `tally` says that every pack has landed: moves its channel, then its record, each by
+/// compare-and-set, so that any number of processes may try. Returns the record as it is afterwards.
+///
+/// # Errors
+/// [`CampaignError`] when the broker fails; trying again is safe.
+pub async fn close(
+    campaigns: &Bucket<Campaign>,
+    channel_bucket: &Bucket<Channel>,
+    id: &str,
+    tally: &Tally,
+) -> Result<Option<Campaign>, CampaignError> {
+    loop {
+        let Some(found) = campaigns.get(id).await? else { return Ok(None) };
+        let Some(closed) = found.value.close(tally) else { return Ok(Some(found.value)) };
+        if closed.publish == Publish::Together {
+            channels::promote(channel_bucket, &closed.spec.name, &closed.channel, id).await?;
+        }
+        match campaigns.replace(id, &closed, found.revision).await {
+            // Whoever was faster wrote the same or a final state: read it.
+            Err(BucketError::Conflict { .. }) => {}
+            Ok(_) => return Ok(Some(closed)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The campaigns that are still running.
+pub fn running<'a>(all: impl IntoIterator<Item = &'a Campaign>) -> impl Iterator<Item = &'a Campaign> {
+    all.into_iter().filter(|campaign| campaign.state == CampaignState::Running)
+}
+
+/// A campaign as programs see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct CampaignView {
+    /// Its name.
+    pub id: String,
+    /// The model.
+    pub model: String,
+    /// `running`, `complete` or `cancelled`.
+    pub state: CampaignState,
+    /// Scopes it gives an outcome to.
+    pub planned: u64,
+    /// Scopes by how they ended so far.
+    pub outcomes: BTreeMap<OutcomeKind, u64>,
+    /// From the order to the last landing (or to now), in seconds.
+    pub seconds: f64,
+    /// Scopes with an outcome, per second.
+    pub scopes_per_second: f64,
+    /// The first failed scopes.
+    pub failed: Vec<FailedScope>,
+    /// Packs, and those that have landed.
+    pub packs: u32,
+    /// Packs that have landed.
+    pub landed_packs: u32,
+    /// The channel its fits go to.
+    pub channel: String,
+    /// The patterns it was given.
+    pub patterns: Vec<String>,
+    /// When it was ordered.
+    pub created_at: String,
+}
+
+/// How far a campaign is, from its record and the ledger.
+///
+/// # Errors
+/// [`CampaignError`] when the ledger cannot be read.
+pub async fn view(broker: &Broker, campaign: &Campaign) -> Result<CampaignView, CampaignError> {
+    Ok(view_of(campaign, &tally(broker, campaign).await?))
+}
+
+/// How far a campaign is, given the sum of its landings.
+pub fn view_of(campaign: &Campaign, tally: &Tally) -> CampaignView {
+    let until_ms = match campaign.state {
+        CampaignState::Running if tally.packs() < campaign.packs => now_ms(),
+        _ => tally.newest_ms.max(campaign.created_at_ms),
+    };
+    let seconds = (until_ms - campaign.created_at_ms).max(0) as f64 / 1_000.0;
+    CampaignView {
+        id: campaign.id.clone(),
+        model: campaign.spec.name.clone(),
+        state: campaign.state,
+        planned: campaign.planned,
+        outcomes: tally.outcomes.clone(),
+        seconds,
+        scopes_per_second: if seconds > 0.0 { tally.scopes() as f64 / seconds } else { 0.0 },
+        failed: tally.failed.clone(),
+        packs: campaign.packs,
+        landed_packs: if campaign.closed.is_some() { campaign.packs } else { tally.packs() },
+        channel: campaign.channel.clone(),
+        patterns: campaign.patterns.clone(),
+        created_at: format_ms(campaign.created_at_ms),
+    }
+}

@@ -1,0 +1,190 @@
+//! The listing of a model's fits, as `enqueue fits` and the gateway show it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use schemas::channel::Channel;
+use schemas::fit::{Fit, Metrics, Parameters, design_names};
+use schemas::outcome::{Landing, ScopeOutcome};
+use schemas::scope::Scope;
+use schemas::spec::ModelSpec;
+use schemas::subjects;
+use schemas::time::format_ms;
+use schemas::window::Window;
+use serde::Serialize;
+
+use crate::broker::{Broker, BrokerError};
+use crate::ledger;
+use crate::store::{Blobs, StoreError};
+
+/// One scope's newest outcome in a channel.
+#[derive(Debug, Clone, Serialize)]
+pub struct FitView {
+    /// Canonical scope text.
+    pub scope: String,
+    /// Fallback level, if it is one.
+    pub level: Option<u8>,
+    /// Its window; `null` ends are open.
+    pub window: WindowView,
+    /// The campaign.
+    pub campaign: String,
+    /// How the scope ended there.
+    pub outcome: &'static str,
+    /// Why, for failed and rejected ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Rows of the slice.
+    pub rows: u64,
+    /// Those without nulls.
+    pub complete_rows: u64,
+    /// Those learned from.
+    pub train_rows: u64,
+    /// Those scored on.
+    pub holdout_rows: u64,
+    /// The algorithm.
+    pub algorithm: &'static str,
+    /// Scores.
+    pub metrics: Option<MetricsView>,
+    /// What was learned.
+    pub parameters: Option<ParametersView>,
+    /// The fit's name.
+    pub fingerprint: Option<String>,
+    /// When it landed.
+    pub trained_at: Option<String>,
+}
+
+/// A window in RFC 3339.
+#[derive(Debug, Clone, Serialize)]
+pub struct WindowView {
+    /// First moment inside.
+    pub from: Option<String>,
+    /// First moment after.
+    pub to: Option<String>,
+}
+
+/// Scores; not a number is `null`.
+#[derive(Debug, Clone, Serialize)]
+pub struct MetricsView {
+    /// Root mean squared error.
+    pub rmse: Option<f64>,
+    /// Mean absolute error.
+    pub mae: Option<f64>,
+    /// Share of the variance explained.
+    pub r2: Option<f64>,
+}
+
+/// A linear fit in the features' own units.
+#[derive(Debug, Clone, Serialize)]
+pub struct ParametersView {
+    /// The prediction where all columns are zero.
+    pub intercept: f64,
+    /// By design column.
+    pub coefficients: BTreeMap<String, f64>,
+}
+
+/// Why fits could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The store failed, or a blob is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which fits to list.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection<'a> {
+    /// The model.
+    pub spec: &'a ModelSpec,
+    /// The channel's campaigns.
+    pub channel: &'a Channel,
+    /// Only these scopes; empty for all.
+    pub scopes: &'a [Scope],
+}
+
+/// The newest outcome of each scope and window in a channel, by level and scope, with parameters from the store.
+///
+/// # Errors
+/// [`ListError`] when ledger or store fail, or a blob is damaged.
+pub async fn list(
+    broker: &Broker,
+    blobs: &Blobs,
+    selection: Selection<'_>,
+) -> Result<Vec<FitView>, ListError> {
+    let mut newest: HashMap<(Scope, Window), (usize, ScopeOutcome, String, i64)> = HashMap::new();
+    let filter = subjects::model_landings(&selection.spec.name);
+    ledger::replay(broker, &filter, |landing: Landing| {
+        let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
+        for outcome in landing.outcomes {
+            if !selection.scopes.is_empty() && !selection.scopes.contains(&outcome.scope) {
+                continue;
+            }
+            let key = (outcome.scope.clone(), outcome.window);
+            if newest.get(&key).is_none_or(|(known, ..)| *known < rank) {
+                newest.insert(key, (rank, outcome, landing.campaign.clone(), landing.at_ms));
+            }
+        }
+    })
+    .await?;
+    let mut found: Vec<_> = newest.into_values().collect();
+    // By blob, so that each is read once.
+    let blob = |outcome: &ScopeOutcome| outcome.fit.as_ref().map(|fit| (fit.blob.clone(), fit.index));
+    found.sort_by_cached_key(|(_, outcome, ..)| blob(outcome));
+    let mut views = Vec::with_capacity(found.len());
+    for (_, outcome, campaign, at_ms) in found {
+        let fit = match &outcome.fit {
+            Some(at) => Some(blobs.fit(at).await?),
+            None => None,
+        };
+        views.push(view(outcome, campaign, at_ms, fit));
+    }
+    views.sort_by(|a, b| place(a).cmp(&place(b)));
+    Ok(views)
+}
+
+fn place(view: &FitView) -> (u8, &str, Option<&str>, Option<&str>) {
+    let window = &view.window;
+    (view.level.unwrap_or(u8::MAX), &view.scope, window.from.as_deref(), window.to.as_deref())
+}
+
+fn view(outcome: ScopeOutcome, campaign: String, at_ms: i64, fit: Option<Fit>) -> FitView {
+    FitView {
+        scope: outcome.scope.to_string(),
+        level: outcome.level,
+        window: WindowView {
+            from: outcome.window.from_ms.map(format_ms),
+            to: outcome.window.to_ms.map(format_ms),
+        },
+        campaign,
+        outcome: outcome.outcome.name(),
+        reason: outcome.reason,
+        rows: outcome.counts.rows,
+        complete_rows: outcome.counts.complete_rows,
+        train_rows: outcome.counts.train_rows,
+        holdout_rows: outcome.counts.holdout_rows,
+        algorithm: outcome.algorithm.name(),
+        metrics: outcome.metrics.map(MetricsView::from),
+        parameters: fit.as_ref().map(ParametersView::from),
+        fingerprint: outcome.fit.map(|fit| fit.fingerprint),
+        trained_at: fit.map(|_| format_ms(at_ms)),
+    }
+}
+
+impl From<Metrics> for MetricsView {
+    fn from(metrics: Metrics) -> Self {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        MetricsView { rmse: finite(metrics.rmse), mae: finite(metrics.mae), r2: finite(metrics.r2) }
+    }
+}
+
+impl From<&Fit> for ParametersView {
+    fn from(fit: &Fit) -> Self {
+        let Parameters::Linear { intercept, coefficients } = &fit.parameters;
+        let names = design_names(&fit.inputs);
+        ParametersView {
+            intercept: *intercept,
+            coefficients: names.into_iter().zip(coefficients.iter().copied()).collect(),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The work queue: packs out, packs in.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, AckKind, message::PublishMessage};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use schemas::envelope::{self, EnvelopeError};
+use schemas::limits::DELIVERIES_MAX;
+use schemas::pack::Pack;
+use schemas::subjects::{self, Priority};
+
+use crate::broker::{Broker, BrokerError};
+use crate::retry::Backoff;
+
+/// Publishes under way at once.
+const PUBLISHES_AT_ONCE: usize = 256;
+
+/// Tries of one publish: about 20 seconds, longer than the broker takes to choose a new leader.
+const PUBLISH_TRIES: u32 = 12;
+
+/// Why a pack could not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The broker failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The pack does not serialise.
+    #[error("pack {index} cannot be encoded")]
+    Encode {
+        /// Its place in the campaign.
+        index: u32,
+        /// Why.
+        #[source]
+        source: EnvelopeError,
+    },
+}
+
+/// Publishes packs, many at once, each tried again with the same message id until the broker has stored it;
+/// calls `stored` after each.
+///
+/// # Errors
+/// [`PublishError`] for the first pack that could not be stored.
+pub async fn publish(
+    broker: &Broker,
+    priority: Priority,
+    packs: Vec<Pack>,
+    stored: impl Fn(),
+) -> Result<(), PublishError> {
+    let stored = &stored;
+    let one = |pack: Pack| async move {
+        let encode = |source| PublishError::Encode { index: pack.index, source };
+        let payload = Bytes::from(envelope::encode(&pack).map_err(encode)?);
+        let id = format!("{}.{}", pack.campaign, pack.index);
+        publish_stored(broker, &priority.subject(), &id, payload).await?;
+        if pack.index == 0 {
+            wake(broker).await;
+        }
+        stored();
+        Ok(())
+    };
+    stream::iter(packs).map(one).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
+}
+
+/// Tells idle trainers that there is work. They also look by themselves, so a lost call costs only time.
+async fn wake(broker: &Broker) {
+    if let Err(error) = broker.client.publish(subjects::WAKE, Bytes::new()).await {
+        tracing::debug!(%error, "no wake-up call");
+    }
+}
+
+/// Publishes `payload` to a stream until it is stored, trying again with the same message id.
+///
+/// # Errors
+/// [`BrokerError`] after [`PUBLISH_TRIES`] tries, or at once when trying again cannot help.
+pub(crate) async fn publish_stored(
+    broker: &Broker,
+    subject: &str,
+    message_id: &str,
+    payload: Bytes,
+) -> Result<(), BrokerError> {
+    let mut backoff = Backoff::new(100, 3_000, xxh(message_id));
+    let mut tries = 0;
+    loop {
+        let message = PublishMessage::build().payload(payload.clone()).message_id(message_id);
+        let error = match try_publish(broker, subject, message).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries >= PUBLISH_TRIES || !is_transient(&error) {
+            return Err(BrokerError::new(format!("store a message on {subject} ({tries} tries)"), error));
+        }
+        tracing::warn!(subject, tries, %error, "publish failed; trying again");
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// One publish, confirmed by the stream.
+pub(crate) async fn try_publish(
+    broker: &Broker,
+    subject: &str,
+    message: PublishMessage,
+) -> Result<u64, jetstream::context::PublishError> {
+    let ack = broker.jetstream.send_publish(subject.to_owned(), message).await?.await?;
+    Ok(ack.sequence)
+}
+
+/// Whether a leader election or reconnection explains the failure.
+pub(crate) fn is_transient(error: &jetstream::context::PublishError) -> bool {
+    use jetstream::context::PublishErrorKind as Kind;
+    matches!(error.kind(), Kind::StreamNotFound | Kind::TimedOut | Kind::BrokenPipe | Kind::MaxAckPending)
+}
+
+fn xxh(text: &str) -> u64 {
+    schemas::scope::Scope::new([("id", text)]).stable_hash()
+}
+
+/// Where a trainer gets its packs.
+#[derive(Debug)]
+pub struct JobSource {
+    consumers: Vec<PullConsumer>,
+    wake: async_nats::Subscriber,
+    broker: Broker,
+}
+
+/// The longest an idle trainer goes without looking: bounds the delay of a redelivered pack.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl JobSource {
+    /// Opens the queue of a declared topology.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the topology is not there.
+    pub async fn open(broker: &Broker) -> Result<JobSource, BrokerError> {
+        let mut consumers = Vec::new();
+        for priority in Priority::ALL {
+            consumers.push(crate::topology::open_consumer(broker, priority).await?);
+        }
+        let wake = broker.client.subscribe(subjects::WAKE).await;
+        let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
+        Ok(JobSource { consumers, wake, broker: broker.clone() })
+    }
+
+    /// Up to `free_slots` packs, most urgent first: what waits now, or nothing.
+    ///
+    /// Only as many as can start at once are taken: the lease of a pack that lies in a buffer runs out.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker does not answer.
+    pub async fn take(&mut self, free_slots: usize) -> Result<Vec<Job>, BrokerError> {
+        let mut jobs = Vec::new();
+        for consumer in &self.consumers {
+            let wanted = free_slots - jobs.len();
+            if wanted == 0 {
+                break;
+            }
+            let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
+            let mut batch =
+                consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
+            while let Some(message) = batch.next().await {
+                jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone() });
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Returns when it is worth looking again: at a wake-up call, or after two seconds.
+    pub async fn wait(&mut self) {
+        match tokio::time::timeout(LOOK_AGAIN, self.wake.next()).await {
+            // One look answers all calls that came meanwhile.
+            Ok(Some(_)) => while let Some(Some(_)) = self.wake.next().now_or_never() {},
+            Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(_) => {}
+        }
+    }
+}
+
+/// A pack in the hands of a trainer, leased until it is finished, handed back or set aside.
+#[derive(Debug, Clone)]
+pub struct Job {
+    message: jetstream::Message,
+    broker: Broker,
+}
+
+impl Job {
+    /// The pack.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] when the message is none that this release can read.
+    pub fn pack(&self) -> Result<Pack, EnvelopeError> {
+        envelope::decode(&self.message.payload)
+    }
+
+    /// The message's bytes.
+    pub fn payload(&self) -> &[u8] {
+        &self.message.payload
+    }
+
+    /// Where it was published.
+    pub fn subject(&self) -> &str {
+        self.message.subject.as_str()
+    }
+
+    /// How often it has been delivered, this time included.
+    pub fn deliveries(&self) -> i64 {
+        self.message.info().map_or(1, |info| info.delivered)
+    }
+
+    /// Its place in the JOBS stream.
+    pub fn stream_sequence(&self) -> u64 {
+        self.message.info().map_or(0, |info| info.stream_sequence)
+    }
+
+    /// Whether no further delivery will follow.
+    pub fn is_last_delivery(&self) -> bool {
+        self.deliveries() >= DELIVERIES_MAX
+    }
+
+    /// Takes the pack off the queue, confirmed by the broker.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the confirmation does not come: the pack may be delivered again.
+    pub async fn finish(&self) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Ack, "take a finished pack off the queue").await
+    }
+
+    /// Takes the pack off the queue for good although it is not done, confirmed by the broker.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the confirmation does not come.
+    pub async fn set_aside(&self) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Term, "take a dead pack off the queue").await
+    }
+
+    /// Hands the pack back, to be delivered again after `wait`.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker cannot be told: the lease then runs out by itself.
+    pub async fn hand_back(&self, wait: Duration) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Nak(Some(wait)), "take a pack back").await
+    }
+
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker cannot be told.
+    pub async fn renew(&self) -> Result<(), BrokerError> {
+        let sent = self.message.ack_with(AckKind::Progress).await;
+        sent.map_err(|error| BrokerError::new("renew a lease", error))
+    }
+
+    /// An acknowledgement as a request: unlike the client's `double_ack`, it does not take "nobody there" for a yes.
+    async fn confirmed(&self, kind: AckKind, action: &str) -> Result<(), BrokerError> {
+        let Some(reply) = self.message.reply.clone() else {
+            return Err(BrokerError::new(action, "the message has no reply subject".to_owned()));
+        };
+        let done = self.broker.client.request(reply, kind.into()).await;
+        done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
+    }
+}

@@ -1,0 +1,31 @@
+//! Keeping a pack's lease alive while it is worked on.
+
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::jobs::Job;
+use crate::topology::LEASE;
+
+/// A renewed lease: ends when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Lease {
+    /// Renews the lease of `job` three times per [`LEASE`], from a task of its own that training cannot starve.
+    pub fn keep(job: &Job) -> Lease {
+        let job = job.clone();
+        let renewing = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(LEASE / 3);
+            // The first tick is immediate, and a fresh delivery needs no renewal.
+            ticks.tick().await;
+            loop {
+                ticks.tick().await;
+                if let Err(error) = job.renew().await {
+                    tracing::warn!("{error}; the pack may go to another trainer");
+                }
+            }
+        });
+        Lease { _task: AbortOnDropHandle::new(renewing) }
+    }
+}

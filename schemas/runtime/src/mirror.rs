@@ -1,0 +1,120 @@
+//! A copy of a bucket in memory, kept fresh.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use async_nats::jetstream::kv::Operation;
+use futures::StreamExt;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::BrokerError;
+use crate::bucket::Bucket;
+use crate::retry::Backoff;
+
+/// The values of a bucket by key, as of a moment ago.
+#[derive(Debug)]
+pub struct Mirror<T> {
+    values: Arc<RwLock<HashMap<String, Arc<T>>>>,
+    ready: watch::Receiver<bool>,
+}
+
+impl<T> Clone for Mirror<T> {
+    fn clone(&self) -> Self {
+        Mirror { values: self.values.clone(), ready: self.ready.clone() }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
+    /// A mirror, and the task that keeps it fresh until `shutdown`; the caller owns the task.
+    pub fn follow(
+        bucket: Bucket<T>,
+        shutdown: CancellationToken,
+    ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
+        let (ready_tx, ready) = watch::channel(false);
+        let mirror = Mirror { values: Arc::default(), ready };
+        let values = mirror.values.clone();
+        let task = async move {
+            let mut backoff = Backoff::new(50, 2_000, 7);
+            loop {
+                let watching = watch_once(&bucket, &values, &ready_tx);
+                let ended = tokio::select! {
+                    ended = watching => ended,
+                    () = shutdown.cancelled() => return,
+                };
+                let reason = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+                tracing::warn!(bucket = bucket.store.name, reason, "watch interrupted; watching again");
+                tokio::select! {
+                    () = tokio::time::sleep(backoff.next_wait()) => {}
+                    () = shutdown.cancelled() => return,
+                }
+            }
+        };
+        (mirror, task)
+    }
+}
+
+async fn watch_once<T: Serialize + DeserializeOwned>(
+    bucket: &Bucket<T>,
+    values: &RwLock<HashMap<String, Arc<T>>>,
+    ready: &watch::Sender<bool>,
+) -> Result<(), BrokerError> {
+    let mut watch = bucket.watch().await?;
+    let empty = bucket.store.status().await.is_ok_and(|status| status.values() == 0);
+    if empty {
+        ready.send_replace(true);
+    }
+    while let Some(entry) = watch.next().await {
+        let entry = entry.map_err(|error| BrokerError::new("watch a bucket", error))?;
+        let value = match entry.operation {
+            Operation::Put => match bucket.decode(&entry.key, &entry.value) {
+                Ok(value) => Some(Arc::new(value)),
+                Err(error) => {
+                    tracing::error!(key = entry.key, "unreadable value left aside: {error}");
+                    None
+                }
+            },
+            Operation::Delete | Operation::Purge => None,
+        };
+        // The lock is held for single map operations, none of which can panic.
+        let mut values = values.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match value {
+            Some(value) => values.insert(entry.key, value),
+            None => values.remove(&entry.key),
+        };
+        drop(values);
+        if entry.seen_current {
+            ready.send_replace(true);
+        }
+    }
+    Ok(())
+}
+
+impl<T> Mirror<T> {
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<Arc<T>> {
+        self.values.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// All keys and values, in key order.
+    pub fn all(&self) -> Vec<(String, Arc<T>)> {
+        let values = self.values.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all: Vec<_> = values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Whether every value that was there at the start has been seen.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Waits until [`Mirror::is_ready`], at most `limit`; says whether it came to be.
+    pub async fn wait_ready(&self, limit: Duration) -> bool {
+        let mut ready = self.ready.clone();
+        let waited = tokio::time::timeout(limit, ready.wait_for(|ready| *ready)).await;
+        matches!(waited, Ok(Ok(_)))
+    }
+}

@@ -1,0 +1,182 @@
+//! Who is alive: workers announce themselves once a second and answer a roll call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use async_nats::service::ServiceExt;
+use bytes::Bytes;
+use futures::StreamExt;
+use schemas::announce::{Announcement, Role};
+use schemas::{envelope, subjects};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, BrokerError};
+
+/// Time between announcements.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Silence after which a worker counts as gone.
+const GONE_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a roll call waits for its first answer, and then for each further one.
+const FIRST_ANSWER: Duration = Duration::from_millis(250);
+const NEXT_ANSWER: Duration = Duration::from_millis(25);
+
+/// What announces a worker; `now` is asked at each announcement.
+pub struct Announcer<F> {
+    broker: Broker,
+    calls: async_nats::Subscriber,
+    service: async_nats::service::Service,
+    now: F,
+}
+
+impl<F: Fn() -> Announcement + Send + 'static> Announcer<F> {
+    /// Prepares to announce, and joins the broker's service discovery (`nats micro ls`).
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker refuses.
+    pub async fn open(broker: &Broker, now: F) -> Result<Announcer<F>, BrokerError> {
+        let first = now();
+        let calls = broker.client.subscribe(subjects::ROLL_CALL).await;
+        let calls = calls.map_err(|error| BrokerError::new("subscribe to roll calls", error))?;
+        let metadata = HashMap::from([("worker".to_owned(), first.worker.clone())]);
+        let service = broker.client.service_builder().metadata(metadata).description("a Scopeforge worker");
+        let service = service.start(format!("scopeforge-{}", first.role.name()), first.version.clone()).await;
+        let service = service.map_err(|error| BrokerError::new("join the service discovery", error))?;
+        Ok(Announcer { broker: broker.clone(), calls, service, now })
+    }
+
+    /// Announces until `shutdown`, at last with whatever `now` says then.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut beats = tokio::time::interval(BEAT);
+        loop {
+            let to = tokio::select! {
+                _ = beats.tick() => None,
+                Some(call) = self.calls.next() => call.reply,
+                () = shutdown.cancelled() => break,
+            };
+            self.say(to).await;
+        }
+        self.say(None).await;
+        if let Err(error) = self.service.stop().await {
+            tracing::debug!(%error, "leaving the service discovery");
+        }
+    }
+
+    async fn say(&self, to: Option<async_nats::Subject>) {
+        self.broker.say(&(self.now)(), to).await;
+    }
+}
+
+impl Broker {
+    /// Announces a worker out of turn, as when it begins to leave.
+    pub async fn announce(&self, word: &Announcement) {
+        self.say(word, None).await;
+    }
+
+    async fn say(&self, word: &Announcement, to: Option<async_nats::Subject>) {
+        let subject = to.unwrap_or_else(|| subjects::announce(word.role.name(), &word.worker).into());
+        let Ok(payload) = envelope::encode(word) else { return };
+        if let Err(error) = self.client.publish(subject, Bytes::from(payload)).await {
+            tracing::debug!(%error, "not announced");
+        }
+    }
+}
+
+/// Everyone who answers a roll call.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not take the call.
+pub async fn roll_call(broker: &Broker) -> Result<Vec<Announcement>, BrokerError> {
+    let failed = |error: async_nats::Error| BrokerError::new("call the roll", error);
+    let inbox = broker.client.new_inbox();
+    let mut answers = broker.client.subscribe(inbox.clone()).await.map_err(|e| failed(e.into()))?;
+    let call = broker.client.publish_with_reply(subjects::ROLL_CALL, inbox, Bytes::new());
+    call.await.map_err(|e| failed(e.into()))?;
+    let mut present = Vec::new();
+    let mut patience = FIRST_ANSWER;
+    while let Ok(Some(answer)) = tokio::time::timeout(patience, answers.next()).await {
+        if let Ok(word) = envelope::decode::<Announcement>(&answer.payload) {
+            present.push(word);
+            patience = NEXT_ANSWER;
+        } else if answer.status.is_some() {
+            // "No responders": nobody is there.
+            break;
+        }
+    }
+    Ok(present)
+}
+
+/// Living workers, kept fresh.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    workers: Arc<RwLock<HashMap<String, Seen>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    word: Announcement,
+    at: Instant,
+}
+
+impl Table {
+    /// A table, and the task that keeps it fresh until `shutdown`; the caller owns the task.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker refuses the subscription.
+    pub async fn follow(
+        broker: &Broker,
+        shutdown: CancellationToken,
+    ) -> Result<(Table, impl Future<Output = ()> + Send + 'static), BrokerError> {
+        let failed = |error: async_nats::Error| BrokerError::new("follow announcements", error);
+        let mut words = broker.client.subscribe(subjects::ANNOUNCE).await.map_err(|e| failed(e.into()))?;
+        let call = broker.client.publish(subjects::ROLL_CALL, Bytes::new()).await;
+        call.map_err(|error| failed(error.into()))?;
+        let table = Table::default();
+        let own = table.clone();
+        let task = async move {
+            loop {
+                let message = tokio::select! {
+                    message = words.next() => message,
+                    () = shutdown.cancelled() => return,
+                };
+                let Some(message) = message else { return };
+                match envelope::decode::<Announcement>(&message.payload) {
+                    Ok(word) => own.note(word, Instant::now()),
+                    Err(error) => {
+                        tracing::warn!(subject = %message.subject, "announcement passed over: {error}")
+                    }
+                }
+            }
+        };
+        Ok((table, task))
+    }
+
+    fn note(&self, word: Announcement, at: Instant) {
+        let mut workers = self.workers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        workers.retain(|_, seen| at.duration_since(seen.at) < GONE_AFTER);
+        workers.insert(word.worker.clone(), Seen { word, at });
+    }
+
+    /// Strikes a worker that did not answer, until it announces itself again.
+    pub fn forget(&self, worker: &str) {
+        self.workers.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
+    }
+
+    /// The living workers of one role, by name.
+    pub fn alive(&self, role: Role) -> Vec<Announcement> {
+        let workers = self.workers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fresh = workers.values().filter(|seen| seen.word.role == role && seen.at.elapsed() < GONE_AFTER);
+        let mut alive: Vec<Announcement> = fresh.map(|seen| seen.word.clone()).collect();
+        alive.sort_by(|a, b| a.worker.cmp(&b.worker));
+        alive
+    }
+
+    /// Predictors that take requests: ready and not leaving.
+    pub fn predictors(&self) -> Vec<Announcement> {
+        let mut alive = self.alive(Role::Predictor);
+        alive.retain(|word| word.ready && !word.draining);
+        alive
+    }
+}

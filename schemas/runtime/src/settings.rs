@@ -1,0 +1,136 @@
+//! Where the broker and the store are: flags, environment, or the folder of `enqueue dev`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+/// The broker's address when none is given anywhere.
+pub const DEFAULT_NATS_URL: &str = "nats://127.0.0.1:4222";
+
+/// Flags that every program takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Connection {
+    /// The broker's address; several are separated by commas [default: the running `enqueue dev` of this folder, else nats://127.0.0.1:4222]
+    #[arg(long, env = "SCOPEFORGE_NATS_URL", value_name = "URL", hide_env_values = true, global = true)]
+    pub nats_url: Option<String>,
+    /// Where fits rest: file:FOLDER, s3://BUCKET/PREFIX or redis://HOST:PORT [default: that of the running `enqueue dev`]
+    #[arg(long, env = "SCOPEFORGE_STORE", value_name = "URL", hide_env_values = true, global = true)]
+    pub store: Option<String>,
+    /// The folder in which `enqueue dev` keeps everything
+    #[arg(
+        long,
+        env = "SCOPEFORGE_STATE",
+        value_name = "FOLDER",
+        default_value = ".scopeforge",
+        global = true
+    )]
+    pub state: PathBuf,
+    /// Seconds to wait for a broker and store that do not answer; 0 waits for ever
+    #[arg(long, env = "SCOPEFORGE_CONNECT_WAIT_SECONDS", value_name = "SECONDS", global = true)]
+    pub connect_wait_seconds: Option<u64>,
+}
+
+/// The addresses that `enqueue dev` chose, as written to `STATE/dev.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevAddresses {
+    /// The gateway, `http://…`.
+    pub gateway: String,
+    /// The broker, `nats://…`.
+    pub nats: String,
+    /// The store, `file:…`.
+    pub store: String,
+    /// The process id of `enqueue dev`.
+    pub pid: u32,
+}
+
+/// No store was named.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no store is named: give --store or SCOPEFORGE_STORE (file:FOLDER, s3://BUCKET/PREFIX or redis://HOST:PORT), or start `enqueue dev` here"
+)]
+pub struct NoStore;
+
+impl Connection {
+    /// The broker's address.
+    pub fn nats_url(&self) -> String {
+        let given = self.nats_url.clone().filter(|url| !url.is_empty());
+        given.or_else(|| Some(dev_addresses(&self.state)?.nats)).unwrap_or_else(|| DEFAULT_NATS_URL.into())
+    }
+
+    /// The store's address.
+    ///
+    /// # Errors
+    /// [`NoStore`] when neither flag nor environment nor a running `enqueue dev` names one.
+    pub fn store_url(&self) -> Result<String, NoStore> {
+        let given = self.store.clone().filter(|url| !url.is_empty());
+        given.or_else(|| Some(dev_addresses(&self.state)?.store)).ok_or(NoStore)
+    }
+
+    /// How long to wait for servers; `default_seconds` where nothing was given.
+    pub fn patience(&self, default_seconds: u64) -> Option<std::time::Duration> {
+        match self.connect_wait_seconds.unwrap_or(default_seconds) {
+            0 => None,
+            seconds => Some(std::time::Duration::from_secs(seconds)),
+        }
+    }
+}
+
+/// The addresses of the `enqueue dev` that runs in the folder `state`; `None` when none does.
+pub fn dev_addresses(state: &Path) -> Option<DevAddresses> {
+    let text = std::fs::read_to_string(dev_file(state)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The file that holds them.
+pub fn dev_file(state: &Path) -> PathBuf {
+    state.join("dev.json")
+}
+
+/// `url` without user and password, fit for logs and messages.
+pub fn redact(url: &str) -> String {
+    let one = |url: &str| match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host_at = rest.find(['/', '?']).unwrap_or(rest.len());
+            let host = rest[..host_at].rsplit_once('@').map_or(&rest[..host_at], |(_, host)| host);
+            let path = rest[host_at..].split('?').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    };
+    url.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_never_show() {
+        assert_eq!(redact("redis://me:p@ss@host:6379/0?x=1"), "redis://host:6379/0");
+        assert_eq!(redact("nats://a:b@h1:1,nats://t@h2:2"), "nats://h1:1,nats://h2:2");
+        assert_eq!(redact("file:/tmp/store"), "file:/tmp/store");
+        assert_eq!(redact("s3://bucket/pre@fix"), "s3://bucket/pre@fix");
+    }
+
+    #[test]
+    fn a_running_dev_stack_is_found_and_flags_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |url: Option<&str>| Connection {
+            nats_url: url.map(String::from),
+            state: folder.path().into(),
+            ..Connection::default()
+        };
+        assert_eq!(at(None).nats_url(), DEFAULT_NATS_URL);
+        assert_eq!(at(None).store_url(), Err(NoStore));
+        let found = DevAddresses {
+            gateway: "http://g".into(),
+            nats: "nats://n".into(),
+            store: "file:s".into(),
+            pid: 1,
+        };
+        std::fs::write(dev_file(folder.path()), serde_json::to_string(&found).unwrap()).unwrap();
+        assert_eq!((at(None).nats_url(), at(None).store_url()), ("nats://n".into(), Ok("file:s".into())));
+        assert_eq!(at(Some("nats://x")).nats_url(), "nats://x");
+    }
+}

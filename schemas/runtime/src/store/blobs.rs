@@ -1,0 +1,79 @@
+//! Fits in a store: content-addressed, verified whenever they are read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemas::blob::{self, Blob};
+use schemas::fit::{Fit, FitRef};
+
+use super::{ModelStore, StoreError};
+
+/// Blobs of fits in a store. The last blob read stays in memory, since neighbours tend to be read together.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    store: Arc<dyn ModelStore>,
+    last: Arc<std::sync::Mutex<Option<(String, Blob<Bytes>)>>>,
+}
+
+impl Blobs {
+    /// The blobs of `store`.
+    pub fn new(store: Arc<dyn ModelStore>) -> Blobs {
+        Blobs { store, last: Arc::default() }
+    }
+
+    /// Where they are, without secrets.
+    pub fn address(&self) -> &str {
+        self.store.address()
+    }
+
+    /// Writes fits into one blob and returns its name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn put(&self, fits: &[Fit]) -> Result<String, StoreError> {
+        let bytes = blob::write(fits).map_err(|source| self.damaged(source))?;
+        let name = blob::name(&bytes);
+        self.store.put(&name, Bytes::from(bytes)).await?;
+        Ok(name)
+    }
+
+    /// The blob called `name`, verified.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is missing or damaged, or the store fails.
+    pub async fn get(&self, name: &str) -> Result<Blob<Bytes>, StoreError> {
+        let recent = |last: &Option<(String, Blob<Bytes>)>| {
+            last.as_ref().filter(|(known, _)| known == name).map(|(_, blob)| blob.clone())
+        };
+        if let Some(blob) = recent(&self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)) {
+            return Ok(blob);
+        }
+        let missing = || StoreError::Missing { address: self.address().to_owned(), blob: name.to_owned() };
+        let bytes = self.store.get(name).await?.ok_or_else(missing)?;
+        let blob = Blob::verify(name, bytes).map_err(|source| self.damaged(source))?;
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *last = Some((name.to_owned(), blob.clone()));
+        Ok(blob)
+    }
+
+    /// The fit at `place`, verified.
+    ///
+    /// # Errors
+    /// [`StoreError`] when its blob is missing or damaged, or the store fails.
+    pub async fn fit(&self, place: &FitRef) -> Result<Fit, StoreError> {
+        let blob = self.get(&place.blob).await?;
+        blob.fit(place.index).map_err(|source| self.damaged(source))
+    }
+
+    /// Asks the store for a blob that does not exist: fails exactly when the store does not answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.store.get("0").await.map(|_| ())
+    }
+
+    fn damaged(&self, source: schemas::blob::BlobError) -> StoreError {
+        StoreError::Damaged { address: self.address().to_owned(), source }
+    }
+}

@@ -1,0 +1,46 @@
+//! A store in memory, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{ModelStore, StoreError};
+
+/// Bytes by name, gone with the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    blobs: Mutex<BTreeMap<String, Bytes>>,
+}
+
+impl MemoryStore {
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ModelStore for MemoryStore {
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.blobs().insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.blobs().get(name).cloned())
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.blobs().remove(name);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.blobs().keys().cloned().collect())
+    }
+
+    fn address(&self) -> &str {
+        "memory:"
+    }
+}

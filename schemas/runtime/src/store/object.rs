@@ -1,0 +1,84 @@
+//! A store in a folder of a file system or of S3-compatible storage.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt};
+
+use super::{ModelStore, StoreError};
+use crate::objects;
+use crate::settings::redact;
+
+/// Objects under one prefix.
+#[derive(Debug)]
+pub struct FolderStore {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    address: String,
+}
+
+impl FolderStore {
+    /// Opens `file:FOLDER` or `s3://BUCKET/PREFIX`; a folder is made at the first write.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] when the URL is none of these, or settings are missing.
+    pub fn open(url: &str) -> Result<FolderStore, StoreError> {
+        let address = redact(url);
+        let place = objects::open(url)
+            .map_err(|error| StoreError::Address { address: address.clone(), source: Some(error.into()) })?;
+        let prefix = Path::parse(place.path.trim_matches('/'))
+            .map_err(|error| StoreError::Address { address: address.clone(), source: Some(error.into()) })?;
+        Ok(FolderStore { store: place.store, prefix, address })
+    }
+
+    fn path(&self, name: &str) -> Path {
+        self.prefix.clone().join(name)
+    }
+
+    fn failed(&self, action: String) -> impl FnOnce(Error) -> StoreError {
+        let address = self.address.clone();
+        move |error| StoreError::Failed { address, action, source: error.into() }
+    }
+}
+
+#[async_trait]
+impl ModelStore for FolderStore {
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let put = self.store.put(&self.path(name), bytes.into()).await;
+        put.map(|_| ()).map_err(self.failed(format!("write {name}")))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let failed = || self.failed(format!("read {name}"));
+        match self.store.get(&self.path(name)).await {
+            Ok(found) => Ok(Some(found.bytes().await.map_err(failed())?)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed()(error)),
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        match self.store.delete(&self.path(name)).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(format!("delete {name}"))(error)),
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        let objects: Vec<_> = match self.store.list(Some(&self.prefix)).try_collect().await {
+            Err(Error::NotFound { .. }) => Vec::new(),
+            listed => listed.map_err(self.failed("list its blobs".to_owned()))?,
+        };
+        let mut names: Vec<String> =
+            objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+}

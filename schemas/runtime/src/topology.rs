@@ -1,0 +1,110 @@
+//! What the broker must hold: declared by every process at start, unchanged when it is there already.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, kv};
+use futures::future::{try_join, try_join_all};
+use schemas::limits::DELIVERIES_MAX;
+use schemas::subjects::{self, Priority};
+
+use crate::broker::{Broker, BrokerError};
+
+/// Time without a sign of life after which a pack goes to another trainer.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// Packs that may be out with trainers, or waiting for another try, at once.
+const ACK_PENDING_MAX: i64 = 10_000;
+
+/// Declares streams, consumers and buckets with `replicas` copies of each (1, or 3 on a cluster).
+///
+/// # Errors
+/// [`BrokerError`] when the broker has no JetStream, or holds one of them with other settings.
+pub async fn declare(broker: &Broker, replicas: usize) -> Result<(), BrokerError> {
+    let streams = async {
+        try_join_all([jobs(replicas), ledger(replicas), dead(replicas)].map(|s| stream(broker, s))).await?;
+        try_join_all(Priority::ALL.map(|priority| consumer(broker, priority))).await
+    };
+    let buckets = [subjects::MODELS_BUCKET, subjects::CAMPAIGNS_BUCKET, subjects::CHANNELS_BUCKET];
+    let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
+    try_join(streams, buckets).await.map(|_| ())
+}
+
+fn base(name: &str, subjects: &[&str], replicas: usize) -> Config {
+    Config {
+        name: name.into(),
+        subjects: subjects.iter().map(|s| (*s).to_owned()).collect(),
+        storage: StorageType::File,
+        num_replicas: replicas,
+        // Old messages are never pushed out by new ones: a full stream refuses instead.
+        discard: DiscardPolicy::New,
+        allow_direct: true,
+        ..Config::default()
+    }
+}
+
+fn jobs(replicas: usize) -> Config {
+    Config {
+        retention: RetentionPolicy::WorkQueue,
+        ..base(subjects::JOBS_STREAM, &[subjects::JOBS], replicas)
+    }
+}
+
+fn ledger(replicas: usize) -> Config {
+    base(subjects::LEDGER_STREAM, &[subjects::LEDGER], replicas)
+}
+
+fn dead(replicas: usize) -> Config {
+    base(subjects::DEAD_STREAM, &[subjects::DEAD, subjects::MAX_DELIVERIES], replicas)
+}
+
+async fn stream(broker: &Broker, config: Config) -> Result<(), BrokerError> {
+    let action = format!("declare the stream {}", config.name);
+    let done = broker.jetstream.get_or_create_stream(config).await;
+    done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
+}
+
+async fn consumer(broker: &Broker, priority: Priority) -> Result<(), BrokerError> {
+    let name = priority.consumer();
+    let config = pull::Config {
+        durable_name: Some(name.clone()),
+        filter_subject: priority.subject(),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: LEASE,
+        max_deliver: DELIVERIES_MAX,
+        max_ack_pending: ACK_PENDING_MAX,
+        max_waiting: 4_096,
+        ..pull::Config::default()
+    };
+    let made = broker.jetstream.create_consumer_on_stream(config, subjects::JOBS_STREAM).await;
+    made.map(|_| ()).map_err(|error| BrokerError::new(format!("declare the consumer {name}"), error))
+}
+
+async fn bucket(broker: &Broker, name: &str, replicas: usize) -> Result<(), BrokerError> {
+    if broker.jetstream.get_key_value(name).await.is_ok() {
+        return Ok(());
+    }
+    let config = kv::Config {
+        bucket: name.into(),
+        history: 1,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        ..kv::Config::default()
+    };
+    let made = broker.jetstream.create_key_value(config).await;
+    made.map(|_| ()).map_err(|error| BrokerError::new(format!("declare the bucket {name}"), error))
+}
+
+/// The consumer of one priority.
+///
+/// # Errors
+/// [`BrokerError`] when it is not there.
+pub(crate) async fn open_consumer(
+    broker: &Broker,
+    priority: Priority,
+) -> Result<jetstream::consumer::PullConsumer, BrokerError> {
+    let name = priority.consumer();
+    let found = broker.jetstream.get_consumer_from_stream(&name, subjects::JOBS_STREAM).await;
+    found.map_err(|error| BrokerError::new(format!("find the consumer {name}"), error))
+}

@@ -1,0 +1,46 @@
+//! Some rows of a design as numbers, column by column.
+
+/// Some rows of a design, column-major. Its buffer is reused from one gathering to the next.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Block {
+    width: usize,
+    rows: usize,
+    values: Vec<f64>,
+}
+
+impl Block {
+    /// A block of these columns; all have `rows` numbers.
+    ///
+    /// # Panics
+    /// When a column has another length.
+    pub fn from_columns(rows: usize, columns: &[&[f64]]) -> Block {
+        assert!(columns.iter().all(|column| column.len() == rows), "every column of a block has {rows} rows");
+        Block { width: columns.len(), rows, values: columns.concat() }
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Column `i`, one number per row.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    pub fn column(&self, i: usize) -> &[f64] {
+        assert!(i < self.width, "column {i} of a block of {} columns", self.width);
+        &self.values[i * self.rows..(i + 1) * self.rows]
+    }
+
+    /// Takes another shape and hands out all columns one after the other, holding whatever they held before.
+    pub(crate) fn reshape(&mut self, width: usize, rows: usize) -> &mut [f64] {
+        (self.width, self.rows) = (width, rows);
+        self.values.resize(width * rows, 0.0);
+        &mut self.values
+    }
+}

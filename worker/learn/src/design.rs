@@ -1,0 +1,270 @@
+//! From raw columns to the numbers of a design matrix.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use schemas::column::{Column, TEXT_NULL, TextColumn};
+use schemas::feature::Feature;
+use schemas::fit::Input;
+use schemas::time::{DatePart, TIME_NULL};
+
+use crate::block::Block;
+
+/// A text that is none of the categories.
+const UNSEEN: u32 = u32::MAX;
+
+/// Why columns cannot feed a fit's inputs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DesignError {
+    /// No such column.
+    #[error("column `{column}` is missing; the model reads it as {expected}")]
+    Missing {
+        /// The raw column.
+        column: String,
+        /// What it has to hold.
+        expected: &'static str,
+    },
+    /// The column holds something else.
+    #[error("column `{column}` holds {found}; the model reads it as {expected}")]
+    Kind {
+        /// The raw column.
+        column: String,
+        /// What it holds.
+        found: &'static str,
+        /// What it has to hold.
+        expected: &'static str,
+    },
+    /// The column's length is not the table's.
+    #[error("column `{column}` has {found} rows, the table {expected}; every column needs one entry per row")]
+    Rows {
+        /// The raw column.
+        column: String,
+        /// Entries it has.
+        found: usize,
+        /// Entries it has to have.
+        expected: usize,
+    },
+}
+
+/// Inputs bound to the columns of one table; columns are shared, not copied.
+#[derive(Debug)]
+pub struct Design {
+    rows: usize,
+    width: usize,
+    parts: Vec<(String, Part)>,
+}
+
+/// What one input reads.
+#[derive(Debug)]
+enum Part {
+    /// One design column; NaN is missing.
+    Number(Numbers),
+    /// One design column for each category.
+    OneHot {
+        texts: Texts,
+        /// Per code the category's place, or [`UNSEEN`].
+        places: Vec<u32>,
+        width: usize,
+    },
+}
+
+impl Design {
+    /// Binds `inputs` to the raw columns of a table of `rows` rows; `column` finds the one that an input reads.
+    ///
+    /// # Errors
+    /// [`DesignError`] for a column that is missing, of another kind, or of another length.
+    pub fn new(
+        inputs: &[Input],
+        rows: usize,
+        column: impl Fn(&Input) -> Option<Arc<Column>>,
+    ) -> Result<Design, DesignError> {
+        let part = |input: &Input| {
+            let name = input.column();
+            let part = Part::new(input, column(input))?;
+            match part.rows() {
+                found if found == rows => Ok((name.to_owned(), part)),
+                found => Err(DesignError::Rows { column: name.to_owned(), found, expected: rows }),
+            }
+        };
+        let parts = inputs.iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Design { rows, width: inputs.iter().map(Input::width).sum(), parts })
+    }
+
+    /// Number of design columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows of the table.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether `row` has every value: finite numbers and present texts (a text never seen is present).
+    pub fn is_complete(&self, row: usize) -> bool {
+        self.missing(row).is_none()
+    }
+
+    /// The first raw column without a usable value in `row`.
+    pub fn missing(&self, row: usize) -> Option<&str> {
+        self.parts.iter().find(|(_, part)| !part.has(row)).map(|(name, _)| name.as_str())
+    }
+
+    /// [`Design::is_complete`] of every row, by columns.
+    pub fn complete_mask(&self) -> Vec<bool> {
+        let mut mask = vec![true; self.rows];
+        for (_, part) in &self.parts {
+            match part {
+                Part::Number(values) => {
+                    mask.iter_mut().zip(values.all()).for_each(|(m, v)| *m &= v.is_finite())
+                }
+                Part::OneHot { texts, places, .. } => {
+                    mask.iter_mut()
+                        .zip(texts.codes())
+                        .for_each(|(m, code)| *m &= (*code as usize) < places.len());
+                }
+            }
+        }
+        mask
+    }
+
+    /// Gathers `rows` of the design, in that order, into `out`.
+    ///
+    /// # Panics
+    /// When the table has no such row.
+    pub fn block(&self, rows: &[u32], out: &mut Block) {
+        let mut left = out.reshape(self.width, rows.len());
+        for (_, part) in &self.parts {
+            let (columns, others) = left.split_at_mut(part.width() * rows.len());
+            part.gather(rows, columns);
+            left = others;
+        }
+    }
+}
+
+impl Part {
+    fn new(input: &Input, column: Option<Arc<Column>>) -> Result<Part, DesignError> {
+        match (input, column) {
+            (Input::Number(Feature::Column(_)), Some(column)) if matches!(*column, Column::Number(_)) => {
+                Ok(Part::Number(Numbers::Shared(column)))
+            }
+            (Input::Number(Feature::DatePart(part, _)), Some(column))
+                if matches!(*column, Column::Time(_)) =>
+            {
+                Ok(Part::Number(Numbers::Derived(date_parts(*part, &column))))
+            }
+            (Input::OneHot { categories, .. }, Some(column)) if matches!(*column, Column::Text(_)) => {
+                Ok(Part::one_hot(Texts(column), categories))
+            }
+            (_, found) => Err(mismatch(input, found.as_deref())),
+        }
+    }
+
+    fn one_hot(texts: Texts, categories: &[String]) -> Part {
+        let known: HashMap<&str, u32> = categories.iter().map(String::as_str).zip(0..).collect();
+        let place = |value: &String| known.get(value.as_str()).copied().unwrap_or(UNSEEN);
+        let places = texts.column().map(|text| text.values.iter().map(place).collect()).unwrap_or_default();
+        Part::OneHot { texts, places, width: categories.len() }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Part::Number(values) => values.all().len(),
+            Part::OneHot { texts, .. } => texts.codes().len(),
+        }
+    }
+
+    fn width(&self) -> usize {
+        match self {
+            Part::Number(_) => 1,
+            Part::OneHot { width, .. } => *width,
+        }
+    }
+
+    /// Whether `row` has a usable value. [`TEXT_NULL`] and the codes of a torn column lie past all texts.
+    fn has(&self, row: usize) -> bool {
+        match self {
+            Part::Number(values) => values.all()[row].is_finite(),
+            Part::OneHot { texts, places, .. } => (texts.codes()[row] as usize) < places.len(),
+        }
+    }
+
+    /// Fills this part's columns, one after the other.
+    fn gather(&self, rows: &[u32], columns: &mut [f64]) {
+        match self {
+            Part::Number(values) => {
+                let values = values.all();
+                for (out, row) in columns.iter_mut().zip(rows) {
+                    *out = values[*row as usize];
+                }
+            }
+            Part::OneHot { texts, places, .. } => {
+                let codes = texts.codes();
+                columns.fill(0.0);
+                for (at, row) in rows.iter().enumerate() {
+                    match places.get(codes[*row as usize] as usize) {
+                        None | Some(&UNSEEN) => {}
+                        Some(place) => columns[*place as usize * rows.len() + at] = 1.0,
+                    }
+                }
+            }
+        }
+    }
+}
+
+const _: () = assert!(TEXT_NULL == u32::MAX, "a missing text's code lies past all texts");
+
+/// A column of numbers, shared with the table or made from one of its columns.
+#[derive(Debug)]
+enum Numbers {
+    /// A [`Column::Number`].
+    Shared(Arc<Column>),
+    Derived(Vec<f64>),
+}
+
+impl Numbers {
+    fn all(&self) -> &[f64] {
+        match self {
+            Numbers::Derived(values) => values,
+            Numbers::Shared(column) => match &**column {
+                Column::Number(values) => values,
+                Column::Text(_) | Column::Time(_) => &[],
+            },
+        }
+    }
+}
+
+/// A [`Column::Text`].
+#[derive(Debug)]
+struct Texts(Arc<Column>);
+
+impl Texts {
+    fn column(&self) -> Option<&TextColumn> {
+        match &*self.0 {
+            Column::Text(text) => Some(text),
+            Column::Number(_) | Column::Time(_) => None,
+        }
+    }
+
+    fn codes(&self) -> &[u32] {
+        self.column().map_or(&[], |text| &text.codes)
+    }
+}
+
+fn date_parts(part: DatePart, column: &Column) -> Vec<f64> {
+    let Column::Time(times) = column else { return Vec::new() };
+    times.iter().map(|ms| if *ms == TIME_NULL { f64::NAN } else { part.of(*ms) }).collect()
+}
+
+fn mismatch(input: &Input, found: Option<&Column>) -> DesignError {
+    let expected = match input {
+        Input::Number(Feature::Column(_)) => "numbers",
+        Input::Number(Feature::DatePart(..)) => "times",
+        Input::OneHot { .. } => "texts",
+    };
+    let column = input.column().to_owned();
+    match found {
+        None => DesignError::Missing { column, expected },
+        Some(found) => DesignError::Kind { column, found: found.kind(), expected },
+    }
+}

@@ -1,0 +1,41 @@
+//! Why rows gave no fit.
+
+/// Why rows gave no fit.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LearnError {
+    /// Nothing to learn from.
+    #[error("there are no rows to learn from; widen the scope or its window")]
+    NoRows,
+    /// A sum or a parameter overflowed, or a row that is not complete was among the training rows.
+    #[error("the fit is not finite; rescale features or target (magnitudes below 1e150 are safe)")]
+    NotFinite,
+    /// Coordinate descent used up its steps.
+    #[error(
+        "no convergence within {iterations} iterations: the duality gap is {gap:e} of the target's sum of squares, \
+         above the tolerance {tolerance:e}; raise `max_iterations`, `tolerance` or `alpha`"
+    )]
+    NotConverged {
+        /// Steps taken, each over all columns.
+        iterations: u32,
+        /// Duality gap over Σ(y − ȳ)².
+        gap: f64,
+        /// What the gap had to fall below.
+        tolerance: f64,
+    },
+    /// The algorithm's library refused its parameters.
+    #[error("elastic net with alpha {alpha} and l1_ratio {l1_ratio} was refused; check both parameters")]
+    Refused {
+        /// Strength of the penalty.
+        alpha: f64,
+        /// Share of the L1 penalty.
+        l1_ratio: f64,
+        /// What the library said.
+        #[source]
+        source: RefusedBy,
+    },
+}
+
+/// What the algorithm's library said, as text: its own error type is no part of this crate's interface.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RefusedBy(pub(crate) String);

@@ -1,0 +1,110 @@
+//! Which algorithm a spec asks for, and running it.
+
+use schemas::algorithm::{Algorithm, Params};
+use schemas::fit::{Input, Parameters};
+
+use crate::design::Design;
+use crate::elastic_net::{ElasticNetParams, elastic_net};
+use crate::error::LearnError;
+use crate::linear::{mean, ridge};
+use crate::moments::{Moments, Scratch};
+
+/// An algorithm with its parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Method {
+    /// See [`mean`].
+    Mean,
+    /// [`ridge`] without penalty.
+    Linear,
+    /// See [`ridge`].
+    Ridge {
+        /// Strength of the penalty.
+        alpha: f64,
+    },
+    /// See [`elastic_net`].
+    ElasticNet(ElasticNetParams),
+}
+
+impl Method {
+    /// The method a spec names; parameters not given take their defaults. `params` have passed [`Algorithm::check`].
+    pub fn from_spec(algorithm: Algorithm, params: &Params) -> Method {
+        let param = |name| algorithm.param(params, name);
+        match algorithm {
+            Algorithm::Mean => Method::Mean,
+            Algorithm::Linear => Method::Linear,
+            Algorithm::Ridge => Method::Ridge { alpha: param("alpha") },
+            Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {
+                alpha: param("alpha"),
+                l1_ratio: param("l1_ratio"),
+                tolerance: param("tolerance"),
+                max_iterations: param("max_iterations") as u32,
+            }),
+        }
+    }
+
+    /// The fit out of sufficient statistics; `None` for a method that needs the rows themselves.
+    pub fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
+        match self {
+            Method::Mean => Some(mean(moments)),
+            Method::Linear => Some(ridge(moments, 0.0)),
+            Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
+            Method::ElasticNet(_) => None,
+        }
+    }
+
+    /// The fit of `rows` of a table, which must be complete; `y` has one target per row of the table.
+    ///
+    /// # Errors
+    /// [`LearnError`].
+    ///
+    /// # Panics
+    /// When the table has no such row.
+    pub fn fit(
+        &self,
+        design: &Design,
+        y: &[f64],
+        rows: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<Parameters, LearnError> {
+        match self {
+            Method::Mean => mean(&Moments::over(design, y, rows, scratch)),
+            Method::Linear => ridge(&Moments::over(design, y, rows, scratch), 0.0),
+            Method::Ridge { alpha } => ridge(&Moments::over(design, y, rows, scratch), *alpha),
+            Method::ElasticNet(params) => {
+                scratch.gather(design, y, rows);
+                elastic_net(&scratch.block, &scratch.target, *params)
+            }
+        }
+    }
+}
+
+/// Drops the one-hot categories that never occur in the training rows, so that a fit carries only its own; a fit without
+/// coefficients keeps no inputs. Predictions stay the same: a dropped category had weight 0.
+///
+/// # Panics
+/// When `train` has not the design columns of `inputs`.
+pub fn prune(inputs: &[Input], parameters: Parameters, train: &Moments) -> (Vec<Input>, Parameters) {
+    let Parameters::Linear { intercept, coefficients } = parameters;
+    if coefficients.is_empty() {
+        return (Vec::new(), Parameters::Linear { intercept, coefficients });
+    }
+    let occurs = |i: usize| train.mean(i) != 0.0 || train.second(i, i) != 0.0;
+    let (mut kept, mut kept_coefficients, mut at) = (Vec::new(), Vec::new(), 0);
+    for input in inputs {
+        let columns = at..at + input.width();
+        at = columns.end;
+        match input {
+            Input::Number(_) => {
+                kept.push(input.clone());
+                kept_coefficients.extend_from_slice(&coefficients[columns]);
+            }
+            Input::OneHot { column, categories } => {
+                let own = || columns.clone().zip(categories).filter(|(i, _)| occurs(*i));
+                let categories = own().map(|(_, category)| category.clone()).collect();
+                kept.push(Input::OneHot { column: column.clone(), categories });
+                kept_coefficients.extend(own().map(|(i, _)| coefficients[i]));
+            }
+        }
+    }
+    (kept, Parameters::Linear { intercept, coefficients: kept_coefficients })
+}

@@ -1,0 +1,37 @@
+//! The mean and least squares, out of sufficient statistics.
+
+use schemas::fit::Parameters;
+
+use crate::error::LearnError;
+use crate::moments::Moments;
+use crate::semidefinite::least_norm;
+use crate::standard::Standard;
+
+/// The mean of the target: no coefficients.
+///
+/// # Errors
+/// [`LearnError::NoRows`], [`LearnError::NotFinite`].
+pub fn mean(moments: &Moments) -> Result<Parameters, LearnError> {
+    let intercept = moments.mean(moments.width());
+    match (moments.count(), intercept.is_finite()) {
+        (0, _) => Err(LearnError::NoRows),
+        (_, false) => Err(LearnError::NotFinite),
+        _ => Ok(Parameters::Linear { intercept, coefficients: Vec::new() }),
+    }
+}
+
+/// Minimises ‖y − Zw − b‖² + `alpha`·‖w‖² over standardised columns Z (population standard deviation); columns that do not
+/// vary get weight 0. With `alpha` 0 this is least squares: of least ‖w‖ where columns depend on each other.
+///
+/// Divided by the count, the normal equations are (R + α/n · I) w = r, with R the columns' correlations and r their
+/// covariances with the target. The same as scikit-learn's `make_pipeline(StandardScaler(), Ridge(alpha))`.
+///
+/// # Errors
+/// [`LearnError::NoRows`], [`LearnError::NotFinite`].
+pub fn ridge(moments: &Moments, alpha: f64) -> Result<Parameters, LearnError> {
+    let standard = Standard::of(moments)?;
+    let mut matrix = standard.correlations();
+    let penalty = alpha / moments.count() as f64;
+    matrix.iter_mut().step_by(standard.columns().len() + 1).for_each(|diagonal| *diagonal += penalty);
+    standard.parameters(&least_norm(&matrix, &standard.covariances()))
+}

@@ -1,0 +1,189 @@
+//! Sufficient statistics of the linear family: what a least-squares fit needs to know of its rows, and it adds up.
+
+use ndarray::{ArrayView2, s};
+
+use crate::block::Block;
+use crate::design::Design;
+use crate::vector::{dot, sum};
+
+/// Rows gathered at once, at most: a few narrow columns of them stay in the second-level cache.
+const BLOCK_ROWS: usize = 4_096;
+/// Numbers gathered at once, at most (8 MiB), down to [`MIN_BLOCK_ROWS`].
+const BLOCK_VALUES: usize = 1 << 20;
+const MIN_BLOCK_ROWS: usize = 256;
+/// From this many variables on, a blocked matrix product is faster than one dot product per pair.
+const WIDE: usize = 16;
+/// Rows of the triangle per matrix product.
+const PANEL: usize = 64;
+
+/// Count, means and centred cross products of the design columns and, as the last variable, the target.
+///
+/// A column that does not vary has products of exactly 0, also after merging.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    count: u64,
+    /// A value near the mean, one per variable: means that far from zero differ by less than their own rounding.
+    origin: Vec<f64>,
+    /// Mean less origin.
+    offset: Vec<f64>,
+    /// Σ (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) for i ≤ j, row by row of the upper triangle.
+    second: Vec<f64>,
+}
+
+/// Buffers for [`Moments::over`] and [`crate::Method::fit`], reused from one fit to the next.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(crate) block: Block,
+    pub(crate) target: Vec<f64>,
+    centred: Vec<f64>,
+}
+
+impl Scratch {
+    /// Gathers `rows` of the design and the target.
+    pub(crate) fn gather(&mut self, design: &Design, y: &[f64], rows: &[u32]) {
+        design.block(rows, &mut self.block);
+        self.target.clear();
+        self.target.extend(rows.iter().map(|row| y[*row as usize]));
+    }
+}
+
+impl Moments {
+    /// Those of no rows, for a design of `width` columns.
+    pub fn empty(width: usize) -> Moments {
+        let variables = width + 1;
+        let zeros = vec![0.0; variables];
+        let second = vec![0.0; variables * (variables + 1) / 2];
+        Moments { count: 0, origin: zeros.clone(), offset: zeros, second }
+    }
+
+    /// Those of all rows of a block, in two passes: means, then products of the centred columns.
+    ///
+    /// # Panics
+    /// When `y` has not one target per row.
+    pub fn of(block: &Block, y: &[f64]) -> Moments {
+        Moments::centring(block, y, &mut Vec::new())
+    }
+
+    /// Those of `rows` of a table; `y` has one target per row of the table.
+    ///
+    /// # Panics
+    /// When the table has no such row.
+    pub fn over(design: &Design, y: &[f64], rows: &[u32], scratch: &mut Scratch) -> Moments {
+        let block_rows = (BLOCK_VALUES / (design.width() + 1)).clamp(MIN_BLOCK_ROWS, BLOCK_ROWS);
+        let mut total = Moments::empty(design.width());
+        for rows in rows.chunks(block_rows) {
+            scratch.gather(design, y, rows);
+            total.merge(&Moments::centring(&scratch.block, &scratch.target, &mut scratch.centred));
+        }
+        total
+    }
+
+    fn centring(block: &Block, y: &[f64], centred: &mut Vec<f64>) -> Moments {
+        assert_eq!(block.rows(), y.len(), "one target for each row of the block");
+        let (rows, variables) = (y.len(), block.width() + 1);
+        if rows == 0 {
+            return Moments::empty(block.width());
+        }
+        centred.resize(rows * variables, 0.0);
+        let columns = (0..block.width()).map(|i| block.column(i)).chain([y]);
+        let outs = centred.chunks_exact_mut(rows);
+        let (origin, offset) = columns.zip(outs).map(|(column, out)| centre(column, out)).unzip();
+        let second = if variables < WIDE { products(centred, rows) } else { wide_products(centred, rows) };
+        Moments { count: rows as u64, origin, offset, second }
+    }
+
+    /// Adds the rows behind `other`, as if both had been taken at once.
+    ///
+    /// Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
+    /// (1979), eq. 2.1, with a product of two columns for the square.
+    ///
+    /// # Panics
+    /// When the widths differ.
+    pub fn merge(&mut self, other: &Moments) {
+        assert_eq!(self.width(), other.width(), "moments of the same design columns");
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
+        let share = other.count as f64 / (self.count + other.count) as f64;
+        let step = |i| (other.origin[i] - self.origin[i]) + (other.offset[i] - self.offset[i]);
+        let steps: Vec<f64> = (0..self.origin.len()).map(step).collect();
+        let mut at = 0;
+        for (i, step) in steps.iter().enumerate() {
+            let weight = step * self.count as f64 * share;
+            let row = at..at + steps.len() - i;
+            let sums = self.second[row.clone()].iter_mut().zip(&other.second[row.clone()]);
+            sums.zip(&steps[i..]).for_each(|((own, other), step)| *own += other + weight * step);
+            at = row.end;
+        }
+        self.offset.iter_mut().zip(&steps).for_each(|(offset, step)| *offset += step * share);
+        self.count += other.count;
+    }
+
+    /// Number of rows.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Number of design columns; the target is variable number `width`.
+    pub fn width(&self) -> usize {
+        self.origin.len() - 1
+    }
+
+    /// Mean of variable `i`.
+    pub fn mean(&self, i: usize) -> f64 {
+        self.origin[i] + self.offset[i]
+    }
+
+    /// Σ (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) of two variables.
+    pub fn second(&self, i: usize, j: usize) -> f64 {
+        let (i, j) = (i.min(j), i.max(j));
+        self.second[i * self.origin.len() - i * (i + 1) / 2 + j]
+    }
+
+    /// Population variance of variable `i`; NaN without rows.
+    pub fn variance(&self, i: usize) -> f64 {
+        self.second(i, i) / self.count as f64
+    }
+
+    /// Whether all sums are finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        (0..self.origin.len()).all(|i| self.mean(i).is_finite()) && self.second.iter().all(|s| s.is_finite())
+    }
+}
+
+/// Writes the column less its mean; gives its first value and the mean less that. The first value as origin keeps a
+/// constant column's deviations at exactly 0, and the digits of columns far from zero.
+fn centre(column: &[f64], out: &mut [f64]) -> (f64, f64) {
+    let origin = column[0];
+    out.iter_mut().zip(column).for_each(|(out, value)| *out = value - origin);
+    let offset = sum(out) / out.len() as f64;
+    out.iter_mut().for_each(|out| *out -= offset);
+    (origin, offset)
+}
+
+/// Upper triangle of the products of columns of `rows` numbers.
+fn products(centred: &[f64], rows: usize) -> Vec<f64> {
+    let columns: Vec<&[f64]> = centred.chunks_exact(rows).collect();
+    let pairs = (0..columns.len()).flat_map(|i| (i..columns.len()).map(move |j| (i, j)));
+    pairs.map(|(i, j)| dot(columns[i], columns[j])).collect()
+}
+
+/// [`products`] by matrix products over panels of the triangle.
+fn wide_products(centred: &[f64], rows: usize) -> Vec<f64> {
+    let variables = centred.len() / rows;
+    // The buffer was sized as rows × variables.
+    let columns = ArrayView2::from_shape((variables, rows), centred).expect("a whole number of columns");
+    let mut triangle = Vec::with_capacity(variables * (variables + 1) / 2);
+    for from in (0..variables).step_by(PANEL) {
+        let to = variables.min(from + PANEL);
+        let panel = columns.slice(s![from..to, ..]).dot(&columns.slice(s![from.., ..]).t());
+        for (i, row) in panel.rows().into_iter().enumerate() {
+            triangle.extend(row.iter().skip(i));
+        }
+    }
+    triangle
+}

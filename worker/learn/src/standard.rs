@@ -1,0 +1,79 @@
+//! Standardised features: centred, and divided by their population standard deviation.
+
+use schemas::fit::Parameters;
+
+use crate::error::LearnError;
+use crate::moments::Moments;
+
+/// How design columns become standardised ones: those that do not vary are left out, and get weight 0.
+pub(crate) struct Standard<'a> {
+    moments: &'a Moments,
+    /// The design columns that vary, with their standard deviations.
+    columns: Vec<(usize, f64)>,
+}
+
+impl<'a> Standard<'a> {
+    /// # Errors
+    /// [`LearnError::NoRows`], or [`LearnError::NotFinite`] when a sum overflowed.
+    pub(crate) fn of(moments: &'a Moments) -> Result<Standard<'a>, LearnError> {
+        if moments.count() == 0 {
+            return Err(LearnError::NoRows);
+        }
+        if !moments.is_finite() {
+            return Err(LearnError::NotFinite);
+        }
+        let varying = (0..moments.width()).filter(|i| !is_constant(moments, *i));
+        let columns = varying.map(|i| (i, moments.variance(i).sqrt())).collect();
+        Ok(Standard { moments, columns })
+    }
+
+    /// The design columns that vary, with their standard deviations.
+    pub(crate) fn columns(&self) -> &[(usize, f64)] {
+        &self.columns
+    }
+
+    /// Correlations between the columns, as a square matrix with ones on its diagonal.
+    pub(crate) fn correlations(&self) -> Vec<f64> {
+        let count = self.moments.count() as f64;
+        let pairs = self.columns.iter().flat_map(|a| self.columns.iter().map(move |b| (a, b)));
+        let correlation = |((i, a), (j, b)): (&(usize, f64), &(usize, f64))| match i == j {
+            true => 1.0,
+            false => self.moments.second(*i, *j) / count / a / b,
+        };
+        pairs.map(correlation).collect()
+    }
+
+    /// Covariances of the standardised columns with the target.
+    pub(crate) fn covariances(&self) -> Vec<f64> {
+        let (count, target) = (self.moments.count() as f64, self.moments.width());
+        self.columns
+            .iter()
+            .map(|(i, deviation)| self.moments.second(*i, target) / count / deviation)
+            .collect()
+    }
+
+    /// Weights of the standardised columns, in the design columns' own units: w / s, and ȳ − Σ w x̄ / s.
+    ///
+    /// # Errors
+    /// [`LearnError::NotFinite`].
+    pub(crate) fn parameters(&self, weights: &[f64]) -> Result<Parameters, LearnError> {
+        let mut coefficients = vec![0.0; self.moments.width()];
+        let mut intercept = self.moments.mean(self.moments.width());
+        for ((i, deviation), weight) in self.columns.iter().zip(weights) {
+            coefficients[*i] = weight / deviation;
+            intercept -= coefficients[*i] * self.moments.mean(*i);
+        }
+        if intercept.is_finite() && coefficients.iter().all(|c| c.is_finite()) {
+            Ok(Parameters::Linear { intercept, coefficients })
+        } else {
+            Err(LearnError::NotFinite)
+        }
+    }
+}
+
+/// Whether a column cannot be told from a constant one: its variance is within the error bound of its computation.
+/// Source: scikit-learn, `sklearn.preprocessing._data._is_constant_feature`, after Chan, Golub and LeVeque (1983).
+fn is_constant(moments: &Moments, i: usize) -> bool {
+    let (count, mean, variance) = (moments.count() as f64, moments.mean(i), moments.variance(i));
+    variance <= count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2)
+}

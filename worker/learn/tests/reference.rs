@@ -1,0 +1,53 @@
+//! Fits of small data sets against scikit-learn's; `reference.py` made `reference.json`.
+
+use learn::{Block, ElasticNetParams, Method, Moments, elastic_net};
+use schemas::fit::Parameters;
+use serde_json::Value;
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().expect("a list").iter().map(|number| number.as_f64().expect("a number")).collect()
+}
+
+fn fit(expected: &Value, block: &Block, y: &[f64]) -> Parameters {
+    let param = |name: &str| expected[name].as_f64().expect("a number");
+    let method = match expected["algorithm"].as_str().expect("a name") {
+        "linear" => Method::Linear,
+        "ridge" => Method::Ridge { alpha: param("alpha") },
+        "elastic_net" => Method::ElasticNet(ElasticNetParams {
+            alpha: param("alpha"),
+            l1_ratio: param("l1_ratio"),
+            tolerance: 1e-12,
+            max_iterations: 1_000_000,
+        }),
+        other => panic!("no algorithm {other}"),
+    };
+    match method {
+        Method::ElasticNet(params) => elastic_net(block, y, params).expect("convergence"),
+        method => method.solve(&Moments::of(block, y)).expect("a mergeable method").expect("a fit"),
+    }
+}
+
+#[test]
+fn fits_agree_with_scikit_learn() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("reference.json")).unwrap();
+    let mut compared = 0;
+    for case in &cases {
+        let columns: Vec<Vec<f64>> = case["columns"].as_array().unwrap().iter().map(numbers).collect();
+        let y = numbers(&case["target"]);
+        let block = Block::from_columns(y.len(), &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for expected in case["fits"].as_array().unwrap() {
+            let Parameters::Linear { intercept, coefficients } = fit(expected, &block, &y);
+            let relative = if expected["algorithm"] == "elastic_net" { 1e-5 } else { 1e-8 };
+            let own: Vec<f64> = coefficients.iter().copied().chain([intercept]).collect();
+            let mut theirs = numbers(&expected["coefficients"]);
+            theirs.push(expected["intercept"].as_f64().unwrap());
+            assert_eq!(own.len(), theirs.len());
+            for (own, theirs) in own.iter().zip(&theirs) {
+                let close = (own - theirs).abs() <= relative * theirs.abs().max(1e-3);
+                assert!(close, "{}: {own} is not {theirs} in {expected}", case["name"]);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 9 * (4 + 6 + 7 + 5 + 25));
+}

@@ -1,0 +1,87 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use runtime::settings::Connection;
+use runtime::telemetry::LogArgs;
+
+/// Trains and serves one model per slice of a data set.
+#[derive(Debug, Parser)]
+#[command(
+    name = "worker",
+    version,
+    about,
+    after_help = "Every flag is also an environment variable; see each role's --help."
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub role: Role,
+    /// Where broker and store are
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Logging
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What a worker does.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Pulls packs of scopes from the queue, trains them and lands the fits
+    #[command(
+        after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker train --threads 4"
+    )]
+    Train(TrainArgs),
+    /// Answers prediction batches
+    #[command(
+        after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker infer"
+    )]
+    Infer(InferArgs),
+}
+
+/// Flags of `worker train`.
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// Packs to train at once [default: one per core]
+    #[arg(long, env = "SCOPEFORGE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Memory for decoded data that several packs share, in MiB
+    #[arg(long, env = "SCOPEFORGE_DATA_CACHE_MIB", value_name = "MIB", default_value_t = 1024)]
+    pub data_cache_mib: u64,
+    /// Seconds to finish running packs after the first SIGTERM; what is not done by then is handed back
+    #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
+    pub grace_seconds: u64,
+    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
+    #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
+}
+
+/// Flags of `worker infer`.
+#[derive(Debug, Clone, Args)]
+pub struct InferArgs {
+    /// Requests to work on at once [default: one per core]
+    #[arg(long, env = "SCOPEFORGE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Memory for loaded fits, in MiB
+    #[arg(long, env = "SCOPEFORGE_FIT_CACHE_MIB", value_name = "MIB", default_value_t = 256)]
+    pub fit_cache_mib: u64,
+    /// Seconds to finish requests after the first SIGTERM
+    #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
+    pub grace_seconds: u64,
+    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
+    #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
+}
+
+/// Cores this process may use (the operating system's and the container's word).
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

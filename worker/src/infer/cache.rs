@@ -1,0 +1,152 @@
+//! Loaded fits within a memory budget: the fits of a blob come and go together.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use runtime::store::{Blobs, StoreError};
+use schemas::blob::BlobError;
+use schemas::fit::{Fit, FitRef};
+use tokio::sync::OnceCell;
+
+/// What a decoded fit takes in memory, as a multiple of its encoded bytes.
+const DECODED_PER_ENCODED: usize = 2;
+
+/// Fits by blob, the least recently used go first.
+#[derive(Debug)]
+pub struct FitCache {
+    blobs: Blobs,
+    budget_bytes: usize,
+    state: Mutex<State>,
+}
+
+type Loaded = Arc<Vec<Result<Arc<Fit>, BlobError>>>;
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<String, Entry>,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    cell: Arc<OnceCell<Loaded>>,
+    size_bytes: usize,
+    used: u64,
+}
+
+impl FitCache {
+    /// A cache of the fits in `blobs` that keeps about `budget_bytes`.
+    pub fn new(blobs: Blobs, budget_bytes: usize) -> FitCache {
+        FitCache { blobs, budget_bytes, state: Mutex::default() }
+    }
+
+    /// The fit at `place`, verified. Callers that want the same blob at the same time read it once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the blob cannot be had or is damaged; the next call tries again.
+    pub async fn get(&self, place: &FitRef) -> Result<Arc<Fit>, StoreError> {
+        let cell = self.enter(&place.blob);
+        let loaded = cell.get_or_try_init(|| self.load(&place.blob)).await?;
+        let no_fit =
+            || BlobError::NoFit { blob: place.blob.clone(), count: loaded.len(), index: place.index };
+        let fit = loaded.get(place.index as usize).cloned().unwrap_or_else(|| Err(no_fit()));
+        fit.map_err(|source| StoreError::Damaged { address: self.blobs.address().to_owned(), source })
+    }
+
+    async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
+        let blob = self.blobs.get(name).await?;
+        let fits: Vec<_> = (0..blob.len() as u32).map(|index| blob.fit(index).map(Arc::new)).collect();
+        self.weigh(name, blob.size_bytes() * DECODED_PER_ENCODED);
+        Ok(Arc::new(fits))
+    }
+
+    fn enter(&self, name: &str) -> Arc<OnceCell<Loaded>> {
+        let mut state = self.lock();
+        state.uses += 1;
+        let used = state.uses;
+        let entry = state.entries.entry(name.to_owned()).or_insert_with(|| Entry {
+            cell: Arc::default(),
+            size_bytes: 0,
+            used,
+        });
+        entry.used = used;
+        entry.cell.clone()
+    }
+
+    /// Notes the size of a loaded blob and lets others go while the budget is exceeded.
+    fn weigh(&self, name: &str, size_bytes: usize) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.get_mut(name) {
+            entry.size_bytes = size_bytes;
+        }
+        let mut total: usize = state.entries.values().map(|entry| entry.size_bytes).sum();
+        while total > self.budget_bytes {
+            let others = state.entries.iter().filter(|(other, _)| *other != name);
+            let Some(oldest) = others.min_by_key(|(_, entry)| entry.used).map(|(name, _)| name.clone())
+            else {
+                return;
+            };
+            total -= state.entries.remove(&oldest).map_or(0, |entry| entry.size_bytes);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::store::{MemoryStore, ModelStore};
+    use schemas::algorithm::Algorithm;
+    use schemas::fit::{Counts, Parameters};
+    use schemas::scope::Scope;
+    use schemas::window::Window;
+
+    fn fit(intercept: f64) -> Fit {
+        Fit {
+            scope: Scope::all(),
+            window: Window::ALL,
+            fingerprint: "f".into(),
+            target: "y".into(),
+            inputs: Vec::new(),
+            algorithm: Algorithm::Mean,
+            parameters: Parameters::Linear { intercept, coefficients: Vec::new() },
+            counts: Counts::default(),
+            metrics: None,
+        }
+    }
+
+    fn place(blob: &str) -> FitRef {
+        FitRef { fingerprint: "f".into(), blob: blob.into(), index: 0 }
+    }
+
+    #[tokio::test]
+    async fn fits_stay_while_the_budget_allows_and_come_back_when_asked() {
+        let store = Arc::new(MemoryStore::default());
+        let blobs = Blobs::new(store.clone());
+        let names = [blobs.put(&[fit(1.0)]).await.unwrap(), blobs.put(&[fit(2.0)]).await.unwrap()];
+        let cache = FitCache::new(blobs, 1);
+        for (name, intercept) in names.iter().zip([1.0, 2.0]).cycle().take(4) {
+            assert_eq!(*cache.get(&place(name)).await.unwrap(), fit(intercept));
+            assert_eq!(cache.lock().entries.len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_blob_is_named_and_a_mended_one_is_read_again() {
+        let store = Arc::new(MemoryStore::default());
+        let name = Blobs::new(store.clone()).put(&[fit(1.0)]).await.unwrap();
+        let whole = store.get(&name).await.unwrap().unwrap();
+        let mut torn = whole.to_vec();
+        torn.truncate(20);
+        store.put(&name, torn.into()).await.unwrap();
+        let cache = FitCache::new(Blobs::new(store.clone()), 1 << 20);
+        let error = cache.get(&place(&name)).await.unwrap_err();
+        assert!(format!("{:#}", anyhow::Error::from(error)).contains(&name));
+        store.put(&name, whole).await.unwrap();
+        assert_eq!(*cache.get(&place(&name)).await.unwrap(), fit(1.0));
+        assert!(cache.get(&FitRef { index: 9, ..place(&name) }).await.is_err());
+    }
+}

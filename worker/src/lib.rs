@@ -1,0 +1,10 @@
+//! The two workers.
+//!
+//! * [`train`]: pull packs → read the slice → fit, score → land a blob and the outcomes → confirm
+//! * [`infer`]: take batches → resolve the fallback → load fits → predict by columns → answer
+//! * [`start`]: what both do first
+
+pub mod args;
+pub mod infer;
+pub mod start;
+pub mod train;

@@ -1,0 +1,47 @@
+//! What both workers do first: reach the broker and the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use runtime::broker::{Broker, ConnectRequest};
+use runtime::retry::Backoff;
+use runtime::settings::Connection;
+use runtime::store::{self, Blobs};
+use runtime::topology;
+use tokio_util::sync::CancellationToken;
+
+/// Seconds a worker waits for absent servers when not told otherwise: for ever, as an orchestrator expects.
+const PATIENCE_SECONDS: u64 = 0;
+
+/// Connects to the broker, declares what it must hold, and waits for the store.
+///
+/// # Errors
+/// When a server refuses, stays away longer than asked, or `shutdown` comes first.
+pub async fn connect(
+    connection: &Connection,
+    name: &str,
+    replicas: u8,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<(Broker, Blobs)> {
+    let url = connection.store_url()?;
+    let blobs = Blobs::new(Arc::clone(&store::open(&url)?));
+    let patience = connection.patience(PATIENCE_SECONDS);
+    let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
+    let broker = Broker::connect(&request, shutdown).await?;
+    topology::declare(&broker, usize::from(replicas)).await.context("preparing the broker")?;
+    let began = Instant::now();
+    let mut backoff = Backoff::new(100, 5_000, u64::from(std::process::id()));
+    while let Err(error) = blobs.check().await {
+        let wait = backoff.next_wait();
+        if patience.is_some_and(|patience| began.elapsed() + wait > patience) {
+            return Err(error).context(format!("no store answers at {}", blobs.address()));
+        }
+        tracing::warn!(store = blobs.address(), "{:#}; trying again", anyhow::Error::from(error));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.cancelled() => bail!("ended while waiting for the store at {}", blobs.address()),
+        }
+    }
+    Ok((broker, blobs))
+}

@@ -1,0 +1,165 @@
+//! The trainer's loop: take no more packs than can start now, finish what was taken.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use runtime::bucket;
+use runtime::ids;
+use runtime::jobs::{Job, JobSource};
+use runtime::keeper::Keeper;
+use runtime::mirror::Mirror;
+use runtime::presence::Announcer;
+use runtime::settings::Connection;
+use schemas::announce::{Announcement, Role};
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::prepared::PreparedCache;
+use super::work::{Trainer, work};
+use crate::args::{TrainArgs, cores};
+use crate::start;
+
+/// Pulls and trains packs until `shutdown`.
+///
+/// # Errors
+/// When broker or store cannot be reached at the start.
+pub async fn run(connection: Connection, args: TrainArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let worker = ids::worker(Role::Trainer.name());
+    let (broker, blobs) = start::connect(&connection, &worker, args.replicas, &shutdown).await?;
+    let slots = args.threads.unwrap_or_else(cores);
+    let services = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let (campaigns, following) = Mirror::follow(bucket::campaigns(&broker).await?, services.clone());
+    tasks.spawn(following);
+    let keeper = Keeper::open(&broker).await?;
+    tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
+    let state = Arc::new(State { worker: worker.clone(), slots, ..State::default() });
+    let says = state.clone();
+    let announcer = Announcer::open(&broker, move || says.announcement()).await?;
+    tasks.spawn(announcer.run(services.clone()));
+    let mut source = JobSource::open(&broker).await?;
+    let trainer = Arc::new(Trainer {
+        worker: worker.clone(),
+        broker: broker.clone(),
+        blobs,
+        campaigns,
+        records: bucket::campaigns(&broker).await?,
+        prepared: PreparedCache::new(args.data_cache_mib * 1024 * 1024, slots as usize),
+    });
+    tracing::info!(worker, slots, broker = broker.address(), "training");
+
+    let mut running = Running::default();
+    while !shutdown.is_cancelled() {
+        let free = (slots as usize).saturating_sub(running.len());
+        let landed = running.start(&mut source, free, &trainer).await;
+        state.busy.store(running.len() as u32, Ordering::Relaxed);
+        if landed && running.is_empty() {
+            keeper.sweep(&trainer.campaigns).await;
+        }
+        let full = running.len() >= slots as usize;
+        tokio::select! {
+            () = running.one_ends() => {}
+            () = source.wait(), if !full => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    state.draining.store(true, Ordering::Relaxed);
+    running.drain(Duration::from_secs(args.grace_seconds)).await;
+    services.cancel();
+    tasks.close();
+    tasks.wait().await;
+    broker.close().await;
+    tracing::info!(worker, "ended");
+    Ok(())
+}
+
+/// What the trainer says of itself.
+#[derive(Debug, Default)]
+struct State {
+    worker: String,
+    slots: u32,
+    busy: AtomicU32,
+    draining: AtomicBool,
+}
+
+impl State {
+    fn announcement(&self) -> Announcement {
+        Announcement {
+            worker: self.worker.clone(),
+            role: Role::Trainer,
+            version: env!("CARGO_PKG_VERSION").into(),
+            slots: self.slots,
+            busy: self.busy.load(Ordering::Relaxed),
+            ready: true,
+            draining: self.draining.load(Ordering::Relaxed),
+            fits: 0,
+        }
+    }
+}
+
+/// The packs being trained.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    jobs: HashMap<Id, Job>,
+    landed: bool,
+}
+
+impl Running {
+    fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Starts up to `free` packs; says whether some ended since there last was nothing to start.
+    async fn start(&mut self, source: &mut JobSource, free: usize, trainer: &Arc<Trainer>) -> bool {
+        let jobs = match source.take(free).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::warn!("{:#}; pulling again", anyhow::Error::from(error));
+                return false;
+            }
+        };
+        if jobs.is_empty() && free > 0 {
+            return std::mem::take(&mut self.landed);
+        }
+        for job in jobs {
+            let (trainer, own) = (trainer.clone(), job.clone());
+            let task = self.tasks.spawn(async move { work(&trainer, &own).await });
+            self.jobs.insert(task.id(), job);
+        }
+        false
+    }
+
+    /// Returns when a pack ends; never while there is none.
+    async fn one_ends(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                tracing::error!(%error, "a pack's task ended badly; the pack is delivered again");
+                error.id()
+            }
+            None => return std::future::pending().await,
+        };
+        self.jobs.remove(&id);
+        self.landed = true;
+    }
+
+    /// Waits for the running packs, at most `grace`; hands back what is not done by then.
+    async fn drain(mut self, grace: Duration) {
+        let until = tokio::time::Instant::now() + grace;
+        while !self.is_empty() && tokio::time::timeout_at(until, self.one_ends()).await.is_ok() {}
+        self.tasks.abort_all();
+        for job in self.jobs.into_values() {
+            if let Err(error) = job.hand_back(Duration::ZERO).await {
+                tracing::warn!("{error}; its lease runs out by itself");
+            }
+        }
+    }
+}
