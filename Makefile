@@ -1,0 +1,55 @@
+# make demo   the main job, from a clean clone to predictions
+# make test   everything that must hold
+# make help   all targets
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo dev test lint check-docs unit bench-train nats-server redis-server images clean
+
+CARGO ?= cargo
+PYTHON ?= python3
+BIN := target/release
+# Found or fetched once, then remembered by the scripts' own cache.
+NATS = $(shell tests/tools/nats-server)
+REDIS = $(shell tests/tools/redis-server)
+
+help: ## Shows this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## Builds the three programs
+	$(CARGO) build --release --locked --bins
+
+demo: nats-server build ## Trains 491 scopes of real flights and predicts over HTTP
+	@$(PYTHON) tests/demo.py $(BIN)
+
+dev: nats-server build ## Leaves the stack running until Ctrl-C
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/enqueue dev
+
+test: nats-server redis-server lint check-docs unit ## Formatting, lints, docs and all tests
+	@echo "all checks passed"
+
+lint: ## Formatting, and clippy with warnings as errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+check-docs: ## Builds the API documentation with warnings as errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
+
+unit: nats-server redis-server build ## All tests, against real servers
+	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" \
+	  $(CARGO) test --release --locked --workspace
+
+bench-train: nats-server build ## This campaign against a scikit-learn loop, warm and cold
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/train.py $(BIN)
+
+images: build ## Builds the container images from the programs
+	docker/build
+
+nats-server: ## Finds or fetches a nats-server
+	@tests/tools/nats-server > /dev/null
+
+redis-server: ## Finds or fetches a redis-server
+	@tests/tools/redis-server > /dev/null
+
+clean: ## Removes what was built and what the stack keeps
+	$(CARGO) clean
+	rm -rf .scopeforge
