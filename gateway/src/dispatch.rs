@@ -156,15 +156,10 @@ fn request(order: &Order, rows: &[u32]) -> PredictRequest {
 fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
     let mut fixed = 1_024;
     let mut row_bytes = 0;
-    for named in columns {
-        fixed += named.name.len() + 64;
-        match &named.column {
-            Column::Number(_) | Column::Time(_) => row_bytes += 8,
-            Column::Text(text) => {
-                row_bytes += 4;
-                fixed += text.values.iter().map(|value| value.len() + 5).sum::<usize>();
-            }
-        }
+    for NamedColumn { name, column } in columns {
+        let per_row = if matches!(column, Column::Text(_)) { 4 } else { 8 };
+        row_bytes += per_row;
+        fixed += name.len() + 64 + column.size_bytes() - per_row * column.len();
     }
     // Long or many texts can outgrow a message by themselves: then each row travels with few others.
     let left = MESSAGE_BYTES_MAX.saturating_sub(fixed);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::broker::Broker;
 use runtime::rpc::RequestError;
+use schemas::limits::MESSAGE_BYTES_MAX;
 use schemas::predict::{PredictReply, PredictRequest, Refusal};
 use schemas::{envelope, subjects};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -132,10 +133,15 @@ struct Lane {
 impl Lane {
     async fn run(self, mut items: mpsc::Receiver<Item>) {
         let out = Arc::new(Semaphore::new(OUT_MAX));
-        while let Some(first) = items.recv().await {
+        let mut left = None;
+        while let Some(first) = match left.take() {
+            Some(item) => Some(item),
+            None => items.recv().await,
+        } {
             // Never closed, so the permit always comes.
             let Ok(permit) = out.clone().acquire_owned().await else { return };
-            let batch = join(first, &mut items);
+            let batch;
+            (batch, left) = join(first, &mut items);
             if batch.is_empty() {
                 continue;
             }
@@ -145,19 +151,24 @@ impl Lane {
     }
 }
 
-/// Everything that waits, up to the bound on rows, without what nobody waits for any more.
-fn join(first: Item, items: &mut mpsc::Receiver<Item>) -> Vec<Item> {
-    let mut rows = 0;
+/// Everything that waits, up to the bounds on rows and bytes, without what nobody waits for any more; and what did not
+/// fit, to be sent next.
+fn join(first: Item, items: &mut mpsc::Receiver<Item>) -> (Vec<Item>, Option<Item>) {
+    let (mut rows, mut bytes) = (0, 0);
     let mut batch = Vec::new();
     let mut next = Some(first);
     while let Some(item) = next {
         if !item.reply.is_closed() {
+            bytes += item.request.size_bytes();
+            if bytes > MESSAGE_BYTES_MAX && !batch.is_empty() {
+                return (batch, Some(item));
+            }
             rows += item.request.rows as usize;
             batch.push(item);
         }
         next = if rows < JOIN_ROWS_MAX { items.try_recv().ok() } else { None };
     }
-    batch
+    (batch, None)
 }
 
 async fn send(broker: Broker, worker: String, batch: Vec<Item>, _permit: OwnedSemaphorePermit) {

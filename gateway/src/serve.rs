@@ -8,7 +8,7 @@ use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
 use runtime::mirror::Mirror;
 use runtime::presence::Table;
-use runtime::store::{self, Blobs};
+use runtime::store;
 use runtime::{ids, topology};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,9 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let address = listener.local_addr().context("listening")?;
     let patience = cli.connection.patience(0);
     let request = ConnectRequest { url: cli.connection.nats_url(), name: ids::worker("gateway"), patience };
-    let blobs = Blobs::new(store::open(&cli.connection.store_url()?)?);
     let broker = Broker::connect(&request, &shutdown).await?;
     topology::declare(&broker, usize::from(cli.replicas)).await.context("preparing the broker")?;
+    let blobs = store::find(&broker, cli.connection.store_url()).await?;
 
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();

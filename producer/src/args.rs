@@ -94,13 +94,7 @@ pub struct PlanArgs {
     /// The model
     pub model: String,
     /// Which scopes, e.g. `carrier=*,origin=EWR`; may be given several times
-    #[arg(
-        long = "scope",
-        required = true,
-        value_name = "PATTERN",
-        env = "SCOPEFORGE_SCOPE",
-        value_delimiter = ';'
-    )]
+    #[arg(long = "scope", required = true, value_name = "PATTERN", env = "SCOPEFORGE_SCOPE")]
     pub scopes: Vec<String>,
     /// Also train every fallback level above
     #[arg(long, env = "SCOPEFORGE_LEVELS")]
@@ -206,7 +200,7 @@ pub struct FitsArgs {
     /// The model
     pub model: String,
     /// Only this scope, e.g. `carrier=UA`; '' is the scope of all rows; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE", env = "SCOPEFORGE_SCOPE", value_delimiter = ';')]
+    #[arg(long = "scope", value_name = "SCOPE", env = "SCOPEFORGE_SCOPE")]
     pub scopes: Vec<String>,
     /// The channel to look at
     #[arg(long, default_value = "live", env = "SCOPEFORGE_CHANNEL", value_name = "NAME")]

@@ -4,7 +4,7 @@ use anyhow::Context;
 use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
 use runtime::settings::Connection;
-use runtime::store::{self, Blobs};
+use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
@@ -65,8 +65,10 @@ impl Session {
     ///
     /// # Errors
     /// When none is named, or the address is none.
-    pub fn blobs(&self) -> anyhow::Result<Blobs> {
-        let url = self.connection.store_url().map_err(usage)?;
-        Ok(Blobs::new(store::open(&url).map_err(usage)?))
+    pub async fn blobs(&self) -> anyhow::Result<Blobs> {
+        store::find(&self.broker, self.connection.store_url()).await.map_err(|error| match error {
+            FindError::Broker(error) => error.into(),
+            error => usage(error),
+        })
     }
 }

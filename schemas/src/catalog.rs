@@ -29,8 +29,6 @@ pub struct Landed {
     pub fit: FitRef,
     /// Its scores.
     pub metrics: Option<Metrics>,
-    /// When it landed, milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 impl Catalog {
@@ -52,7 +50,6 @@ impl Catalog {
                 level: outcome.level,
                 fit,
                 metrics: outcome.metrics,
-                at_ms: landing.at_ms,
             }));
         }
     }
@@ -115,7 +112,12 @@ mod tests {
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
             metrics: None,
-            fit: Some(FitRef { fingerprint: fingerprint.into(), blob: "b".into(), index: 0 }),
+            fit: Some(FitRef {
+                fingerprint: fingerprint.into(),
+                blob: "b".into(),
+                index: 0,
+                trained_at_ms: 0,
+            }),
         };
         Landing {
             campaign: campaign.into(),

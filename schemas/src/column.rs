@@ -62,6 +62,17 @@ impl Column {
         }
     }
 
+    /// Bytes of the values, each text once with five for its length.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Column::Number(values) => 8 * values.len(),
+            Column::Time(times) => 8 * times.len(),
+            Column::Text(text) => {
+                4 * text.codes.len() + text.values.iter().map(|value| value.len() + 5).sum::<usize>()
+            }
+        }
+    }
+
     /// Whether the column has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -119,4 +119,6 @@ pub struct FitRef {
     pub blob: String,
     /// Its place in the blob.
     pub index: u32,
+    /// When it was trained, milliseconds since 1970.
+    pub trained_at_ms: i64,
 }

@@ -19,6 +19,14 @@ pub struct PredictRequest {
     pub columns: Vec<NamedColumn>,
 }
 
+impl PredictRequest {
+    /// About how many bytes the request takes in a message; never less than it does.
+    pub fn size_bytes(&self) -> usize {
+        let columns = self.columns.iter().map(|named| named.name.len() + 64 + named.column.size_bytes());
+        self.model.len() + self.channel.len() + 256 + columns.sum::<usize>()
+    }
+}
+
 /// A column with its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NamedColumn {

@@ -16,6 +16,11 @@ pub const CAMPAIGNS_BUCKET: &str = "campaigns";
 /// Key-value bucket of channels, by `model.channel`.
 pub const CHANNELS_BUCKET: &str = "channels";
 
+/// Key-value bucket of what a whole system shares, by setting.
+pub const SETTINGS_BUCKET: &str = "settings";
+/// The setting that holds the store's address.
+pub const STORE_SETTING: &str = "store";
+
 /// All packs.
 pub const JOBS: &str = "jobs.>";
 /// All landings.

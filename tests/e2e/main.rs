@@ -1,1 +1,13 @@
+//! End-to-end tests: the real programs against real servers.
 
+mod absent;
+mod architecture;
+mod campaigns;
+mod commands;
+mod containers;
+mod dev;
+mod queue;
+mod requests;
+mod serving;
+mod sources;
+mod stores;

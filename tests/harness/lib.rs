@@ -1,1 +1,20 @@
-//! x
+//! What end-to-end tests stand on: real servers, the real programs as child processes, free ports, temporary folders.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`program`] | a child process: started, awaited, stopped, killed |
+//! | [`servers`] | nats-server, redis-server, an S3 server |
+//! | [`stack`] | broker, store, trainers, predictors and gateway together |
+//! | [`flights`] | the reference data |
+//! | [`wait`] | waiting for something to become true |
+
+pub mod flights;
+pub mod program;
+pub mod servers;
+pub mod stack;
+pub mod wait;
+
+pub use program::{Finished, Program, program};
+pub use servers::{Nats, Redis, S3};
+pub use stack::{Setup, Stack};
+pub use wait::until;

@@ -1,6 +1,5 @@
 //! What both workers do first: reach the broker and the store.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -24,12 +23,16 @@ pub async fn connect(
     replicas: u8,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(Broker, Blobs)> {
-    let url = connection.store_url()?;
-    let blobs = Blobs::new(Arc::clone(&store::open(&url)?));
     let patience = connection.patience(PATIENCE_SECONDS);
     let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
     let broker = Broker::connect(&request, shutdown).await?;
     topology::declare(&broker, usize::from(replicas)).await.context("preparing the broker")?;
+    let given = connection.store_url();
+    if let Some(url) = &given {
+        store::open(url)?;
+        store::tell(&broker, url).await?;
+    }
+    let blobs = store::find(&broker, given).await?;
     let began = Instant::now();
     let mut backoff = Backoff::new(100, 5_000, u64::from(std::process::id()));
     while let Err(error) = blobs.check().await {

@@ -17,7 +17,7 @@ pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyh
     let spec = session.model(&args.model).await?;
     let parse = |text: &String| Scope::parse(text, &spec.scope.dimensions);
     let scopes: Vec<Scope> = args.scopes.iter().map(parse).collect::<Result<_, _>>().map_err(usage)?;
-    let blobs = session.blobs()?;
+    let blobs = session.blobs().await?;
     let buckets = bucket::channels(&session.broker).await?;
     let channel = channels::read(&buckets, &args.model, &args.channel).await?;
     let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };

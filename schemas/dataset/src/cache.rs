@@ -1,5 +1,6 @@
 //! Decoded tables within a memory budget.
 
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -52,24 +53,26 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error`] when the source cannot be resolved or read; the next call tries again.
-    pub async fn get(
-        &self,
-        source: &Source,
-        request: &Request,
+    pub fn get<'a>(
+        &'a self,
+        source: &'a Source,
+        request: &'a Request,
         threads: usize,
-    ) -> Result<Arc<Cached>, Error> {
-        let files = open(source).await?;
-        let key = (files.identity(), request.clone());
-        let cell = self.enter(&key);
-        let read = cell.get_or_try_init(|| Cached::read(&files, request, threads)).await;
-        match read {
-            Ok(cached) => {
-                let cached = cached.clone();
-                self.keep(key, cell, cached.size_bytes());
-                Ok(cached)
+    ) -> BoxFuture<'a, Result<Arc<Cached>, Error>> {
+        Box::pin(async move {
+            let files = open(source).await?;
+            let key = (files.identity(), request.clone());
+            let cell = self.enter(&key);
+            let read = cell.get_or_try_init(|| Cached::read(&files, request, threads)).await;
+            match read {
+                Ok(cached) => {
+                    let cached = cached.clone();
+                    self.keep(key, cell, cached.size_bytes());
+                    Ok(cached)
+                }
+                Err(error) => Err(error),
             }
-            Err(error) => Err(error),
-        }
+        })
     }
 
     /// Bytes of the tables that are kept.

@@ -1,5 +1,6 @@
 //! A source's files: what is to be read, and the identity of its content.
 
+use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -42,19 +43,21 @@ pub(crate) struct File {
 /// # Errors
 /// [`OpenError`] names the place where nothing is, or that cannot be looked up, and the file that is empty,
 /// of unknown format, or named twice.
-pub async fn open(source: &Source) -> Result<Files, OpenError> {
-    let places = futures::stream::iter(source.places().to_vec());
-    let found: Vec<Vec<Arc<File>>> = places
-        .map(|place| async move { open_place(&place).await })
-        .buffered(REQUESTS_MAX)
-        .try_collect()
-        .await?;
-    let files = found.concat();
-    let mut seen = HashSet::new();
-    match files.iter().find(|file| !seen.insert(file.url.as_str())) {
-        Some(file) => Err(OpenError::Twice { file: file.url.clone() }),
-        None => Ok(Files { files }),
-    }
+pub fn open<'a>(source: &'a Source) -> BoxFuture<'a, Result<Files, OpenError>> {
+    Box::pin(async move {
+        let places = futures::stream::iter(source.places().to_vec());
+        let found: Vec<Vec<Arc<File>>> = places
+            .map(|place| async move { open_place(&place).await })
+            .buffered(REQUESTS_MAX)
+            .try_collect()
+            .await?;
+        let files = found.concat();
+        let mut seen = HashSet::new();
+        match files.iter().find(|file| !seen.insert(file.url.as_str())) {
+            Some(file) => Err(OpenError::Twice { file: file.url.clone() }),
+            None => Ok(Files { files }),
+        }
+    })
 }
 
 async fn open_place(text: &str) -> Result<Vec<Arc<File>>, OpenError> {
@@ -171,16 +174,18 @@ impl Files {
     ///
     /// # Errors
     /// [`ReadError`] when that file cannot be read.
-    pub async fn columns(&self) -> Result<Vec<(String, Kind)>, ReadError> {
-        let Some(first) = self.files.first() else { return Ok(Vec::new()) };
-        let mut columns = format::columns(first).await?;
-        for (name, _) in &first.keys {
-            if !columns.iter().any(|(known, _)| known == name) {
-                let values = self.files.iter().filter_map(|file| file.key(name).flatten());
-                columns.push((name.clone(), Kind::of_texts(values)));
+    pub fn columns<'a>(&'a self) -> BoxFuture<'a, Result<Vec<(String, Kind)>, ReadError>> {
+        Box::pin(async move {
+            let Some(first) = self.files.first() else { return Ok(Vec::new()) };
+            let mut columns = format::columns(first).await?;
+            for (name, _) in &first.keys {
+                if !columns.iter().any(|(known, _)| known == name) {
+                    let values = self.files.iter().filter_map(|file| file.key(name).flatten());
+                    columns.push((name.clone(), Kind::of_texts(values)));
+                }
             }
-        }
-        Ok(columns)
+            Ok(columns)
+        })
     }
 }
 

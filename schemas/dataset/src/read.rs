@@ -1,5 +1,6 @@
 //! From files to a table: fetch, decode in parallel, assemble, order by time.
 
+use futures::future::BoxFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::{StreamExt, TryStreamExt};
@@ -20,28 +21,34 @@ impl Files {
     /// # Errors
     /// [`ReadError`] names the file and column that is missing, of the wrong kind, damaged, or has changed since
     /// the source was opened.
-    pub async fn read(&self, request: &Request, threads: usize) -> Result<Table, ReadError> {
-        let slots = request.slots();
-        let fetched: Vec<Fetched> = futures::stream::iter(self.files.clone())
-            .map(|file| {
-                let slots = &slots;
-                async move {
-                    let fetched = Fetched::fetch(file, slots).await?;
-                    check_unchanged(fetched.file()).await?;
-                    Ok::<_, ReadError>(fetched)
-                }
-            })
-            .buffered(REQUESTS_MAX)
-            .try_collect()
-            .await?;
-        let time = request.time.clone();
-        let decode = move || {
-            decode(&fetched, &slots, threads).and_then(|decoded| table(decoded, slots, time, threads))
-        };
-        match tokio::task::spawn_blocking(decode).await {
-            Ok(table) => table,
-            Err(source) => Err(ReadError::Interrupted { source }),
-        }
+    pub fn read<'a>(
+        &'a self,
+        request: &'a Request,
+        threads: usize,
+    ) -> BoxFuture<'a, Result<Table, ReadError>> {
+        Box::pin(async move {
+            let slots = request.slots();
+            let fetched: Vec<Fetched> = futures::stream::iter(self.files.clone())
+                .map(|file| {
+                    let slots = &slots;
+                    async move {
+                        let fetched = Fetched::fetch(file, slots).await?;
+                        check_unchanged(fetched.file()).await?;
+                        Ok::<_, ReadError>(fetched)
+                    }
+                })
+                .buffered(REQUESTS_MAX)
+                .try_collect()
+                .await?;
+            let time = request.time.clone();
+            let decode = move || {
+                decode(&fetched, &slots, threads).and_then(|decoded| table(decoded, slots, time, threads))
+            };
+            match tokio::task::spawn_blocking(decode).await {
+                Ok(table) => table,
+                Err(source) => Err(ReadError::Interrupted { source }),
+            }
+        })
     }
 }
 

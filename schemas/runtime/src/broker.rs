@@ -1,5 +1,6 @@
 //! The connection to the broker.
 
+use futures::future::BoxFuture;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, Context};
@@ -82,35 +83,37 @@ impl Broker {
     ///
     /// # Errors
     /// [`ConnectError`] after the request's patience, at once when the broker refuses, or when `shutdown` comes first.
-    pub async fn connect(
-        request: &ConnectRequest,
-        shutdown: &CancellationToken,
-    ) -> Result<Broker, ConnectError> {
-        let address = redact(&request.url);
-        let began = Instant::now();
-        let mut backoff = Backoff::new(50, 5_000, u64::from(std::process::id()));
-        loop {
-            let source = match options(&request.name).connect(servers(&request.url)).await {
-                Ok(client) => {
-                    let jetstream = jetstream::new(client.clone());
-                    return Ok(Broker { client, jetstream, address });
+    pub fn connect<'a>(
+        request: &'a ConnectRequest,
+        shutdown: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Broker, ConnectError>> {
+        Box::pin(async move {
+            let address = redact(&request.url);
+            let began = Instant::now();
+            let mut backoff = Backoff::new(50, 5_000, u64::from(std::process::id()));
+            loop {
+                let source = match options(&request.name).connect(servers(&request.url)).await {
+                    Ok(client) => {
+                        let jetstream = jetstream::new(client.clone());
+                        return Ok(Broker { client, jetstream, address });
+                    }
+                    Err(source) => source,
+                };
+                if is_final(&source) {
+                    return Err(ConnectError::Refused { address, source });
                 }
-                Err(source) => source,
-            };
-            if is_final(&source) {
-                return Err(ConnectError::Refused { address, source });
+                let waited_s = began.elapsed().as_secs_f64();
+                let wait = backoff.next_wait();
+                if request.patience.is_some_and(|patience| began.elapsed() + wait > patience) {
+                    return Err(ConnectError::Absent { address, waited_s, source });
+                }
+                tracing::warn!(%address, waited_s, "no broker answers ({source}); trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = shutdown.cancelled() => return Err(ConnectError::Cancelled { address }),
+                }
             }
-            let waited_s = began.elapsed().as_secs_f64();
-            let wait = backoff.next_wait();
-            if request.patience.is_some_and(|patience| began.elapsed() + wait > patience) {
-                return Err(ConnectError::Absent { address, waited_s, source });
-            }
-            tracing::warn!(%address, waited_s, "no broker answers ({source}); trying again");
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = shutdown.cancelled() => return Err(ConnectError::Cancelled { address }),
-            }
-        }
+        })
     }
 
     /// Where the broker is, without secrets.
@@ -124,9 +127,11 @@ impl Broker {
     }
 
     /// Sends what is still buffered and closes the connection.
-    pub async fn close(&self) {
-        // A broker that is gone has nothing more to receive.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.client.flush()).await;
+    pub fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            // A broker that is gone has nothing more to receive.
+            let _ = tokio::time::timeout(Duration::from_secs(2), self.client.flush()).await;
+        })
     }
 }
 

@@ -83,6 +83,14 @@ pub async fn channels(broker: &Broker) -> Result<Bucket<Channel>, BrokerError> {
     Bucket::open(broker, subjects::CHANNELS_BUCKET).await
 }
 
+/// The bucket of settings that a whole system shares.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn settings(broker: &Broker) -> Result<Bucket<String>, BrokerError> {
+    Bucket::open(broker, subjects::SETTINGS_BUCKET).await
+}
+
 impl<T: Serialize + DeserializeOwned> Bucket<T> {
     async fn open(broker: &Broker, name: &str) -> Result<Bucket<T>, BrokerError> {
         let store = broker.jetstream.get_key_value(name).await;
@@ -164,7 +172,8 @@ impl<T: Serialize + DeserializeOwned> Bucket<T> {
         BrokerError::new(format!("{verb} {key} in the bucket {}", self.store.name), error)
     }
 
+    /// The present values, then every change. (The client's `watch_all` begins with the next change.)
     pub(crate) async fn watch(&self) -> Result<kv::Watch, BrokerError> {
-        self.store.watch_all().await.map_err(|error| self.failed("watch", "all keys", error))
+        self.store.watch_with_history(">").await.map_err(|error| self.failed("watch", "all keys", error))
     }
 }

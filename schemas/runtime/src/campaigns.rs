@@ -1,5 +1,6 @@
 //! Campaign records: how far a campaign is, and closing it.
 
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 
 use schemas::campaign::{Campaign, CampaignState, FailedScope, Publish, Tally};
@@ -29,17 +30,19 @@ pub enum CampaignError {
 ///
 /// # Errors
 /// [`CampaignError`] when the ledger cannot be read.
-pub async fn tally(broker: &Broker, campaign: &Campaign) -> Result<Tally, CampaignError> {
-    if let Some(closed) = &campaign.closed {
-        return Ok(closed.tally.clone());
-    }
-    let mut tally = Tally::default();
-    let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
-    ledger::replay(broker, &filter, |landing| {
-        tally.add(&landing);
+pub fn tally<'a>(broker: &'a Broker, campaign: &'a Campaign) -> BoxFuture<'a, Result<Tally, CampaignError>> {
+    Box::pin(async move {
+        if let Some(closed) = &campaign.closed {
+            return Ok(closed.tally.clone());
+        }
+        let mut tally = Tally::default();
+        let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
+        ledger::replay(broker, &filter, |landing| {
+            tally.add(&landing);
+        })
+        .await?;
+        Ok(tally)
     })
-    .await?;
-    Ok(tally)
 }
 
 /// Closes the campaign `id` if `tally` says that every pack has landed: moves its channel, then its record, each by
@@ -47,25 +50,27 @@ pub async fn tally(broker: &Broker, campaign: &Campaign) -> Result<Tally, Campai
 ///
 /// # Errors
 /// [`CampaignError`] when the broker fails; trying again is safe.
-pub async fn close(
-    campaigns: &Bucket<Campaign>,
-    channel_bucket: &Bucket<Channel>,
-    id: &str,
-    tally: &Tally,
-) -> Result<Option<Campaign>, CampaignError> {
-    loop {
-        let Some(found) = campaigns.get(id).await? else { return Ok(None) };
-        let Some(closed) = found.value.close(tally) else { return Ok(Some(found.value)) };
-        if closed.publish == Publish::Together {
-            channels::promote(channel_bucket, &closed.spec.name, &closed.channel, id).await?;
+pub fn close<'a>(
+    campaigns: &'a Bucket<Campaign>,
+    channel_bucket: &'a Bucket<Channel>,
+    id: &'a str,
+    tally: &'a Tally,
+) -> BoxFuture<'a, Result<Option<Campaign>, CampaignError>> {
+    Box::pin(async move {
+        loop {
+            let Some(found) = campaigns.get(id).await? else { return Ok(None) };
+            let Some(closed) = found.value.close(tally) else { return Ok(Some(found.value)) };
+            if closed.publish == Publish::Together {
+                channels::promote(channel_bucket, &closed.spec.name, &closed.channel, id).await?;
+            }
+            match campaigns.replace(id, &closed, found.revision).await {
+                // Whoever was faster wrote the same or a final state: read it.
+                Err(BucketError::Conflict { .. }) => {}
+                Ok(_) => return Ok(Some(closed)),
+                Err(error) => return Err(error.into()),
+            }
         }
-        match campaigns.replace(id, &closed, found.revision).await {
-            // Whoever was faster wrote the same or a final state: read it.
-            Err(BucketError::Conflict { .. }) => {}
-            Ok(_) => return Ok(Some(closed)),
-            Err(error) => return Err(error.into()),
-        }
-    }
+    })
 }
 
 /// The campaigns that are still running.
@@ -108,8 +113,11 @@ pub struct CampaignView {
 ///
 /// # Errors
 /// [`CampaignError`] when the ledger cannot be read.
-pub async fn view(broker: &Broker, campaign: &Campaign) -> Result<CampaignView, CampaignError> {
-    Ok(view_of(campaign, &tally(broker, campaign).await?))
+pub fn view<'a>(
+    broker: &'a Broker,
+    campaign: &'a Campaign,
+) -> BoxFuture<'a, Result<CampaignView, CampaignError>> {
+    Box::pin(async move { Ok(view_of(campaign, &tally(broker, campaign).await?)) })
 }
 
 /// How far a campaign is, given the sum of its landings.

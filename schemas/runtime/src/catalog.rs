@@ -1,5 +1,6 @@
 //! The catalog in memory, following the ledger.
 
+use futures::future::BoxFuture;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -85,8 +86,10 @@ async fn follow_once(
 ///
 /// # Errors
 /// [`BrokerError`] when the ledger cannot be read.
-pub async fn of_model(broker: &Broker, model: &str) -> Result<Catalog, BrokerError> {
-    let mut catalog = Catalog::default();
-    replay(broker, &subjects::model_landings(model), |landing| catalog.apply(landing)).await?;
-    Ok(catalog)
+pub fn of_model<'a>(broker: &'a Broker, model: &'a str) -> BoxFuture<'a, Result<Catalog, BrokerError>> {
+    Box::pin(async move {
+        let mut catalog = Catalog::default();
+        replay(broker, &subjects::model_landings(model), |landing| catalog.apply(landing)).await?;
+        Ok(catalog)
+    })
 }

@@ -1,5 +1,6 @@
 //! The listing of a model's fits, as `enqueue fits` and the gateway show it.
 
+use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 
 use schemas::channel::Channel;
@@ -48,7 +49,7 @@ pub struct FitView {
     pub parameters: Option<ParametersView>,
     /// The fit's name.
     pub fingerprint: Option<String>,
-    /// When it landed.
+    /// When it was trained.
     pub trained_at: Option<String>,
 }
 
@@ -107,40 +108,42 @@ pub struct Selection<'a> {
 ///
 /// # Errors
 /// [`ListError`] when ledger or store fail, or a blob is damaged.
-pub async fn list(
-    broker: &Broker,
-    blobs: &Blobs,
-    selection: Selection<'_>,
-) -> Result<Vec<FitView>, ListError> {
-    let mut newest: HashMap<(Scope, Window), (usize, ScopeOutcome, String, i64)> = HashMap::new();
-    let filter = subjects::model_landings(&selection.spec.name);
-    ledger::replay(broker, &filter, |landing: Landing| {
-        let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
-        for outcome in landing.outcomes {
-            if !selection.scopes.is_empty() && !selection.scopes.contains(&outcome.scope) {
-                continue;
+pub fn list<'a>(
+    broker: &'a Broker,
+    blobs: &'a Blobs,
+    selection: Selection<'a>,
+) -> BoxFuture<'a, Result<Vec<FitView>, ListError>> {
+    Box::pin(async move {
+        let mut newest: HashMap<(Scope, Window), (usize, ScopeOutcome, String)> = HashMap::new();
+        let filter = subjects::model_landings(&selection.spec.name);
+        ledger::replay(broker, &filter, |landing: Landing| {
+            let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
+            for outcome in landing.outcomes {
+                if !selection.scopes.is_empty() && !selection.scopes.contains(&outcome.scope) {
+                    continue;
+                }
+                let key = (outcome.scope.clone(), outcome.window);
+                if newest.get(&key).is_none_or(|(known, ..)| *known < rank) {
+                    newest.insert(key, (rank, outcome, landing.campaign.clone()));
+                }
             }
-            let key = (outcome.scope.clone(), outcome.window);
-            if newest.get(&key).is_none_or(|(known, ..)| *known < rank) {
-                newest.insert(key, (rank, outcome, landing.campaign.clone(), landing.at_ms));
-            }
+        })
+        .await?;
+        let mut found: Vec<_> = newest.into_values().collect();
+        // By blob, so that each is read once.
+        let blob = |outcome: &ScopeOutcome| outcome.fit.as_ref().map(|fit| (fit.blob.clone(), fit.index));
+        found.sort_by_cached_key(|(_, outcome, ..)| blob(outcome));
+        let mut views = Vec::with_capacity(found.len());
+        for (_, outcome, campaign) in found {
+            let fit = match &outcome.fit {
+                Some(at) => Some(blobs.fit(at).await?),
+                None => None,
+            };
+            views.push(view(outcome, campaign, fit));
         }
+        views.sort_by(|a, b| place(a).cmp(&place(b)));
+        Ok(views)
     })
-    .await?;
-    let mut found: Vec<_> = newest.into_values().collect();
-    // By blob, so that each is read once.
-    let blob = |outcome: &ScopeOutcome| outcome.fit.as_ref().map(|fit| (fit.blob.clone(), fit.index));
-    found.sort_by_cached_key(|(_, outcome, ..)| blob(outcome));
-    let mut views = Vec::with_capacity(found.len());
-    for (_, outcome, campaign, at_ms) in found {
-        let fit = match &outcome.fit {
-            Some(at) => Some(blobs.fit(at).await?),
-            None => None,
-        };
-        views.push(view(outcome, campaign, at_ms, fit));
-    }
-    views.sort_by(|a, b| place(a).cmp(&place(b)));
-    Ok(views)
 }
 
 fn place(view: &FitView) -> (u8, &str, Option<&str>, Option<&str>) {
@@ -148,7 +151,7 @@ fn place(view: &FitView) -> (u8, &str, Option<&str>, Option<&str>) {
     (view.level.unwrap_or(u8::MAX), &view.scope, window.from.as_deref(), window.to.as_deref())
 }
 
-fn view(outcome: ScopeOutcome, campaign: String, at_ms: i64, fit: Option<Fit>) -> FitView {
+fn view(outcome: ScopeOutcome, campaign: String, fit: Option<Fit>) -> FitView {
     FitView {
         scope: outcome.scope.to_string(),
         level: outcome.level,
@@ -166,8 +169,8 @@ fn view(outcome: ScopeOutcome, campaign: String, at_ms: i64, fit: Option<Fit>) -
         algorithm: outcome.algorithm.name(),
         metrics: outcome.metrics.map(MetricsView::from),
         parameters: fit.as_ref().map(ParametersView::from),
-        fingerprint: outcome.fit.map(|fit| fit.fingerprint),
-        trained_at: fit.map(|_| format_ms(at_ms)),
+        fingerprint: outcome.fit.as_ref().map(|fit| fit.fingerprint.clone()),
+        trained_at: outcome.fit.map(|fit| format_ms(fit.trained_at_ms)),
     }
 }
 

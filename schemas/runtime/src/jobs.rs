@@ -1,5 +1,6 @@
 //! The work queue: packs out, packs in.
 
+use futures::future::BoxFuture;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
@@ -74,37 +75,41 @@ async fn wake(broker: &Broker) {
 ///
 /// # Errors
 /// [`BrokerError`] after [`PUBLISH_TRIES`] tries, or at once when trying again cannot help.
-pub(crate) async fn publish_stored(
-    broker: &Broker,
-    subject: &str,
-    message_id: &str,
+pub(crate) fn publish_stored<'a>(
+    broker: &'a Broker,
+    subject: &'a str,
+    message_id: &'a str,
     payload: Bytes,
-) -> Result<(), BrokerError> {
-    let mut backoff = Backoff::new(100, 3_000, xxh(message_id));
-    let mut tries = 0;
-    loop {
-        let message = PublishMessage::build().payload(payload.clone()).message_id(message_id);
-        let error = match try_publish(broker, subject, message).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        tries += 1;
-        if tries >= PUBLISH_TRIES || !is_transient(&error) {
-            return Err(BrokerError::new(format!("store a message on {subject} ({tries} tries)"), error));
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let mut backoff = Backoff::new(100, 3_000, xxh(message_id));
+        let mut tries = 0;
+        loop {
+            let message = PublishMessage::build().payload(payload.clone()).message_id(message_id);
+            let error = match try_publish(broker, subject, message).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            tries += 1;
+            if tries >= PUBLISH_TRIES || !is_transient(&error) {
+                return Err(BrokerError::new(format!("store a message on {subject} ({tries} tries)"), error));
+            }
+            tracing::warn!(subject, tries, %error, "publish failed; trying again");
+            tokio::time::sleep(backoff.next_wait()).await;
         }
-        tracing::warn!(subject, tries, %error, "publish failed; trying again");
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
+    })
 }
 
 /// One publish, confirmed by the stream.
-pub(crate) async fn try_publish(
-    broker: &Broker,
-    subject: &str,
+pub(crate) fn try_publish<'a>(
+    broker: &'a Broker,
+    subject: &'a str,
     message: PublishMessage,
-) -> Result<u64, jetstream::context::PublishError> {
-    let ack = broker.jetstream.send_publish(subject.to_owned(), message).await?.await?;
-    Ok(ack.sequence)
+) -> BoxFuture<'a, Result<u64, jetstream::context::PublishError>> {
+    Box::pin(async move {
+        let ack = broker.jetstream.send_publish(subject.to_owned(), message).await?.await?;
+        Ok(ack.sequence)
+    })
 }
 
 /// Whether a leader election or reconnection explains the failure.
@@ -133,14 +138,16 @@ impl JobSource {
     ///
     /// # Errors
     /// [`BrokerError`] when the topology is not there.
-    pub async fn open(broker: &Broker) -> Result<JobSource, BrokerError> {
-        let mut consumers = Vec::new();
-        for priority in Priority::ALL {
-            consumers.push(crate::topology::open_consumer(broker, priority).await?);
-        }
-        let wake = broker.client.subscribe(subjects::WAKE).await;
-        let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
-        Ok(JobSource { consumers, wake, broker: broker.clone() })
+    pub fn open<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<JobSource, BrokerError>> {
+        Box::pin(async move {
+            let mut consumers = Vec::new();
+            for priority in Priority::ALL {
+                consumers.push(crate::topology::open_consumer(broker, priority).await?);
+            }
+            let wake = broker.client.subscribe(subjects::WAKE).await;
+            let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
+            Ok(JobSource { consumers, wake, broker: broker.clone() })
+        })
     }
 
     /// Up to `free_slots` packs, most urgent first: what waits now, or nothing.
@@ -149,31 +156,35 @@ impl JobSource {
     ///
     /// # Errors
     /// [`BrokerError`] when the broker does not answer.
-    pub async fn take(&mut self, free_slots: usize) -> Result<Vec<Job>, BrokerError> {
-        let mut jobs = Vec::new();
-        for consumer in &self.consumers {
-            let wanted = free_slots - jobs.len();
-            if wanted == 0 {
-                break;
+    pub fn take<'a>(&'a mut self, free_slots: usize) -> BoxFuture<'a, Result<Vec<Job>, BrokerError>> {
+        Box::pin(async move {
+            let mut jobs = Vec::new();
+            for consumer in &self.consumers {
+                let wanted = free_slots - jobs.len();
+                if wanted == 0 {
+                    break;
+                }
+                let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
+                let mut batch =
+                    consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
+                while let Some(message) = batch.next().await {
+                    jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone() });
+                }
             }
-            let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
-            let mut batch =
-                consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
-            while let Some(message) = batch.next().await {
-                jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone() });
-            }
-        }
-        Ok(jobs)
+            Ok(jobs)
+        })
     }
 
     /// Returns when it is worth looking again: at a wake-up call, or after two seconds.
-    pub async fn wait(&mut self) {
-        match tokio::time::timeout(LOOK_AGAIN, self.wake.next()).await {
-            // One look answers all calls that came meanwhile.
-            Ok(Some(_)) => while let Some(Some(_)) = self.wake.next().now_or_never() {},
-            Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
-            Err(_) => {}
-        }
+    pub fn wait<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            match tokio::time::timeout(LOOK_AGAIN, self.wake.next()).await {
+                // One look answers all calls that came meanwhile.
+                Ok(Some(_)) => while let Some(Some(_)) = self.wake.next().now_or_never() {},
+                Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(_) => {}
+            }
+        })
     }
 }
 
@@ -246,9 +257,11 @@ impl Job {
     ///
     /// # Errors
     /// [`BrokerError`] when the broker cannot be told.
-    pub async fn renew(&self) -> Result<(), BrokerError> {
-        let sent = self.message.ack_with(AckKind::Progress).await;
-        sent.map_err(|error| BrokerError::new("renew a lease", error))
+    pub fn renew<'a>(&'a self) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            let sent = self.message.ack_with(AckKind::Progress).await;
+            sent.map_err(|error| BrokerError::new("renew a lease", error))
+        })
     }
 
     /// An acknowledgement as a request: unlike the client's `double_ack`, it does not take "nobody there" for a yes.

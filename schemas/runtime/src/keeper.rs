@@ -3,6 +3,7 @@
 //! Every trainer runs one. They need no leader: closing is a compare-and-set of a record and of a channel, and its
 //! outcome follows from the ledger alone, so two keepers cannot disagree, and any one of them is enough.
 
+use futures::future::BoxFuture;
 use std::time::Duration;
 
 use schemas::campaign::Campaign;
@@ -64,14 +65,16 @@ impl Keeper {
     }
 
     /// Looks at every running campaign once.
-    pub async fn sweep(&self, mirror: &Mirror<Campaign>) {
-        for (id, campaign) in mirror.all() {
-            if campaign.closed.is_some() {
-                continue;
+    pub fn sweep<'a>(&'a self, mirror: &'a Mirror<Campaign>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for (id, campaign) in mirror.all() {
+                if campaign.closed.is_some() {
+                    continue;
+                }
+                if let Err(error) = self.look(&campaign).await {
+                    tracing::warn!(campaign = id, "{error}; looking again in {} s", SWEEP.as_secs());
+                }
             }
-            if let Err(error) = self.look(&campaign).await {
-                tracing::warn!(campaign = id, "{error}; looking again in {} s", SWEEP.as_secs());
-            }
-        }
+        })
     }
 }

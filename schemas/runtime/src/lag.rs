@@ -1,5 +1,6 @@
 //! How much work waits, and who is there to do it.
 
+use futures::future::BoxFuture;
 use schemas::announce::Role;
 use schemas::campaign::Campaign;
 use schemas::subjects::{self, Priority};
@@ -35,21 +36,23 @@ pub struct Lag {
 ///
 /// # Errors
 /// [`BucketError`] when the broker does not answer.
-pub async fn measure(broker: &Broker) -> Result<Lag, BucketError> {
-    let (queue, dead, workers, running) = tokio::join!(
-        queue(broker),
-        dead::count(broker),
-        presence::roll_call(broker),
-        running_campaigns(broker),
-    );
-    let mut lag = queue?;
-    lag.dead = dead?;
-    let workers = workers?;
-    let alive = |role| workers.iter().filter(|w| w.role == role).count() as u64;
-    lag.trainers = alive(Role::Trainer);
-    lag.predictors = alive(Role::Predictor);
-    lag.seconds_of_work = seconds_of_work(lag.pending + lag.in_flight, &running?);
-    Ok(lag)
+pub fn measure<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Lag, BucketError>> {
+    Box::pin(async move {
+        let (queue, dead, workers, running) = tokio::join!(
+            queue(broker),
+            dead::count(broker),
+            presence::roll_call(broker),
+            running_campaigns(broker),
+        );
+        let mut lag = queue?;
+        lag.dead = dead?;
+        let workers = workers?;
+        let alive = |role| workers.iter().filter(|w| w.role == role).count() as u64;
+        lag.trainers = alive(Role::Trainer);
+        lag.predictors = alive(Role::Predictor);
+        lag.seconds_of_work = seconds_of_work(lag.pending + lag.in_flight, &running?);
+        Ok(lag)
+    })
 }
 
 async fn running_campaigns(broker: &Broker) -> Result<Vec<Campaign>, BucketError> {

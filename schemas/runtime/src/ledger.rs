@@ -5,6 +5,7 @@ use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use schemas::envelope::{self, EnvelopeError};
 use schemas::outcome::Landing;
 use schemas::subjects;
@@ -39,52 +40,61 @@ pub enum LandError {
 ///
 /// # Errors
 /// [`LandError`]; `LandedBefore` is how a redelivered pack learns that its work is done.
-pub async fn land(broker: &Broker, landing: &Landing) -> Result<(), LandError> {
-    let subject = subjects::landing(&landing.model, &landing.campaign, landing.pack);
-    let payload = Bytes::from(envelope::encode(landing)?);
-    let mut backoff = Backoff::new(100, 3_000, landing.at_ms.unsigned_abs());
-    for tries in 1.. {
-        let message = PublishMessage::build()
-            .payload(payload.clone())
-            .message_id(format!("{}.{}.{}", landing.campaign, landing.pack, landing.worker))
-            .expected_last_subject_sequence(0);
-        let error = match try_publish(broker, &subject, message).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        if error.kind() == PublishErrorKind::WrongLastSequence {
-            return Err(LandError::LandedBefore { campaign: landing.campaign.clone(), pack: landing.pack });
+pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Result<(), LandError>> {
+    Box::pin(async move {
+        let subject = subjects::landing(&landing.model, &landing.campaign, landing.pack);
+        let payload = Bytes::from(envelope::encode(landing)?);
+        let mut backoff = Backoff::new(100, 3_000, landing.at_ms.unsigned_abs());
+        for tries in 1.. {
+            let message = PublishMessage::build()
+                .payload(payload.clone())
+                .message_id(format!("{}.{}.{}", landing.campaign, landing.pack, landing.worker))
+                .expected_last_subject_sequence(0);
+            let error = match try_publish(broker, &subject, message).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if error.kind() == PublishErrorKind::WrongLastSequence {
+                return Err(LandError::LandedBefore {
+                    campaign: landing.campaign.clone(),
+                    pack: landing.pack,
+                });
+            }
+            if tries >= LAND_TRIES || !is_transient(&error) {
+                return Err(BrokerError::new(
+                    format!("write {subject} to the ledger ({tries} tries)"),
+                    error,
+                )
+                .into());
+            }
+            tracing::warn!(subject, tries, %error, "landing failed; trying again");
+            tokio::time::sleep(backoff.next_wait()).await;
         }
-        if tries >= LAND_TRIES || !is_transient(&error) {
-            return Err(
-                BrokerError::new(format!("write {subject} to the ledger ({tries} tries)"), error).into()
-            );
-        }
-        tracing::warn!(subject, tries, %error, "landing failed; trying again");
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
-    unreachable!("the loop above ends only by returning")
+        unreachable!("the loop above ends only by returning")
+    })
 }
 
 /// Whether the pack has landed.
 ///
 /// # Errors
 /// [`BrokerError`] when the broker does not answer.
-pub async fn has_landed(
-    broker: &Broker,
-    model: &str,
-    campaign: &str,
+pub fn has_landed<'a>(
+    broker: &'a Broker,
+    model: &'a str,
+    campaign: &'a str,
     pack: u32,
-) -> Result<bool, BrokerError> {
-    use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
-    let subject = subjects::landing(model, campaign, pack);
-    let stream = broker.jetstream.get_stream_no_info(subjects::LEDGER_STREAM).await;
-    let stream = stream.map_err(|error| BrokerError::new("open the ledger", error))?;
-    match stream.get_last_raw_message_by_subject(&subject).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == Kind::NoMessageFound => Ok(false),
-        Err(error) => Err(BrokerError::new(format!("look up {subject} in the ledger"), error)),
-    }
+) -> BoxFuture<'a, Result<bool, BrokerError>> {
+    Box::pin(async move {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+        let subject = subjects::landing(model, campaign, pack);
+        let stream = broker.jetstream.get_stream_no_info(subjects::LEDGER_STREAM).await;
+        let stream = stream.map_err(|error| BrokerError::new("open the ledger", error))?;
+        match stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == Kind::NoMessageFound => Ok(false),
+            Err(error) => Err(BrokerError::new(format!("look up {subject} in the ledger"), error)),
+        }
+    })
 }
 
 /// What a reader of the ledger sees.
@@ -109,18 +119,20 @@ impl Reader {
     ///
     /// # Errors
     /// [`BrokerError`] when the ledger cannot be read.
-    pub async fn open(broker: &Broker, filter: &str) -> Result<Reader, BrokerError> {
-        let failed = |error: async_nats::Error| BrokerError::new("read the ledger", error);
-        let config = pull::OrderedConfig {
-            filter_subject: filter.to_owned(),
-            deliver_policy: DeliverPolicy::All,
-            ..pull::OrderedConfig::default()
-        };
-        let made = broker.jetstream.create_consumer_on_stream(config, subjects::LEDGER_STREAM).await;
-        let consumer = made.map_err(|error| failed(error.into()))?;
-        let pending = consumer.cached_info().num_pending;
-        let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
-        Ok(Reader { messages, caught_up: pending == 0, pending, said: false })
+    pub fn open<'a>(broker: &'a Broker, filter: &'a str) -> BoxFuture<'a, Result<Reader, BrokerError>> {
+        Box::pin(async move {
+            let failed = |error: async_nats::Error| BrokerError::new("read the ledger", error);
+            let config = pull::OrderedConfig {
+                filter_subject: filter.to_owned(),
+                deliver_policy: DeliverPolicy::All,
+                ..pull::OrderedConfig::default()
+            };
+            let made = broker.jetstream.create_consumer_on_stream(config, subjects::LEDGER_STREAM).await;
+            let consumer = made.map_err(|error| failed(error.into()))?;
+            let pending = consumer.cached_info().num_pending;
+            let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
+            Ok(Reader { messages, caught_up: pending == 0, pending, said: false })
+        })
     }
 
     /// Landings to read before [`Entry::CaughtUp`], as counted at the start.
@@ -132,24 +144,26 @@ impl Reader {
     ///
     /// # Errors
     /// [`BrokerError`] when the ledger cannot be read any further.
-    pub async fn next(&mut self) -> Result<Entry, BrokerError> {
-        loop {
-            if self.caught_up && !self.said {
-                self.said = true;
-                return Ok(Entry::CaughtUp);
-            }
-            let Some(message) = self.messages.next().await else {
-                return Err(BrokerError::new("read the ledger", "the subscription ended".to_owned()));
-            };
-            let message = message.map_err(|error| BrokerError::new("read the ledger", error))?;
-            self.caught_up |= message.info().is_ok_and(|info| info.pending == 0);
-            match envelope::decode::<Landing>(&message.payload) {
-                Ok(landing) => return Ok(Entry::Landing(Box::new(landing))),
-                Err(error) => {
-                    tracing::error!(subject = %message.subject, "ledger entry passed over: {error}")
+    pub fn next<'a>(&'a mut self) -> BoxFuture<'a, Result<Entry, BrokerError>> {
+        Box::pin(async move {
+            loop {
+                if self.caught_up && !self.said {
+                    self.said = true;
+                    return Ok(Entry::CaughtUp);
+                }
+                let Some(message) = self.messages.next().await else {
+                    return Err(BrokerError::new("read the ledger", "the subscription ended".to_owned()));
+                };
+                let message = message.map_err(|error| BrokerError::new("read the ledger", error))?;
+                self.caught_up |= message.info().is_ok_and(|info| info.pending == 0);
+                match envelope::decode::<Landing>(&message.payload) {
+                    Ok(landing) => return Ok(Entry::Landing(Box::new(landing))),
+                    Err(error) => {
+                        tracing::error!(subject = %message.subject, "ledger entry passed over: {error}")
+                    }
                 }
             }
-        }
+        })
     }
 }
 

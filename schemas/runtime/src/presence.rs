@@ -1,5 +1,6 @@
 //! Who is alive: workers announce themselves once a second and answer a roll call.
 
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -71,8 +72,10 @@ impl<F: Fn() -> Announcement + Send + 'static> Announcer<F> {
 
 impl Broker {
     /// Announces a worker out of turn, as when it begins to leave.
-    pub async fn announce(&self, word: &Announcement) {
-        self.say(word, None).await;
+    pub fn announce<'a>(&'a self, word: &'a Announcement) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.say(word, None).await;
+        })
     }
 
     async fn say(&self, word: &Announcement, to: Option<async_nats::Subject>) {
@@ -88,24 +91,26 @@ impl Broker {
 ///
 /// # Errors
 /// [`BrokerError`] when the broker does not take the call.
-pub async fn roll_call(broker: &Broker) -> Result<Vec<Announcement>, BrokerError> {
-    let failed = |error: async_nats::Error| BrokerError::new("call the roll", error);
-    let inbox = broker.client.new_inbox();
-    let mut answers = broker.client.subscribe(inbox.clone()).await.map_err(|e| failed(e.into()))?;
-    let call = broker.client.publish_with_reply(subjects::ROLL_CALL, inbox, Bytes::new());
-    call.await.map_err(|e| failed(e.into()))?;
-    let mut present = Vec::new();
-    let mut patience = FIRST_ANSWER;
-    while let Ok(Some(answer)) = tokio::time::timeout(patience, answers.next()).await {
-        if let Ok(word) = envelope::decode::<Announcement>(&answer.payload) {
-            present.push(word);
-            patience = NEXT_ANSWER;
-        } else if answer.status.is_some() {
-            // "No responders": nobody is there.
-            break;
+pub fn roll_call<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<Announcement>, BrokerError>> {
+    Box::pin(async move {
+        let failed = |error: async_nats::Error| BrokerError::new("call the roll", error);
+        let inbox = broker.client.new_inbox();
+        let mut answers = broker.client.subscribe(inbox.clone()).await.map_err(|e| failed(e.into()))?;
+        let call = broker.client.publish_with_reply(subjects::ROLL_CALL, inbox, Bytes::new());
+        call.await.map_err(|e| failed(e.into()))?;
+        let mut present = Vec::new();
+        let mut patience = FIRST_ANSWER;
+        while let Ok(Some(answer)) = tokio::time::timeout(patience, answers.next()).await {
+            if let Ok(word) = envelope::decode::<Announcement>(&answer.payload) {
+                present.push(word);
+                patience = NEXT_ANSWER;
+            } else if answer.status.is_some() {
+                // "No responders": nobody is there.
+                break;
+            }
         }
-    }
-    Ok(present)
+        Ok(present)
+    })
 }
 
 /// Living workers, kept fresh.

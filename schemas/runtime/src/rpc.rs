@@ -1,5 +1,6 @@
 //! Request-reply between gateway and predictors.
 
+use futures::future::BoxFuture;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,21 +35,23 @@ impl Broker {
     ///
     /// # Errors
     /// [`RequestError`], telling an absent worker from a silent one.
-    pub async fn request(
-        &self,
-        subject: &str,
+    pub fn request<'a>(
+        &'a self,
+        subject: &'a str,
         payload: Bytes,
         limit: Duration,
-    ) -> Result<Bytes, RequestError> {
-        use async_nats::RequestErrorKind as Kind;
-        let request = async_nats::Request::new().payload(payload).timeout(Some(limit));
-        let answer = self.client.send_request(subject.to_owned(), request).await;
-        answer.map(|message| message.payload).map_err(|error| match error.kind() {
-            Kind::NoResponders => RequestError::NobodyThere { subject: subject.to_owned() },
-            Kind::TimedOut => {
-                RequestError::TimedOut { subject: subject.to_owned(), limit_ms: limit.as_millis() }
-            }
-            _ => BrokerError::new(format!("carry a request to {subject}"), error).into(),
+    ) -> BoxFuture<'a, Result<Bytes, RequestError>> {
+        Box::pin(async move {
+            use async_nats::RequestErrorKind as Kind;
+            let request = async_nats::Request::new().payload(payload).timeout(Some(limit));
+            let answer = self.client.send_request(subject.to_owned(), request).await;
+            answer.map(|message| message.payload).map_err(|error| match error.kind() {
+                Kind::NoResponders => RequestError::NobodyThere { subject: subject.to_owned() },
+                Kind::TimedOut => {
+                    RequestError::TimedOut { subject: subject.to_owned(), limit_ms: limit.as_millis() }
+                }
+                _ => BrokerError::new(format!("carry a request to {subject}"), error).into(),
+            })
         })
     }
 
@@ -87,39 +90,48 @@ impl Requests {
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses.
-    pub async fn listen(broker: &Broker, subject: &str) -> Result<Requests, BrokerError> {
-        let incoming = broker.client.subscribe(subject.to_owned()).await;
-        let incoming = incoming.map_err(|error| BrokerError::new(format!("listen on {subject}"), error))?;
-        Ok(Requests { incoming, broker: broker.clone(), received: 0, leaving: false })
+    pub fn listen<'a>(broker: &'a Broker, subject: &'a str) -> BoxFuture<'a, Result<Requests, BrokerError>> {
+        Box::pin(async move {
+            let incoming = broker.client.subscribe(subject.to_owned()).await;
+            let incoming =
+                incoming.map_err(|error| BrokerError::new(format!("listen on {subject}"), error))?;
+            Ok(Requests { incoming, broker: broker.clone(), received: 0, leaving: false })
+        })
     }
 
     /// The next request; `None` after [`Requests::leave`], when none is on its way any more.
-    pub async fn next(&mut self) -> Option<Request> {
-        let message = if self.leaving {
-            tokio::time::timeout(QUIET, self.incoming.next()).await.ok()??
-        } else {
-            self.incoming.next().await?
-        };
-        self.received += 1;
-        Some(Request { payload: message.payload, reply: message.reply, broker: self.broker.clone() })
+    pub fn next<'a>(&'a mut self) -> BoxFuture<'a, Option<Request>> {
+        Box::pin(async move {
+            let message = if self.leaving {
+                tokio::time::timeout(QUIET, self.incoming.next()).await.ok()??
+            } else {
+                self.incoming.next().await?
+            };
+            self.received += 1;
+            Some(Request { payload: message.payload, reply: message.reply, broker: self.broker.clone() })
+        })
     }
 
     /// Begins to leave. Server and client count to the same number of messages, so that none on its way is dropped,
     /// which the client's own `drain` does not guarantee.
-    pub async fn leave(&mut self) {
-        self.leaving = true;
-        if let Err(error) = self.incoming.unsubscribe_after(self.received + IN_FLIGHT_MAX).await {
-            tracing::debug!(%error, "unsubscribing");
-        }
+    pub fn leave<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.leaving = true;
+            if let Err(error) = self.incoming.unsubscribe_after(self.received + IN_FLIGHT_MAX).await {
+                tracing::debug!(%error, "unsubscribing");
+            }
+        })
     }
 }
 
 impl Request {
     /// Sends the answer.
-    pub async fn answer(self, payload: Bytes) {
-        let Some(reply) = self.reply else { return };
-        if let Err(error) = self.broker.client.publish(reply, payload).await {
-            tracing::warn!(%error, "an answer could not be sent");
-        }
+    pub fn answer(self, payload: Bytes) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let Some(reply) = self.reply else { return };
+            if let Err(error) = self.broker.client.publish(reply, payload).await {
+                tracing::warn!(%error, "an answer could not be sent");
+            }
+        })
     }
 }

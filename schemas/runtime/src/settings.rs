@@ -14,7 +14,7 @@ pub struct Connection {
     /// The broker's address; several are separated by commas [default: the running `enqueue dev` of this folder, else nats://127.0.0.1:4222]
     #[arg(long, env = "SCOPEFORGE_NATS_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub nats_url: Option<String>,
-    /// Where fits rest: file:FOLDER, s3://BUCKET/PREFIX or redis://HOST:PORT [default: that of the running `enqueue dev`]
+    /// Where fits rest: file:FOLDER, s3://BUCKET/PREFIX or redis://HOST:PORT [default: that of the running `enqueue dev`, else the one that the first worker with a --store told the broker]
     #[arg(long, env = "SCOPEFORGE_STORE", value_name = "URL", hide_env_values = true, global = true)]
     pub store: Option<String>,
     /// The folder in which `enqueue dev` keeps everything
@@ -58,13 +58,10 @@ impl Connection {
         given.or_else(|| Some(dev_addresses(&self.state)?.nats)).unwrap_or_else(|| DEFAULT_NATS_URL.into())
     }
 
-    /// The store's address.
-    ///
-    /// # Errors
-    /// [`NoStore`] when neither flag nor environment nor a running `enqueue dev` names one.
-    pub fn store_url(&self) -> Result<String, NoStore> {
+    /// The store's address as far as this machine knows it.
+    pub fn store_url(&self) -> Option<String> {
         let given = self.store.clone().filter(|url| !url.is_empty());
-        given.or_else(|| Some(dev_addresses(&self.state)?.store)).ok_or(NoStore)
+        given.or_else(|| Some(dev_addresses(&self.state)?.store))
     }
 
     /// How long to wait for servers; `default_seconds` where nothing was given.
@@ -122,7 +119,7 @@ mod tests {
             ..Connection::default()
         };
         assert_eq!(at(None).nats_url(), DEFAULT_NATS_URL);
-        assert_eq!(at(None).store_url(), Err(NoStore));
+        assert_eq!(at(None).store_url(), None);
         let found = DevAddresses {
             gateway: "http://g".into(),
             nats: "nats://n".into(),
@@ -130,7 +127,7 @@ mod tests {
             pid: 1,
         };
         std::fs::write(dev_file(folder.path()), serde_json::to_string(&found).unwrap()).unwrap();
-        assert_eq!((at(None).nats_url(), at(None).store_url()), ("nats://n".into(), Ok("file:s".into())));
+        assert_eq!((at(None).nats_url(), at(None).store_url()), ("nats://n".into(), Some("file:s".into())));
         assert_eq!(at(Some("nats://x")).nats_url(), "nats://x");
     }
 }

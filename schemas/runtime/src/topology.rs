@@ -1,5 +1,6 @@
 //! What the broker must hold: declared by every process at start, unchanged when it is there already.
 
+use futures::future::BoxFuture;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
@@ -21,14 +22,22 @@ const ACK_PENDING_MAX: i64 = 10_000;
 ///
 /// # Errors
 /// [`BrokerError`] when the broker has no JetStream, or holds one of them with other settings.
-pub async fn declare(broker: &Broker, replicas: usize) -> Result<(), BrokerError> {
-    let streams = async {
-        try_join_all([jobs(replicas), ledger(replicas), dead(replicas)].map(|s| stream(broker, s))).await?;
-        try_join_all(Priority::ALL.map(|priority| consumer(broker, priority))).await
-    };
-    let buckets = [subjects::MODELS_BUCKET, subjects::CAMPAIGNS_BUCKET, subjects::CHANNELS_BUCKET];
-    let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
-    try_join(streams, buckets).await.map(|_| ())
+pub fn declare<'a>(broker: &'a Broker, replicas: usize) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let streams = async {
+            try_join_all([jobs(replicas), ledger(replicas), dead(replicas)].map(|s| stream(broker, s)))
+                .await?;
+            try_join_all(Priority::ALL.map(|priority| consumer(broker, priority))).await
+        };
+        let buckets = [
+            subjects::MODELS_BUCKET,
+            subjects::CAMPAIGNS_BUCKET,
+            subjects::CHANNELS_BUCKET,
+            subjects::SETTINGS_BUCKET,
+        ];
+        let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
+        try_join(streams, buckets).await.map(|_| ())
+    })
 }
 
 fn base(name: &str, subjects: &[&str], replicas: usize) -> Config {
@@ -100,11 +109,13 @@ async fn bucket(broker: &Broker, name: &str, replicas: usize) -> Result<(), Brok
 ///
 /// # Errors
 /// [`BrokerError`] when it is not there.
-pub(crate) async fn open_consumer(
-    broker: &Broker,
+pub(crate) fn open_consumer<'a>(
+    broker: &'a Broker,
     priority: Priority,
-) -> Result<jetstream::consumer::PullConsumer, BrokerError> {
-    let name = priority.consumer();
-    let found = broker.jetstream.get_consumer_from_stream(&name, subjects::JOBS_STREAM).await;
-    found.map_err(|error| BrokerError::new(format!("find the consumer {name}"), error))
+) -> BoxFuture<'a, Result<jetstream::consumer::PullConsumer, BrokerError>> {
+    Box::pin(async move {
+        let name = priority.consumer();
+        let found = broker.jetstream.get_consumer_from_stream(&name, subjects::JOBS_STREAM).await;
+        found.map_err(|error| BrokerError::new(format!("find the consumer {name}"), error))
+    })
 }

@@ -169,7 +169,7 @@ fn used_fit(scope: Scope, level: u8, landed: &Landed) -> UsedFit {
         level,
         fingerprint: landed.fit.fingerprint.clone(),
         campaign: landed.campaign.to_string(),
-        trained_at_ms: landed.at_ms,
+        trained_at_ms: landed.fit.trained_at_ms,
     }
 }
 

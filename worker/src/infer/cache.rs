@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn place(blob: &str) -> FitRef {
-        FitRef { fingerprint: "f".into(), blob: blob.into(), index: 0 }
+        FitRef { fingerprint: "f".into(), blob: blob.into(), index: 0, trained_at_ms: 0 }
     }
 
     #[tokio::test]

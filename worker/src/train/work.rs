@@ -125,6 +125,7 @@ async fn fit(trainer: &Trainer, campaign: &Arc<Campaign>, pack: &Pack) -> Result
 
 async fn land(trainer: &Trainer, pack: &Pack, fitted: Fitted, began: Instant) -> Result<(), Trouble> {
     let Fitted { mut outcomes, fits } = fitted;
+    let at_ms = now_ms();
     if !fits.is_empty() {
         let written = trainer.blobs.put(&fits).await;
         let blob = written.context("landing fits").map_err(Trouble::Later)?;
@@ -132,6 +133,7 @@ async fn land(trainer: &Trainer, pack: &Pack, fitted: Fitted, began: Instant) ->
             fingerprint: fit.fingerprint.clone(),
             blob: blob.clone(),
             index: index as u32,
+            trained_at_ms: at_ms,
         });
         let trained = outcomes.iter_mut().filter(|o| o.outcome == OutcomeKind::Trained);
         trained.for_each(|outcome| outcome.fit = places.next());
@@ -141,7 +143,7 @@ async fn land(trainer: &Trainer, pack: &Pack, fitted: Fitted, began: Instant) ->
         model: pack.model.clone(),
         pack: pack.index,
         worker: trainer.worker.clone(),
-        at_ms: now_ms(),
+        at_ms,
         took_ms: began.elapsed().as_secs_f64() * 1_000.0,
         outcomes,
     };

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use schemas::subjects::STORE_SETTING;
 
 pub use self::blobs::Blobs;
 pub use self::memory::MemoryStore;
 pub use self::object::FolderStore;
 pub use self::redis::RedisStore;
+use crate::broker::Broker;
+use crate::bucket::{self, BucketError};
 use crate::settings::redact;
 
 /// Why a store did not do as asked.
@@ -76,6 +79,57 @@ pub trait ModelStore: std::fmt::Debug + Send + Sync {
     fn address(&self) -> &str;
 }
 
+/// Why a system's store could not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nobody has named one.
+    #[error(
+        "no store is named: give --store or SCOPEFORGE_STORE (file:FOLDER, s3://BUCKET/PREFIX or redis://HOST:PORT) to this process, or to any worker that starts before it"
+    )]
+    Unnamed,
+    /// The broker could not be asked.
+    #[error(transparent)]
+    Broker(#[from] BucketError),
+    /// What was named is none.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store of the system on `broker`: the one at `given`, else the one that a worker told the broker. So a
+/// process joins with nothing but the broker's address.
+///
+/// # Errors
+/// [`FindError`] when no store is named, or the address is none.
+pub async fn find(broker: &Broker, given: Option<String>) -> Result<Blobs, FindError> {
+    let url = match given {
+        Some(url) => Some(url),
+        None => bucket::settings(broker)
+            .await
+            .map_err(BucketError::from)?
+            .get(STORE_SETTING)
+            .await?
+            .map(|s| s.value),
+    };
+    Ok(Blobs::new(open(&url.ok_or(FindError::Unnamed)?)?))
+}
+
+/// Tells the broker the store's address, password and all, for processes that are given none.
+///
+/// # Errors
+/// [`BucketError`] when the broker fails.
+pub async fn tell(broker: &Broker, url: &str) -> Result<(), BucketError> {
+    let settings = bucket::settings(broker).await?;
+    let known = settings.get(STORE_SETTING).await?.map(|known| known.value);
+    if known.as_deref() == Some(url) {
+        return Ok(());
+    }
+    if let Some(known) = known {
+        let (old, new) = (redact(&known), redact(url));
+        tracing::warn!(old, new, "this worker names another store than the system had; the new one counts");
+    }
+    settings.put(STORE_SETTING, &url.to_owned()).await.map(|_| ())
+}
+
 /// Opens the store at `url`. Nothing is read yet: an absent server shows at the first use.
 ///
 /// # Errors
@@ -84,7 +138,7 @@ pub fn open(url: &str) -> Result<Arc<dyn ModelStore>, StoreError> {
     let address = || redact(url);
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("memory") => Ok(Arc::new(MemoryStore::default())),
-        Some("redis" | "rediss") => Ok(Arc::new(RedisStore::open(url)?)),
+        Some("redis") => Ok(Arc::new(RedisStore::open(url)?)),
         Some("file" | "s3") => Ok(Arc::new(FolderStore::open(url)?)),
         _ => Err(StoreError::Address { address: address(), source: None }),
     }

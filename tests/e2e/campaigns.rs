@@ -1,0 +1,155 @@
+//! Training campaigns over a real queue.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tests::flights::{self, SCOPES, agree};
+use tests::{Setup, Stack};
+
+const TRAIN: [&str; 6] = ["train", "arrival_delay", "--scope", SCOPES, "--levels", "--wait"];
+
+fn number(value: &Value, path: &str) -> f64 {
+    value.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path} in {value}"))
+}
+
+/// All 491 scopes have the outcome, row counts, RMSE, intercept and coefficients that scikit-learn finds.
+#[tokio::test]
+async fn the_flights_campaign_agrees_with_scikit_learn() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let closed = stack.ask(&TRAIN).await;
+    assert_eq!((closed["state"].as_str(), closed["planned"].as_u64()), (Some("complete"), Some(491)));
+    assert_eq!(closed["outcomes"], serde_json::json!({"trained": 403, "too_few_rows": 88}));
+    let fits = stack.ask(&["fits", "arrival_delay"]).await;
+    let fits = fits.as_array().expect("a list");
+    assert_eq!(fits.len(), 491);
+    let by_scope: HashMap<&str, &Value> =
+        fits.iter().map(|fit| (fit["scope"].as_str().expect("a scope"), fit)).collect();
+    for expected in flights::reference() {
+        let fit = by_scope[expected.scope.as_str()];
+        assert_eq!(fit["outcome"], expected.outcome.as_str(), "{fit}");
+        assert_eq!(
+            (fit["rows"].as_u64(), fit["complete_rows"].as_u64()),
+            (Some(expected.rows.0), Some(expected.rows.1))
+        );
+        let Some((train, holdout, rmse, intercept)) = expected.fit else {
+            assert!(fit["parameters"].is_null() && fit["fingerprint"].is_null(), "{fit}");
+            continue;
+        };
+        assert_eq!((fit["train_rows"].as_u64(), fit["holdout_rows"].as_u64()), (Some(train), Some(holdout)));
+        let pairs = [(number(fit, "/metrics/rmse"), rmse), (number(fit, "/parameters/intercept"), intercept)];
+        for (found, expected) in pairs {
+            assert!(agree(found, expected), "{found} is not {expected}: {fit}");
+        }
+        for (name, expected) in expected.coefficients {
+            let found = number(&fit["parameters"]["coefficients"], &format!("/{name}"));
+            assert!(agree(found, expected), "{name}: {found} is not {expected}: {fit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_campaign_finds_everything_unchanged_unless_forced() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&TRAIN).await;
+    let again = stack.ask(&TRAIN).await;
+    assert_eq!(again["outcomes"], serde_json::json!({"unchanged": 403, "too_few_rows": 88}));
+    let forced = stack.ask(&[&TRAIN[..], &["--force"]].concat()).await;
+    assert_eq!(forced["outcomes"], serde_json::json!({"trained": 403, "too_few_rows": 88}));
+    let all = stack.ask(&["campaign", "list"]).await;
+    let ids: Vec<&str> =
+        all.as_array().expect("a list").iter().map(|c| c["id"].as_str().expect("an id")).collect();
+    assert_eq!(ids.len(), 3);
+    for id in ids {
+        let shown = stack.ask(&["campaign", "show", id]).await;
+        let sum: u64 =
+            shown["outcomes"].as_object().expect("outcomes").values().filter_map(Value::as_u64).sum();
+        assert_eq!(Some(sum), shown["planned"].as_u64(), "{shown}");
+        assert_eq!(shown["state"], "complete");
+    }
+}
+
+#[tokio::test]
+async fn two_trainers_share_a_campaign() {
+    let stack = Stack::start(Setup { trainers: 2, gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    // Each of a few campaigns has packs for both; one trainer could by chance be faster at a single one.
+    tests::until("both trainers landing packs", || async {
+        stack.ask(&[&TRAIN[..], &["--force"]].concat()).await;
+        stack.trainers.iter().all(|trainer| trainer.log().contains("landed")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_campaign_closes_with_no_enqueue_alive() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let ordered = stack.ask(&["train", "arrival_delay", "--scope", "carrier=*"]).await;
+    let id = ordered["id"].as_str().expect("an id").to_owned();
+    let shown = tests::until("the campaign closing", || async {
+        let shown = stack.ask(&["campaign", "show", &id]).await;
+        (shown["state"] == "complete").then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["outcomes"], serde_json::json!({"trained": 15, "too_few_rows": 1}));
+    stack.enqueue(&["campaign", "watch", &id]).await.ok();
+}
+
+#[tokio::test]
+async fn every_algorithm_trains_and_windows_stand_apart() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let mut rmse = HashMap::new();
+    for (algorithm, params) in
+        [("mean", ""), ("linear", ""), ("ridge", "alpha=10"), ("elastic_net", "alpha=0.1")]
+    {
+        let mut arguments =
+            vec!["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
+        if !params.is_empty() {
+            arguments.extend(["--param", params]);
+        }
+        assert_eq!(stack.ask(&arguments).await["outcomes"], serde_json::json!({"trained": 1}));
+        let fits = stack.ask(&["fits", "arrival_delay", "--scope", "carrier=UA"]).await;
+        assert_eq!(fits[0]["algorithm"], algorithm);
+        rmse.insert(algorithm, number(&fits[0], "/metrics/rmse"));
+    }
+    assert!(rmse["mean"] > 1.5 * rmse["ridge"] && (rmse["linear"] - rmse["ridge"]).abs() < 0.1, "{rmse:?}");
+    let windows = "carrier=UA,time=2013-01..2013-07|2013-07..2014";
+    stack.ask(&["train", "arrival_delay", "--scope", windows, "--wait"]).await;
+    let fits = stack.ask(&["fits", "arrival_delay", "--scope", "carrier=UA"]).await;
+    let rows: Vec<(&str, u64)> = fits
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|fit| Some((fit["window"]["from"].as_str()?, fit["rows"].as_u64()?)))
+        .collect();
+    assert_eq!(
+        rows.iter().map(|(from, _)| *from).collect::<Vec<_>>(),
+        ["2013-01-01T00:00:00Z", "2013-07-01T00:00:00Z"]
+    );
+    // Every flight of the carrier is in one of the halves but the few of New Year's Eve that are 2014 in UTC.
+    let sum: u64 = rows.iter().map(|(_, rows)| rows).sum();
+    assert!((58_600..=58_665).contains(&sum), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_bad_scope_fails_alone_and_wait_says_so() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    let mut rows = String::from("kind,x,y\n");
+    for i in 0..40 {
+        rows += &format!("good,{i},{}\nbad,{}e300,{i}\n", 2 * i, i + 1);
+    }
+    let source = stack.write("rows.csv", rows);
+    stack.add_model(&format!(
+        "name = \"m\"\n[data]\nsource = \"{}\"\n[scope]\ndimensions = [\"kind\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\n",
+        source.display()
+    )).await;
+    let done = stack.enqueue(&["--json", "train", "m", "--scope", "kind=*", "--wait"]).await;
+    assert_eq!(done.code, 1, "{done:?}");
+    let closed = done.json();
+    assert_eq!(closed["outcomes"], serde_json::json!({"trained": 1, "failed": 1}));
+    assert_eq!(closed["failed"][0]["scope"], "kind=bad");
+    assert!(closed["failed"][0]["reason"].as_str().expect("a reason").contains("not finite"), "{closed}");
+}

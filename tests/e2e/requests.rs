@@ -1,0 +1,130 @@
+//! Bad requests over HTTP: each is a clear problem, and the gateway lives on.
+
+use serde_json::{Value, json};
+use tests::{Setup, Stack, flights};
+
+fn good() -> Value {
+    json!({"carrier": "UA", "origin": "EWR", "dest": "IAH", "dep_delay": 12, "distance": 1400, "hour": 9,
+           "month": 12, "day": 3, "time_hour": "2013-12-03T14:00:00Z"})
+}
+
+fn with(field: &str, value: Value) -> String {
+    let mut row = good();
+    row[field] = value;
+    json!({"rows": [row]}).to_string()
+}
+
+#[tokio::test]
+async fn each_bad_request_is_a_clear_problem() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "", "--wait"]).await;
+    let whole = json!({"rows": [good()]}).to_string();
+    tests::until("the fit answering", || async {
+        (stack.predict("arrival_delay", whole.clone()).await.0 == 200).then_some(())
+    })
+    .await;
+    let mut lacking = good();
+    lacking.as_object_mut().expect("a row").remove("distance");
+    let many = format!("{{\"rows\":[{}{{}}]}}", "{},".repeat(100_000));
+    let cases: Vec<(&str, String, u16, &str)> = vec![
+        ("not JSON", "rows".into(), 400, "rows"),
+        ("nothing", String::new(), 400, "rows"),
+        ("cut off", whole[..40].into(), 400, "rows"),
+        ("trailing bytes", format!("{whole}x"), 400, "trailing"),
+        ("a list", "[]".into(), 400, "rows"),
+        ("no rows", "{\"rows\": []}".into(), 400, "no rows"),
+        ("no rows at all", "{}".into(), 400, "no rows"),
+        ("a row that is none", "{\"rows\": [3]}".into(), 400, "row"),
+        ("an unknown key", "{\"row\": []}".into(), 400, "did you mean `rows`?"),
+        ("a missing feature", json!({"rows": [lacking]}).to_string(), 422, "missing"),
+        ("a null feature", with("distance", Value::Null), 422, "missing"),
+        ("a string for a number", with("distance", json!("far")), 422, "a number is required"),
+        ("a NaN in a string", with("distance", json!("NaN")), 422, "a number is required"),
+        ("a NaN", whole.replace("1400", "NaN"), 400, "rows"),
+        ("an infinite number", whole.replace("1400", "1e999"), 400, "out of range"),
+        ("a list for a number", with("distance", json!([1])), 422, "an array"),
+        ("a bad time", with("time_hour", json!("yesterday")), 422, "yesterday"),
+        ("too many rows", many, 413, "100000"),
+        ("a bad channel", json!({"rows": [good()], "channel": "a.b"}).to_string(), 400, "channel"),
+    ];
+    for (what, body, status, expected) in cases {
+        let (found, problem) = stack.predict("arrival_delay", body).await;
+        assert_eq!(found, status, "{what}: {problem}");
+        assert_eq!(problem["status"], status, "{what}: {problem}");
+        assert!(problem.to_string().contains(expected), "{what}: {problem}");
+    }
+    let field = stack.predict("arrival_delay", with("distance", json!("far"))).await.1;
+    assert_eq!((&field["errors"][0]["row"], &field["errors"][0]["field"]), (&json!(0), &json!("distance")));
+    let (status, problem) = stack.predict("arival_delay", whole.clone()).await;
+    assert!(status == 404 && problem.to_string().contains("did you mean `arrival_delay`?"), "{problem}");
+    for (path, status) in [
+        ("/v1/modls", 404),
+        ("/v1/campaigns/none", 404),
+        ("/v1/models/arrival_delay/predict", 405),
+        ("/v1/models/arrival_delay/fits?scope=carier%3DUA", 400),
+        ("/v1/models/arrival_delay/fits?scop=", 400),
+    ] {
+        let (found, body) = stack.get(path).await;
+        assert_eq!(found, status, "{path}: {body}");
+        assert!(serde_json::from_str::<Value>(&body).expect("JSON")["detail"].is_string(), "{path}: {body}");
+    }
+    assert_eq!(stack.predict("arrival_delay", whole).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_body_of_65_mib_is_refused() {
+    let stack = Stack::start(Setup { trainers: 0, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let url = stack.url("/v1/models/arrival_delay/predict");
+    let body = vec![b' '; 65 * 1024 * 1024];
+    let answer = reqwest::Client::new().post(url).body(body).send().await;
+    // The server may close the connection before the body is through; what it says is the same.
+    match answer {
+        Ok(answer) => assert_eq!(answer.status(), 413),
+        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
+    }
+    assert_eq!(stack.get("/healthz").await.0, 200);
+}
+
+/// 100,000 rows over hundreds of scopes come back whole and in order.
+#[tokio::test]
+async fn the_largest_request_comes_back_in_order() {
+    let stack = Stack::start(Setup { predictors: 2, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "carrier=*", "--levels", "--wait"]).await;
+    let carriers = ["UA", "DL", "AA", "nobody"];
+    let rows: Vec<Value> = (0..100_000)
+        .map(|i| {
+            let mut row = good();
+            row["carrier"] = json!(carriers[i % 4]);
+            row["dep_delay"] = json!(i as f64 / 10.0);
+            row
+        })
+        .collect();
+    let body = json!({ "rows": rows }).to_string();
+    let answer = tests::until("all fits answering", || async {
+        let (status, answer) = stack.predict("arrival_delay", body.clone()).await;
+        (status == 200 && answer["fits"].as_array().is_some_and(|fits| fits.len() == 4)).then_some(answer)
+    })
+    .await;
+    let values: Vec<f64> = answer["predictions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|v| v.as_f64().expect("a number"))
+        .collect();
+    assert_eq!(values.len(), 100_000);
+    for carrier in 0..4 {
+        let own: Vec<f64> = values.iter().skip(carrier).step_by(4).copied().collect();
+        assert!(own.windows(2).all(|pair| pair[0] < pair[1]), "predictions rise with the departure delay");
+        let scope =
+            answer["fits"][answer["fit_of"][carrier].as_u64().expect("a fit") as usize]["scope"].as_str();
+        assert_eq!(
+            scope,
+            Some(
+                if carrier == 3 { String::new() } else { format!("carrier={}", carriers[carrier]) }.as_str()
+            )
+        );
+    }
+}

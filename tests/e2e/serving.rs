@@ -1,0 +1,240 @@
+//! Predictions over HTTP.
+
+use serde_json::{Value, json};
+use tests::flights::{self, SCOPES};
+use tests::{Setup, Stack, until};
+
+fn row(carrier: &str, origin: &str, dest: &str) -> Value {
+    json!({"carrier": carrier, "origin": origin, "dest": dest, "dep_delay": 12, "distance": 1400, "hour": 9,
+           "month": 12, "day": 3, "time_hour": "2013-12-03T14:00:00Z"})
+}
+
+async fn predict(stack: &Stack, rows: Value) -> (u16, Value) {
+    stack.predict("arrival_delay", json!({ "rows": rows }).to_string()).await
+}
+
+/// The prediction by hand, from what `fits` says. Tuesday is weekday 1.
+fn by_hand(fit: &Value) -> f64 {
+    let values = [
+        ("dep_delay", 12.0),
+        ("distance", 1400.0),
+        ("hour", 9.0),
+        ("month", 12.0),
+        ("day", 3.0),
+        ("weekday(time_hour)", 1.0),
+    ];
+    let coefficient = |name| fit["parameters"]["coefficients"][name].as_f64().expect("a coefficient");
+    let sum: f64 = values.iter().map(|(name, value)| coefficient(name) * value).sum();
+    sum + fit["parameters"]["intercept"].as_f64().expect("an intercept")
+}
+
+#[tokio::test]
+async fn every_level_answers_in_one_request_and_names_its_fit() {
+    let stack = Stack::start(Setup { predictors: 2, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let closed = stack.ask(&["train", "arrival_delay", "--scope", SCOPES, "--levels", "--wait"]).await;
+    let rows = json!([
+        row("UA", "EWR", "IAH"),
+        row("UA", "EWR", "?"),
+        row("UA", "?", "?"),
+        row("?", "?", "?"),
+        row("DL", "JFK", "ATL"),
+    ]);
+    let (_, answer) = until("all levels answering", || async {
+        let found = predict(&stack, rows.clone()).await;
+        (found.0 == 200 && found.1["fits"].as_array().is_some_and(|fits| fits.len() == 5)).then_some(found)
+    })
+    .await;
+    let (status, fits) = stack.get("/v1/models/arrival_delay/fits").await;
+    assert_eq!(status, 200);
+    let fits: Vec<Value> = serde_json::from_str(&fits).expect("JSON");
+    for (index, (scope, level)) in [
+        ("carrier=UA,origin=EWR,dest=IAH", 0),
+        ("carrier=UA,origin=EWR", 1),
+        ("carrier=UA", 2),
+        ("", 3),
+        ("carrier=DL,origin=JFK,dest=ATL", 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let used = &answer["fits"][answer["fit_of"][index].as_u64().expect("a fit") as usize];
+        assert_eq!((used["scope"].as_str(), used["level"].as_u64()), (Some(scope), Some(level)));
+        assert_eq!(used["campaign"], closed["id"]);
+        let fit = fits.iter().find(|fit| fit["scope"] == scope).expect("its fit");
+        assert_eq!(used["fingerprint"], fit["fingerprint"]);
+        let value = answer["predictions"][index].as_f64().expect("a prediction");
+        assert!((value - by_hand(fit)).abs() < 1e-9, "{value} is not {}", by_hand(fit));
+    }
+    let (status, one) = stack.get("/v1/models/arrival_delay/fits?scope=carrier%3DUA").await;
+    assert_eq!((status, serde_json::from_str::<Vec<Value>>(&one).expect("JSON").len()), (200, 1));
+}
+
+#[tokio::test]
+async fn a_bad_row_is_an_error_at_its_index_and_not_a_lost_batch() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA", "--wait"]).await;
+    let mut text = row("UA", "EWR", "IAH");
+    text["dep_delay"] = json!("late");
+    let mut missing = row("UA", "EWR", "IAH");
+    missing.as_object_mut().expect("a row").remove("distance");
+    let rows =
+        json!([text, row("UA", "EWR", "IAH"), missing, row("DL", "EWR", "IAH"), row("UA", "EWR", "LAX")]);
+    let (status, answer) = until("the fit answering", || async {
+        let found = predict(&stack, rows.clone()).await;
+        (found.0 == 200).then_some(found)
+    })
+    .await;
+    assert_eq!(status, 200);
+    let errors: Vec<(u64, Option<&str>)> = answer["errors"]
+        .as_array()
+        .expect("errors")
+        .iter()
+        .map(|error| (error["row"].as_u64().expect("a row"), error["field"].as_str()))
+        .collect();
+    assert_eq!(errors, [(0, Some("dep_delay")), (2, Some("distance")), (3, None)]);
+    let predicted: Vec<bool> =
+        answer["predictions"].as_array().expect("predictions").iter().map(Value::is_number).collect();
+    assert_eq!(predicted, [false, true, false, false, true]);
+    assert!(
+        answer["errors"][2]["message"]
+            .as_str()
+            .expect("a message")
+            .contains("carrier=DL,origin=EWR,dest=IAH")
+    );
+}
+
+/// From the moment `train --wait` returns, the new fit answers within a second, with no restart.
+#[tokio::test]
+async fn new_fits_answer_without_a_restart() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    let (status, problem) = predict(&stack, json!([row("UA", "EWR", "IAH")])).await;
+    assert_eq!(status, 404, "{problem}");
+    let mut last = String::new();
+    for alpha in ["alpha=1", "alpha=1000", "alpha=100000"] {
+        stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--param", alpha]).await;
+        let landed = std::time::Instant::now();
+        let fit = until("the newer fit answering", || async {
+            let (status, answer) = predict(&stack, json!([row("UA", "EWR", "IAH")])).await;
+            let fit = answer["fits"][0]["fingerprint"].as_str().unwrap_or_default().to_owned();
+            (status == 200 && fit != last).then_some(fit)
+        })
+        .await;
+        assert!(
+            landed.elapsed().as_secs_f64() < 1.0,
+            "the promise is a second, this was {:?}",
+            landed.elapsed()
+        );
+        last = fit;
+    }
+}
+
+#[tokio::test]
+async fn publishing_together_waits_for_the_last_scope() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack
+        .ask(&[
+            "train",
+            "arrival_delay",
+            "--scope",
+            "carrier=*",
+            "--publish",
+            "together",
+            "--channel",
+            "next",
+            "--wait",
+        ])
+        .await;
+    let body = json!({"rows": [row("UA", "EWR", "IAH")], "channel": "next"}).to_string();
+    until("the channel answering", || async {
+        (stack.predict("arrival_delay", body.clone()).await.0 == 200).then_some(())
+    })
+    .await;
+    assert_eq!(predict(&stack, json!([row("UA", "EWR", "IAH")])).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_gateway_is_not_ready_while_nobody_could_answer() {
+    let mut stack = Stack::start(Setup { trainers: 0, predictors: 0, ..Setup::default() }).await;
+    assert_eq!(stack.get("/healthz").await.0, 200);
+    let (status, body) = stack.get("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    stack.add_model(&flights::spec()).await;
+    until("the model being known", || async {
+        let (status, _) = predict(&stack, json!([row("UA", "EWR", "IAH")])).await;
+        (status == 503).then_some(())
+    })
+    .await;
+    stack.add_predictor().await;
+    until("readiness", || async { (stack.get("/readyz").await.0 == 200).then_some(()) }).await;
+    stack.predictors.pop().expect("a predictor").kill().await;
+    until("no readiness", || async { (stack.get("/readyz").await.0 == 503).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_leaving_predictor_loses_no_request_and_a_killed_one_is_passed_over() {
+    let mut stack = Stack::start(Setup { predictors: 3, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "", "--wait"]).await;
+    let rows: Vec<Value> = (0..40).map(|i| row(&i.to_string(), "EWR", "IAH")).collect();
+    let body = json!({ "rows": rows }).to_string();
+    until("the fit answering", || async {
+        (stack.predict("arrival_delay", body.clone()).await.0 == 200).then_some(())
+    })
+    .await;
+    let leaving = stack.predictors.remove(0);
+    let (stopped, answered) = tokio::join!(leaving.stop(), async {
+        let mut answered = 0;
+        for _ in 0..60 {
+            let asked = (0..8).map(|_| stack.predict("arrival_delay", body.clone()));
+            for (status, answer) in futures::future::join_all(asked).await {
+                assert_eq!(status, 200, "{answer}");
+                assert!(answer["errors"].is_null(), "{answer}");
+                answered += 1;
+            }
+        }
+        answered
+    });
+    assert_eq!((stopped, answered), (0, 480));
+    stack.predictors.remove(0).kill().await;
+    for _ in 0..20 {
+        let (status, answer) = stack.predict("arrival_delay", body.clone()).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn routes_tell_of_models_campaigns_queue_and_numbers() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    let closed = stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA", "--wait"]).await;
+    let id = closed["id"].as_str().expect("an id");
+    let json = |body: &str| serde_json::from_str::<Value>(body).expect("JSON");
+    let shown = until("the campaign being shown", || async {
+        let (status, body) = stack.get(&format!("/v1/campaigns/{id}")).await;
+        (status == 200 && json(&body)["state"] == "complete").then(|| json(&body))
+    })
+    .await;
+    assert_eq!(shown["outcomes"], json!({"trained": 1}));
+    assert_eq!(json(&stack.get("/v1/campaigns").await.1)[0]["id"], id);
+    assert_eq!(json(&stack.get("/v1/models").await.1)[0]["name"], "arrival_delay");
+    assert_eq!(
+        json(&stack.get("/v1/models/arrival_delay").await.1)["scope"]["fallback"][0],
+        json!(["carrier", "origin", "dest"])
+    );
+    let queue = json(&stack.get("/v1/queue").await.1);
+    assert_eq!((queue["trainers"].as_u64(), queue["predictors"].as_u64()), (Some(1), Some(1)));
+    let (status, metrics) = stack.get("/metrics").await;
+    assert_eq!(status, 200);
+    for name in [
+        "scopeforge_requests_total{route=\"/v1/models\",status=\"200\"}",
+        "scopeforge_request_duration_seconds_bucket",
+        "scopeforge_queue_pending_packs 0",
+        "scopeforge_predictors 1",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Real servers on free ports, with their data in temporary folders.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::program::{Program, root};
+use crate::wait::until;
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// The server that `tests/tools/NAME` finds, or the one that the environment names.
+fn server(name: &str, variable: &str) -> String {
+    if let Ok(path) = std::env::var(variable)
+        && !path.is_empty()
+    {
+        return path;
+    }
+    let found =
+        std::process::Command::new(root().join("tests/tools").join(name)).output().expect("the finder runs");
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    String::from_utf8_lossy(&found.stdout).trim().to_owned()
+}
+
+/// The nats-server program.
+pub fn nats_server() -> String {
+    server("nats-server", "SCOPEFORGE_NATS_SERVER")
+}
+
+/// A JetStream broker.
+#[derive(Debug)]
+pub struct Nats {
+    folder: TempDir,
+    port: u16,
+    process: Option<Program>,
+}
+
+impl Nats {
+    /// Starts a broker.
+    pub async fn start() -> Nats {
+        let mut nats = Nats { folder: TempDir::new().expect("a folder"), port: free_port(), process: None };
+        nats.resume().await;
+        nats
+    }
+
+    /// Starts it again where it was.
+    pub async fn resume(&mut self) {
+        let mut command = Command::new(nats_server());
+        command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"]).arg(self.folder.path());
+        let mut process = Program::start(command);
+        process.says("Server is ready").await;
+        self.process = Some(process);
+    }
+
+    /// Kills it.
+    pub async fn kill(&mut self) {
+        self.process.take().expect("the broker runs").kill().await;
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// A client of its own.
+    pub async fn client(&self) -> async_nats::Client {
+        async_nats::connect(self.url()).await.expect("the broker answers")
+    }
+}
+
+/// A Redis server.
+#[derive(Debug)]
+pub struct Redis {
+    _folder: TempDir,
+    port: u16,
+    _process: Program,
+}
+
+impl Redis {
+    /// Starts a server.
+    pub async fn start() -> Redis {
+        let folder = TempDir::new().expect("a folder");
+        let port = free_port();
+        let mut command = Command::new(server("redis-server", "SCOPEFORGE_REDIS_SERVER"));
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(folder.path());
+        let process = Program::start(command);
+        let answers = || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok() };
+        until("redis answering", answers).await;
+        Redis { _folder: folder, port, _process: process }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+/// An S3 server in this process, over a temporary folder. Its buckets are the folder's subfolders.
+#[derive(Debug)]
+pub struct S3 {
+    folder: TempDir,
+    port: u16,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl S3 {
+    /// Starts a server with one bucket.
+    pub async fn start(bucket: &str) -> S3 {
+        use hyper_util::rt::{TokioExecutor, TokioIo};
+        use hyper_util::server::conn::auto::Builder;
+        let folder = TempDir::new().expect("a folder");
+        std::fs::create_dir(folder.path().join(bucket)).expect("a bucket");
+        let files = s3s_fs::FileSystem::new(folder.path()).expect("an S3 file system");
+        let mut service = s3s::service::S3ServiceBuilder::new(files);
+        service.set_auth(s3s::auth::SimpleAuth::from_single("test", "testsecret"));
+        let service = service.build();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = service.clone();
+                connections.spawn(async move {
+                    // A client that goes away is its own business.
+                    let _ = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        S3 { folder, port, task }
+    }
+
+    /// The settings that its clients need in their environment.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "test".into()),
+            ("AWS_SECRET_ACCESS_KEY", "testsecret".into()),
+        ]
+    }
+
+    /// The folder of its buckets.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
