@@ -10,6 +10,7 @@ import argparse
 import json
 import pickle
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def fit(scope, features, target, folder):
 
 
 def campaign(data, folder, jobs):
+    # New files, as a campaign's are: to overwrite some takes longer.
+    folder = Path(tempfile.mkdtemp(dir=folder))
     if jobs == 1:
         return dict(fit(*each, folder) for each in slices(data))
     return dict(joblib.Parallel(n_jobs=jobs)(joblib.delayed(fit)(*each, folder) for each in slices(data)))

@@ -20,15 +20,17 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+
+from processes import CACHE, ROOT, Bench, Failed, said  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 DATA = "tests/data/flights.parquet"
-VENV = ROOT / ".cache/bench-venv"
+VENV = CACHE / "bench-venv"
 TRAIN = ["train", "arrival_delay", "--scope", "carrier=*,origin=*,dest=*", "--wait", "--force"]
 OUTCOMES = {"trained": 354, "too_few_rows": 85}
 CORES = len(os.sched_getaffinity(0))
@@ -39,77 +41,6 @@ LOOP = "scikit-learn loop"
 AIM = 15  # times faster than the loop
 AGREE = 1e-6  # minutes of RMSE
 LIMIT_S = 230
-END_LIMIT_S = 30
-
-
-class Failed(Exception):
-    """A step did not do what it must."""
-
-
-class Bench:
-    """The folder and the processes of a run; `with` ends them all."""
-
-    def __init__(self, programs):
-        self.programs = programs
-        self.server = os.environ.get("SCOPEFORGE_NATS_SERVER") or said([ROOT / "tests/tools/nats-server"])
-        self.children = []
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("SCOPEFORGE_")}
-
-    def __enter__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=VENV.parent))
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.ExitStack() as last:
-            last.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            for child in list(self.children):  # the newest ends first
-                last.callback(self.stop, child)
-
-    def start(self, *command, **pipes):
-        with (self.folder / "log").open("a") as log:
-            child = subprocess.Popen(
-                command, cwd=ROOT, env=self.env, text=True, stderr=log, start_new_session=True,
-                **{"stdin": subprocess.DEVNULL, "stdout": log, **pipes},
-            )
-        self.children.append(child)
-        return child
-
-    def stop(self, *children):
-        """Asks processes to end, with those they started, and waits until they have."""
-        running = [child for child in children if child.poll() is None]
-        for child in running:
-            os.killpg(child.pid, signal.SIGTERM)
-        for child in running:
-            try:
-                child.wait(timeout=END_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                raise Failed(f"{child.args} did not end within {END_LIMIT_S} s")
-        self.children = [child for child in self.children if child not in children]
-
-    def finish(self, child, text=None):
-        """What a process answers to `text` until it ends by itself."""
-        out, _ = child.communicate(text)
-        self.children.remove(child)
-        if child.returncode != 0:
-            raise self.ended(child)
-        return json.loads(out) if out.strip() else None
-
-    def ask(self, *args):
-        """A command's JSON."""
-        return self.finish(self.start(self.programs / "enqueue", "--json", *args, stdout=subprocess.PIPE))
-
-    def wait(self, child, probe):
-        """Asks `probe` until it finds something."""
-        while not (found := probe()):
-            if child.poll() is not None:
-                raise self.ended(child)
-            time.sleep(0.01)
-        return found
-
-    def ended(self, child):
-        last_words = (self.folder / "log").read_text().splitlines()[-20:]
-        return Failed("\n".join([f"{child.args} ended with {child.returncode}:", *last_words]))
 
 
 class Loop:
@@ -253,7 +184,7 @@ def show_machine(bench):
 
 
 def show(table, times):
-    say(f"\n{table + ', seconds of wall time':<55} n  median    min –    max  own clock  faster")
+    say(f"\n{table + ', seconds of wall time':<59} n  median    min –    max  own clock  faster")
     usual = statistics.median(seconds for seconds, _ in times[LOOP])
     for name, measured in times.items():
         seconds, own = zip(*measured)
@@ -261,7 +192,7 @@ def show(table, times):
         own = f"{statistics.median(own):9.3f}" if None not in own else f"{'':9}"
         aim = f" (aim {AIM}: {'reached' if usual / median >= AIM else 'missed'})" if name.startswith("enqueue") else ""
         say(
-            f"  {name:<52} {len(seconds):2} {median:7.3f} {min(seconds):6.3f} – {max(seconds):6.3f}  {own}"
+            f"  {name:<56} {len(seconds):2} {median:7.3f} {min(seconds):6.3f} – {max(seconds):6.3f}  {own}"
             f"  {usual / median:5.1f}×{aim}"
         )
 
@@ -285,13 +216,6 @@ def read_ports(folder):
         with contextlib.suppress(json.JSONDecodeError):
             return json.loads(file.read_text())["nats"][0]
     return None
-
-
-def said(command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}".strip())
-    return done.stdout.strip()
 
 
 def say(text):

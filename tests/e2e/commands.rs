@@ -106,12 +106,7 @@ async fn bad_specs_and_sources_are_refused() {
         ("a space", "arrival_delay", "a b".into(), "' '"),
         ("300 characters", "arrival_delay", long, "300"),
         ("an unknown column", "\"distance\"", "\"distanse\"".into(), "did you mean `distance`?"),
-        (
-            "an unknown dimension",
-            "dimensions = [\"carrier\"",
-            "dimensions = [\"carier\"".into(),
-            "did you mean `carrier`?",
-        ),
+        ("an unknown dimension", "\"carrier\"", "\"carier\"".into(), "did you mean `carrier`?"),
         ("a text target", "target = \"arr_delay\"", "target = \"carrier\"".into(), "holds texts"),
         ("an unknown key", "min_rows", "min_row".into(), "min_row"),
         ("no such source", source.as_str(), "/no/such/file.parquet".into(), "no such file"),
@@ -121,7 +116,7 @@ async fn bad_specs_and_sources_are_refused() {
     ];
     for (what, from, to, expected) in cases {
         assert!(spec.contains(from), "{what}: {from} is not in the spec");
-        let done = add("bad.toml", spec.replacen(from, &to, 1)).await;
+        let done = add("bad.toml", spec.replace(from, &to)).await;
         assert_eq!(done.code, 2, "{what}: {done:?}");
         assert!(done.err.contains(expected), "{what}: {expected:?} is not in {}", done.err);
     }

@@ -89,11 +89,22 @@ async fn the_ledger_admits_one_landing_of_each_pack() {
 #[tokio::test]
 async fn the_packs_of_a_killed_trainer_go_to_another() {
     let mut stack = trainer_only(1).await;
+    stack.trainers.pop().expect("a trainer").kill().await;
     let js = jetstream::new(stack.nats.client().await);
-    // A short lease, so that the test need not wait for the usual one.
     let queue = js.get_stream(subjects::JOBS_STREAM).await.expect("the queue");
     let name = Priority::Normal.consumer();
     let consumer: jetstream::consumer::PullConsumer = queue.get_consumer(&name).await.expect("the consumer");
+    // What a trainer holds when it is killed: taken, and never answered.
+    let ordered = stack.ask(&["train", "arrival_delay", "--scope", "carrier=*"]).await;
+    let mut taken = consumer.fetch().max_messages(100).messages().await.expect("packs");
+    let mut held = 0;
+    while let Some(message) = taken.next().await {
+        message.expect("a pack");
+        held += 1;
+    }
+    assert_eq!(Some(held), ordered["packs"].as_u64());
+    stack.add_trainer().await;
+    // A shorter lease, so that the test need not wait for the usual one.
     let config = jetstream::consumer::pull::Config {
         durable_name: Some(name.clone()),
         filter_subject: Priority::Normal.subject(),
@@ -108,17 +119,6 @@ async fn the_packs_of_a_killed_trainer_go_to_another() {
         ..config
     };
     queue.update_consumer(config).await.expect("a shorter lease");
-    stack.trainers.pop().expect("a trainer").kill().await;
-    // What a trainer holds when it is killed: taken, and never answered.
-    let ordered = stack.ask(&["train", "arrival_delay", "--scope", "carrier=*"]).await;
-    let mut taken = consumer.fetch().max_messages(100).messages().await.expect("packs");
-    let mut held = 0;
-    while let Some(message) = taken.next().await {
-        message.expect("a pack");
-        held += 1;
-    }
-    assert_eq!(Some(held), ordered["packs"].as_u64());
-    stack.add_trainer().await;
     let id = ordered["id"].as_str().expect("an id").to_owned();
     until("the campaign closing", || async {
         (stack.ask(&["campaign", "show", &id]).await["state"] == "complete").then_some(())

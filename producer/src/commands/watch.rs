@@ -46,7 +46,7 @@ impl Watch {
         let mut news = Instant::now();
         let mut said = false;
         while self.tally.packs() < self.campaign.packs {
-            match tokio::time::timeout(LOOK_FOR_TRAINERS, self.reader.next()).await {
+            match tokio::time::timeout(LOOK_FOR_TRAINERS.min(patience), self.reader.next()).await {
                 Ok(Ok(Entry::Landing(landing))) => {
                     self.tally.add(&landing);
                     news = Instant::now();
@@ -57,19 +57,23 @@ impl Watch {
                     out.note(&format!("{:#}; reading again", anyhow::Error::from(error)));
                     self.reader = Watch::open(&session.broker, &self.campaign).await?.reader;
                 }
-                Err(_) if news.elapsed() > patience => anyhow::bail!(
-                    "no news of the campaign {} for {} s; it goes on: enqueue campaign watch {}",
-                    self.campaign.id,
-                    patience.as_secs(),
-                    self.campaign.id
-                ),
-                Err(_) if !said => said = no_trainers(&session.broker, &bar, out).await,
-                Err(_) => {}
+                Err(_) => {
+                    said = said || no_trainers(&session.broker, &bar, out).await;
+                    if news.elapsed() > patience {
+                        anyhow::bail!(
+                            "no news of the campaign {} for {} s; it goes on: enqueue campaign watch {}",
+                            self.campaign.id,
+                            patience.as_secs(),
+                            self.campaign.id
+                        );
+                    }
+                }
             }
             bar.set_position(self.tally.scopes());
             bar.set_message(outcomes(&self.tally));
         }
         bar.finish_and_clear();
+        self.reader.close().await;
         let campaigns = bucket::campaigns(&session.broker).await?;
         let channels = bucket::channels(&session.broker).await?;
         let closed = campaigns::close(&campaigns, &channels, &self.campaign.id, &self.tally).await?;

@@ -58,17 +58,25 @@ impl Lookup<'_> {
 
     async fn file_or_folder(&self, segments: &[&str]) -> Result<Vec<ObjectMeta>, OpenError> {
         let path = self.path(segments)?;
-        if !segments.is_empty() && !self.place.path.ends_with('/') {
-            match self.place.store.head(&path).await {
-                Ok(meta) => return Ok(vec![meta]),
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+        let may_be_file = !segments.is_empty() && !self.place.path.ends_with('/');
+        // The likelier of the two is asked for first: some stores answer a question for a folder with an error.
+        let looks_like_file = may_be_file && segments.last().is_some_and(|name| name.contains('.'));
+        if looks_like_file && let Some(meta) = self.file(&path).await? {
+            return Ok(vec![meta]);
         }
         let found = self.below(&path, |names| !is_hidden(names)).await?;
-        match found.is_empty() {
-            true => Err(OpenError::Missing { place: self.named.clone() }),
-            false => Ok(found),
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let file = if may_be_file && !looks_like_file { self.file(&path).await? } else { None };
+        file.map(|meta| vec![meta]).ok_or_else(|| OpenError::Missing { place: self.named.clone() })
+    }
+
+    async fn file(&self, path: &Path) -> Result<Option<ObjectMeta>, OpenError> {
+        match self.place.store.head(path).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(error)),
         }
     }
 

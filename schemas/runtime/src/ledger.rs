@@ -108,6 +108,8 @@ pub enum Entry {
 
 /// A reader of the ledger, oldest first, going on with what lands later.
 pub struct Reader {
+    broker: Broker,
+    consumer: String,
     messages: pull::Ordered,
     caught_up: bool,
     pending: u64,
@@ -130,8 +132,16 @@ impl Reader {
             let made = broker.jetstream.create_consumer_on_stream(config, subjects::LEDGER_STREAM).await;
             let consumer = made.map_err(|error| failed(error.into()))?;
             let pending = consumer.cached_info().num_pending;
+            let name = consumer.cached_info().name.clone();
             let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
-            Ok(Reader { messages, caught_up: pending == 0, pending, said: false })
+            Ok(Reader {
+                broker: broker.clone(),
+                consumer: name,
+                messages,
+                caught_up: pending == 0,
+                pending,
+                said: false,
+            })
         })
     }
 
@@ -165,6 +175,18 @@ impl Reader {
             }
         })
     }
+
+    /// Ends the reading. The broker would notice by itself only after a while, and bounds the number of readers.
+    pub fn close(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let Reader { broker, consumer, messages, .. } = self;
+            drop(messages);
+            let ended = broker.jetstream.delete_consumer_from_stream(consumer, subjects::LEDGER_STREAM).await;
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a reader of the ledger ends by itself");
+            }
+        })
+    }
 }
 
 /// All landings that match `filter` and were written before this call, oldest first, given to `each`.
@@ -176,7 +198,9 @@ pub async fn replay(broker: &Broker, filter: &str, mut each: impl FnMut(Landing)
     loop {
         match reader.next().await? {
             Entry::Landing(landing) => each(*landing),
-            Entry::CaughtUp => return Ok(()),
+            Entry::CaughtUp => break,
         }
     }
+    reader.close().await;
+    Ok(())
 }

@@ -113,13 +113,22 @@ enum FitTrouble {
 }
 
 async fn fit(trainer: &Trainer, campaign: &Arc<Campaign>, pack: &Pack) -> Result<Fitted, FitTrouble> {
+    let began = Instant::now();
     let prepared = trainer.prepared.get(&campaign.spec).await.map_err(|error| match error {
         PrepareError::Read(error) if error.is_transient() => FitTrouble::Later(error.into()),
         error => FitTrouble::Scopes(error.into()),
     })?;
+    let read = began.elapsed();
     let order = FitOrder { campaign: campaign.clone(), pack: pack.clone(), prepared };
     // A panic in a learner must not take the worker down.
     let fitting = tokio::task::spawn_blocking(move || fit_pack(&order)).await;
+    tracing::debug!(
+        campaign = campaign.id,
+        pack = pack.index,
+        read_ms = read.as_secs_f64() * 1e3,
+        fit_ms = (began.elapsed() - read).as_secs_f64() * 1e3,
+        "fitted"
+    );
     fitting.context("training panicked").map_err(FitTrouble::Scopes)
 }
 
