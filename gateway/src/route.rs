@@ -3,7 +3,7 @@
 /// The workers in the order in which `key` prefers them. When one leaves, only its keys move.
 ///
 /// Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998).
-pub fn preference<'a>(key: u64, workers: &'a [String]) -> Vec<&'a str> {
+pub fn preference(key: u64, workers: &[String]) -> Vec<&str> {
     let mut ranked: Vec<(u64, &str)> =
         workers.iter().map(|worker| (weight(key, worker), worker.as_str())).collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));

@@ -52,7 +52,7 @@ pub fn deserialize<'de, T: Packed, D: Deserializer<'de>>(deserializer: D) -> Res
             write!(f, "bytes of {}-byte numbers", T::SIZE)
         }
         fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<T>, E> {
-            if bytes.len() % T::SIZE != 0 {
+            if !bytes.len().is_multiple_of(T::SIZE) {
                 return Err(E::invalid_length(bytes.len(), &self));
             }
             Ok(bytes.chunks_exact(T::SIZE).map(T::read).collect())

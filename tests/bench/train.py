@@ -54,8 +54,9 @@ class Loop:
         self.process = bench.start(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def again(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
             self.process.wait()

@@ -31,7 +31,7 @@ pub(super) async fn run(
         CampaignCommand::Watch { id, wait_seconds } => {
             let campaign = find(session, &id).await?;
             let watch = Watch::open(&session.broker, &campaign).await?;
-            return watch.to_the_end(session, Duration::from_secs(wait_seconds), out).await;
+            return watch.finish(session, Duration::from_secs(wait_seconds), out).await;
         }
     }
     Ok(ExitCode::SUCCESS)

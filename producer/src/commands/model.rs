@@ -18,7 +18,7 @@ pub(super) async fn run(session: &Session, command: ModelCommand, out: Output) -
         ModelCommand::List => list(session, out).await?,
         ModelCommand::Show { model } => {
             let spec = session.model(&model).await?;
-            out.show(&spec, |spec| toml_text(spec))?;
+            out.show(&spec, toml_text)?;
         }
     }
     Ok(ExitCode::SUCCESS)

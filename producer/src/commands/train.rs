@@ -53,7 +53,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
         count(u64::from(campaign.packs))
     ));
     match watch {
-        Some(watch) => watch.to_the_end(session, Duration::from_secs(args.wait_seconds), out).await,
+        Some(watch) => watch.finish(session, Duration::from_secs(args.wait_seconds), out).await,
         None => {
             out.show(
                 &runtime::campaigns::view_of(&campaign, &schemas::campaign::Tally::default()),

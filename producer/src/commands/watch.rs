@@ -36,7 +36,7 @@ impl Watch {
 
     /// Shows progress until every scope has its outcome, closes the campaign, and prints how it ended.
     /// The exit code says whether a scope failed. Gives up after `patience` without news.
-    pub(super) async fn to_the_end(
+    pub(super) async fn finish(
         mut self,
         session: &Session,
         patience: Duration,

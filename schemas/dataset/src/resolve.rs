@@ -1,11 +1,12 @@
 //! From a place as written in a spec to the objects in a store.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use runtime::objects::Place;
 
 use crate::error::OpenError;
+use crate::files::REQUESTS_MAX;
 use crate::glob;
 
 /// The objects of one place, in path order; never none.
@@ -20,7 +21,7 @@ pub(crate) async fn objects(place: &Place) -> Result<Vec<ObjectMeta>, OpenError>
         None => lookup.file_or_folder(&segments).await?,
     };
     found.sort_by(|a, b| a.location.cmp(&b.location));
-    Ok(found)
+    lookup.tagged(found).await
 }
 
 /// Segments without `.`, `..` and empty ones.
@@ -78,6 +79,17 @@ impl Lookup<'_> {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// The objects with their tags: some stores leave them out of listings.
+    async fn tagged(&self, found: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>, OpenError> {
+        let one = |meta: ObjectMeta| async move {
+            match meta.e_tag {
+                Some(_) => Ok(meta),
+                None => self.place.store.head(&meta.location).await.map_err(|error| self.failed(error)),
+            }
+        };
+        futures::stream::iter(found).map(one).buffered(REQUESTS_MAX).try_collect().await
     }
 
     /// The objects in and under a folder whose names from there on are taken.

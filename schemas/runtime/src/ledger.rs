@@ -195,11 +195,8 @@ impl Reader {
 /// [`BrokerError`] when the ledger cannot be read.
 pub async fn replay(broker: &Broker, filter: &str, mut each: impl FnMut(Landing)) -> Result<(), BrokerError> {
     let mut reader = Reader::open(broker, filter).await?;
-    loop {
-        match reader.next().await? {
-            Entry::Landing(landing) => each(*landing),
-            Entry::CaughtUp => break,
-        }
+    while let Entry::Landing(landing) = reader.next().await? {
+        each(*landing);
     }
     reader.close().await;
     Ok(())

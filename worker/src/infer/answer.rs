@@ -39,6 +39,9 @@ struct Cell {
     rows: Vec<u32>,
 }
 
+/// The rows that one fit answers, with the scope it was found by.
+type Share = (Arc<Landed>, Scope, Vec<u32>);
+
 impl Predictor {
     /// Whether it has caught up with the broker.
     pub fn is_ready(&self) -> bool {
@@ -60,7 +63,7 @@ impl Predictor {
         let rows = request.rows as usize;
         let columns = Columns::new(request.columns, rows)?;
         let mut answers = Answers::new(rows);
-        let mut by_fit: HashMap<(u8, String), (Arc<Landed>, Scope, Vec<u32>)> = HashMap::new();
+        let mut by_fit: HashMap<(u8, String), Share> = HashMap::new();
         for cell in cells(&spec, &columns, rows) {
             match self.resolve(&spec, &channel, &cell.values) {
                 Some((level, scope, landed)) => {

@@ -51,30 +51,37 @@ pub(super) fn gather(prepared: &Prepared, dimensions: &[String], wanted: &[Wante
 
 /// Which of the wanted a finest group belongs to.
 struct Owners {
-    /// Per distinct mask: where its dimensions stand in a finest key, and the wanted by codes.
-    levels: Vec<(Vec<usize>, HashMap<Vec<u32>, Vec<usize>>)>,
+    levels: Vec<Level>,
+}
+
+/// The wanted that fix the same dimensions.
+struct Level {
+    mask: u32,
+    /// Where these dimensions stand in a finest key.
+    places: Vec<usize>,
+    wanted: HashMap<Vec<u32>, Vec<usize>>,
 }
 
 impl Owners {
     fn new(finest: u32, wanted: &[Wanted]) -> Owners {
         let place = |bit: u32| (finest & ((1 << bit) - 1)).count_ones() as usize;
-        let mut levels: Vec<(u32, Vec<usize>, HashMap<Vec<u32>, Vec<usize>>)> = Vec::new();
+        let mut levels: Vec<Level> = Vec::new();
         for (index, one) in wanted.iter().enumerate() {
-            let at = levels.iter().position(|(mask, ..)| *mask == one.mask).unwrap_or_else(|| {
+            let at = levels.iter().position(|level| level.mask == one.mask).unwrap_or_else(|| {
                 let places = (0..u32::BITS).filter(|bit| one.mask & (1 << bit) != 0).map(place).collect();
-                levels.push((one.mask, places, HashMap::new()));
+                levels.push(Level { mask: one.mask, places, wanted: HashMap::new() });
                 levels.len() - 1
             });
-            levels[at].2.entry(one.codes.clone()).or_default().push(index);
+            levels[at].wanted.entry(one.codes.clone()).or_default().push(index);
         }
-        Owners { levels: levels.into_iter().map(|(_, places, wanted)| (places, wanted)).collect() }
+        Owners { levels }
     }
 
     fn of(&self, key: &[u32]) -> Vec<usize> {
         let mut owners = Vec::new();
-        for (places, wanted) in &self.levels {
-            let codes: Vec<u32> = places.iter().map(|place| key[*place]).collect();
-            owners.extend(wanted.get(&codes).into_iter().flatten());
+        for level in &self.levels {
+            let codes: Vec<u32> = level.places.iter().map(|place| key[*place]).collect();
+            owners.extend(level.wanted.get(&codes).into_iter().flatten());
         }
         owners
     }

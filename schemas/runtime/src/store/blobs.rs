@@ -8,11 +8,14 @@ use schemas::fit::{Fit, FitRef};
 
 use super::{ModelStore, StoreError};
 
+/// A verified blob with its name.
+type Named = Option<(String, Blob<Bytes>)>;
+
 /// Blobs of fits in a store. The last blob read stays in memory, since neighbours tend to be read together.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     store: Arc<dyn ModelStore>,
-    last: Arc<std::sync::Mutex<Option<(String, Blob<Bytes>)>>>,
+    last: Arc<std::sync::Mutex<Named>>,
 }
 
 impl Blobs {
@@ -42,9 +45,8 @@ impl Blobs {
     /// # Errors
     /// [`StoreError`] when it is missing or damaged, or the store fails.
     pub async fn get(&self, name: &str) -> Result<Blob<Bytes>, StoreError> {
-        let recent = |last: &Option<(String, Blob<Bytes>)>| {
-            last.as_ref().filter(|(known, _)| known == name).map(|(_, blob)| blob.clone())
-        };
+        let recent =
+            |last: &Named| last.as_ref().filter(|(known, _)| known == name).map(|(_, blob)| blob.clone());
         if let Some(blob) = recent(&self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)) {
             return Ok(blob);
         }
