@@ -9,7 +9,7 @@
 //! | [`fit`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
-//! | [`column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
+//! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
 //! | [`envelope`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`program`] | a child process: started, awaited, stopped, killed |
+//! | [`mod@program`] | a child process: started, awaited, stopped, killed |
 //! | [`servers`] | nats-server, redis-server, an S3 server |
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |

@@ -17,7 +17,7 @@ pub(super) async fn run(session: &Session, args: &PlanArgs, out: Output) -> anyh
     Ok(ExitCode::SUCCESS)
 }
 
-/// The packs that `order` means. Reads only the dimension and time columns of the source.
+/// The packs that `order` means. Reads only the dimension columns of the source, and its times where windows ask for them.
 pub(super) async fn plan(order: &Order, args: &PlanArgs) -> anyhow::Result<Vec<PlannedPack>> {
     let table = read(order).await.map_err(|error| usage(format!("{error:#}")))?;
     let scopes = expand(order, &args.scopes, &table).map_err(usage)?;
@@ -27,5 +27,9 @@ pub(super) async fn plan(order: &Order, args: &PlanArgs) -> anyhow::Result<Vec<P
 async fn read(order: &Order) -> anyhow::Result<Table> {
     let files = dataset::open(&order.spec.data.source).await?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(files.read(&Request::for_planning(&order.spec), threads).await?)
+    let mut request = Request::for_planning(&order.spec);
+    if !order.has_windows() {
+        request.time = None;
+    }
+    Ok(files.read(&request, threads).await?)
 }

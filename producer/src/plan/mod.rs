@@ -1,6 +1,6 @@
 //! From patterns to packs, without side effects.
 //!
-//! [`order`] checks the command line against the spec; [`expand`] finds the scopes in the data's index;
+//! [`order`] checks the command line against the spec; [`mod@expand`] finds the scopes in the data's index;
 //! [`cost`] estimates their work; [`packing`] groups them into queue messages; [`summary`] describes the plan.
 
 pub mod cost;

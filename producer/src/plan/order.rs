@@ -1,7 +1,8 @@
 //! What was asked for, checked against the model's spec.
 
-use schemas::pattern::Pattern;
+use schemas::pattern::{Pattern, WindowTerm};
 use schemas::spec::ModelSpec;
+use schemas::window::Window;
 
 use crate::args::PlanArgs;
 use crate::usage::usage;
@@ -18,6 +19,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether some pattern restricts time: without, the planner need not even read the times.
+    pub fn has_windows(&self) -> bool {
+        let all_time = |term: &WindowTerm| *term == WindowTerm::Fixed(Window::ALL);
+        self.patterns.iter().any(|pattern| !pattern.windows.iter().all(all_time))
+    }
+
     /// Checks `args` against `spec`.
     ///
     /// # Errors

@@ -6,9 +6,9 @@
 //! |---|---|
 //! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
 //! | [`moments`] | counts, means and cross products that add up over rows |
-//! | [`linear`], [`elastic_net`] | the algorithms, one file per family |
+//! | [`linear`], [`mod@elastic_net`] | the algorithms, one file per family |
 //! | [`fit`] | which algorithm a spec asks for, and running it |
-//! | [`predict`], [`metrics`] | predictions by columns, and their scores |
+//! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
 //! Every number is an `f64`. A design has one row per row of the table and one column per design column of the
 //! inputs (see [`schemas::fit::design_names`]); rows of the table are named by `u32` indices.
