@@ -78,7 +78,10 @@ impl Predictor {
         for ((level, _), (landed, scope, rows)) in used {
             match self.fits.get(&landed.fit).await {
                 Ok(fit) => answers.add(&fit, used_fit(scope, level, &landed), &columns, &rows),
-                Err(error) => answers.all(&rows, RowErrorKind::Unavailable, None, &chain(&error)),
+                Err(error) => {
+                    let message = format!("{:#}", anyhow::Error::from(error));
+                    answers.all(&rows, RowErrorKind::Unavailable, None, &message);
+                }
             }
         }
         Ok(answers.done())
@@ -174,17 +177,6 @@ fn used_fit(scope: Scope, level: u8, landed: &Landed) -> UsedFit {
         campaign: landed.campaign.to_string(),
         trained_at_ms: landed.fit.trained_at_ms,
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// Predictions as they come together.
