@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runtime::broker::Broker;
-use runtime::bucket::BucketError;
+use runtime::broker::{Broker, BrokerError};
 use runtime::lag::{self, Lag};
 use runtime::mirror::Mirror;
 use runtime::presence::Table;
@@ -66,14 +65,16 @@ impl App {
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub async fn lag(&self) -> Result<Lag, BucketError> {
+    pub async fn lag(&self) -> Result<Lag, BrokerError> {
         let mut known = self.lag.lock().await;
         if let Some((at, lag)) = *known
             && at.elapsed() < LAG_GOOD_FOR
         {
             return Ok(lag);
         }
-        let lag = lag::measure(&self.broker).await?;
+        let campaigns = self.campaigns.all();
+        let pack_seconds = lag::mean_pack_seconds(campaigns.iter().map(|(_, campaign)| &**campaign));
+        let lag = lag::measure(&self.broker, pack_seconds).await?;
         *known = Some((Instant::now(), lag));
         Ok(lag)
     }

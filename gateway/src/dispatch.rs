@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
 use runtime::presence::Table;
 use schemas::column::Column;
-use schemas::limits::MESSAGE_BYTES_MAX;
+use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
@@ -62,49 +62,69 @@ pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<
     }
     lanes.keep(&workers);
     let rows_max = rows_per_message(order.columns)?;
-    let until = Instant::now() + order.limit;
     let shares = shares(&order, &workers);
+    let until = Instant::now() + order.limit;
+    let asking = Asking { lanes, table, order, workers: &workers, until };
     let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
-    let asked =
-        parts.map(|(key, places)| {
-            let rows: Vec<u32> = places.iter().map(|place| order.rows[*place as usize]).collect();
-            let request = request(&order, &rows);
-            let workers = &workers;
-            async move {
-                Ok::<_, DispatchError>((places, ask(lanes, table, (key, workers), request, until).await?))
-            }
-        });
-    Ok(join(order.rows.len(), try_join_all(asked).await?))
+    let asked = parts.map(|(key, places)| asking.part(key, places));
+    Ok(join(order.rows.len(), try_join_all(asked).await?.concat()))
 }
 
-/// Asks the predictor that `key` prefers, then once the next one.
-async fn ask(
-    lanes: &Lanes,
-    table: &Table,
-    (key, workers): (u64, &[String]),
-    request: PredictRequest,
+/// Places in `Order::rows`, and what was answered for them.
+type Part<'a> = (&'a [u32], Predictions);
+
+/// One order under way.
+struct Asking<'a> {
+    lanes: &'a Lanes,
+    table: &'a Table,
+    order: Order<'a>,
+    workers: &'a [String],
     until: Instant,
-) -> Result<Predictions, DispatchError> {
-    let candidates = preference(key, workers);
-    let mut last = DispatchError::Nobody;
-    for (tried, worker) in candidates.into_iter().take(2).enumerate() {
-        // The first may use half of the time that is left, so that there is some for the second.
-        let now = Instant::now();
-        let half = now + until.saturating_duration_since(now) / 2;
-        let limit = if tried == 0 && workers.len() > 1 { half } else { until };
-        match lanes.ask(worker, request.clone(), limit).await {
-            Ok(PredictReply::Done(predictions)) => return Ok(predictions),
-            Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
-            Err(error) => {
-                tracing::warn!("{error}");
-                if matches!(error, LaneError::Gone { .. }) {
-                    table.forget(worker);
+}
+
+impl Asking<'_> {
+    /// Predicts the rows at `places`, in halves if the answer is too large for one message.
+    fn part<'a>(
+        &'a self,
+        key: u64,
+        places: &'a [u32],
+    ) -> BoxFuture<'a, Result<Vec<Part<'a>>, DispatchError>> {
+        Box::pin(async move {
+            let rows: Vec<u32> = places.iter().map(|place| self.order.rows[*place as usize]).collect();
+            match self.ask(key, request(&self.order, &rows)).await {
+                Err(DispatchError::Refused(Refusal::AnswerTooLarge)) if places.len() > 1 => {
+                    let (first, second) = places.split_at(places.len() / 2);
+                    let halves = tokio::try_join!(self.part(key, first), self.part(key, second))?;
+                    Ok([halves.0, halves.1].concat())
                 }
-                last = error.into();
+                answered => Ok(vec![(places, answered?)]),
+            }
+        })
+    }
+
+    /// Asks the predictor that `key` prefers, then once the next one.
+    async fn ask(&self, key: u64, request: PredictRequest) -> Result<Predictions, DispatchError> {
+        let candidates = preference(key, self.workers);
+        let mut last = DispatchError::Nobody;
+        for (tried, worker) in candidates.into_iter().take(2).enumerate() {
+            // The first may use half of the time that is left, so that there is some for the second.
+            let now = Instant::now();
+            let half = now + self.until.saturating_duration_since(now) / 2;
+            let limit = if tried == 0 && self.workers.len() > 1 { half } else { self.until };
+            match self.lanes.ask(worker, request.clone(), limit).await {
+                Ok(PredictReply::Done(predictions)) => return Ok(predictions),
+                Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    if matches!(error, LaneError::Gone { .. }) {
+                        self.table.forget(worker);
+                    }
+                    last = error.into();
+                }
             }
         }
+        Err(last)
     }
-    Err(last)
 }
 
 /// The places in `order.rows` by the predictor their scope prefers, each with the key of its first row.
@@ -152,7 +172,7 @@ fn request(order: &Order, rows: &[u32]) -> PredictRequest {
     }
 }
 
-/// How many rows of these columns fit into one message.
+/// How many rows of these columns one message takes.
 fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
     let mut fixed = 1_024;
     let mut row_bytes = 0;
@@ -165,12 +185,12 @@ fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
     let left = MESSAGE_BYTES_MAX.saturating_sub(fixed);
     match left / row_bytes.max(1) {
         0 => Err(DispatchError::RowTooLarge { row_bytes: fixed + row_bytes }),
-        rows => Ok(rows),
+        rows => Ok(rows.min(MESSAGE_ROWS_MAX)),
     }
 }
 
 /// Puts partial answers back into the order of the rows.
-fn join(rows: usize, parts: Vec<(&[u32], Predictions)>) -> Predictions {
+fn join(rows: usize, parts: Vec<Part>) -> Predictions {
     let mut whole =
         Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
     for (places, part) in parts {

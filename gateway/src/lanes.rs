@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::broker::Broker;
 use runtime::rpc::RequestError;
-use schemas::limits::MESSAGE_BYTES_MAX;
+use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{PredictReply, PredictRequest, Refusal};
 use schemas::{envelope, subjects};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -19,9 +19,6 @@ use tokio_util::task::TaskTracker;
 
 /// Messages of one lane that may be out at once: enough to keep a predictor's cores busy while answers travel.
 const OUT_MAX: usize = 8;
-
-/// Rows that one message may join.
-const JOIN_ROWS_MAX: usize = 8_192;
 
 /// Why a predictor did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,17 +163,16 @@ fn join(first: Item, items: &mut mpsc::Receiver<Item>) -> (Vec<Item>, Option<Ite
             rows += item.request.rows as usize;
             batch.push(item);
         }
-        next = if rows < JOIN_ROWS_MAX { items.try_recv().ok() } else { None };
+        next = if rows < MESSAGE_ROWS_MAX { items.try_recv().ok() } else { None };
     }
     (batch, None)
 }
 
 async fn send(broker: Broker, worker: String, batch: Vec<Item>, _permit: OwnedSemaphorePermit) {
     let until = batch.iter().map(|item| item.until).max().unwrap_or_else(Instant::now);
-    let limit = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let (requests, replies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|item| (item.request, item.reply)).unzip();
-    let answers = exchange(&broker, &worker, &requests, limit).await;
+    let answers = exchange_or_split(&broker, &worker, &requests, until).await;
     let garbled = || LaneError::Garbled { worker: worker.clone(), problem: "answers are missing".into() };
     match answers {
         Ok(answers) => {
@@ -190,12 +186,32 @@ async fn send(broker: Broker, worker: String, batch: Vec<Item>, _permit: OwnedSe
     }
 }
 
+/// Asks for all at once, then for each alone if the answers to all are too large for one message.
+async fn exchange_or_split(
+    broker: &Broker,
+    worker: &str,
+    requests: &[PredictRequest],
+    until: Instant,
+) -> Result<Vec<PredictReply>, LaneError> {
+    let replies = exchange(broker, worker, requests, until).await?;
+    let too_large = matches!(replies.as_slice(), [PredictReply::Refused(Refusal::AnswerTooLarge)]);
+    if !too_large || requests.len() == 1 {
+        return Ok(replies);
+    }
+    let mut replies = Vec::with_capacity(requests.len());
+    for request in requests {
+        replies.extend(exchange(broker, worker, std::slice::from_ref(request), until).await?);
+    }
+    Ok(replies)
+}
+
 async fn exchange(
     broker: &Broker,
     worker: &str,
     requests: &[PredictRequest],
-    limit: Duration,
+    until: Instant,
 ) -> Result<Vec<PredictReply>, LaneError> {
+    let limit = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let garbled = |problem: String| LaneError::Garbled { worker: worker.to_owned(), problem };
     let payload = envelope::encode(&requests).map_err(|error| garbled(error.to_string()))?;
     let answer = broker.request(&subjects::infer(worker), Bytes::from(payload), limit).await;

@@ -36,7 +36,11 @@ pub const PREDICT_ROWS_MAX: usize = 100_000;
 /// Bytes of one prediction request over HTTP.
 pub const PREDICT_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Bytes of one message to a predictor: the broker's default limit of 1 MiB less room for headers.
+/// Rows of one message to a predictor: its answer may name a fit or an error for each, some 200 bytes, and should mostly
+/// fit a message as well.
+pub const MESSAGE_ROWS_MAX: usize = 4_096;
+
+/// Bytes of one message to or from a predictor: the broker's default limit of 1 MiB less room for headers.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
 
 /// Characters of a failure reason kept in the ledger.

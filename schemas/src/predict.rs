@@ -118,6 +118,9 @@ pub enum Refusal {
         /// What is wrong.
         problem: String,
     },
+    /// The answer does not fit one message: ask for fewer rows at once.
+    #[error("the answer is too large for one message")]
+    AnswerTooLarge,
     /// The predictor has all the work it can hold.
     #[error("the predictor is overloaded")]
     Overloaded,

@@ -105,6 +105,44 @@ async fn a_bad_row_is_an_error_at_its_index_and_not_a_lost_batch() {
     );
 }
 
+/// Requests and answers that no single message could carry are split, and come back whole.
+#[tokio::test]
+async fn wide_requests_and_long_answers_travel_in_several_messages() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA", "--wait"]).await;
+    let wide: Vec<Value> = (0..5_000)
+        .map(|index| {
+            let mut row = row("UA", "EWR", "IAH");
+            row["dep_delay"] = json!(index);
+            (0..20).for_each(|extra| row[format!("extra_{extra}")] = json!(index));
+            row
+        })
+        .collect();
+    let (_, answer) = until("the fit answering", || async {
+        let found = predict(&stack, json!(wide)).await;
+        (found.0 != 404).then_some(found)
+    })
+    .await;
+    let predictions = answer["predictions"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let values: Vec<f64> = predictions.iter().map(|value| value.as_f64().expect("a number")).collect();
+    assert_eq!(values.len(), 5_000);
+    let step = values[1] - values[0];
+    let in_order = |(index, value): (usize, &f64)| (value - values[0] - step * index as f64).abs() < 1e-6;
+    assert!(step != 0.0 && values.iter().enumerate().all(in_order), "rows came back in another order");
+
+    // Each of these answers is a long error of its own, but for the last.
+    let mut unknown: Vec<Value> =
+        (0..6_000).map(|index| row("DL", "EWR", &format!("{index:0>150}"))).collect();
+    unknown.push(row("UA", "EWR", "IAH"));
+    let (status, answer) = predict(&stack, json!(unknown)).await;
+    assert_eq!(status, 200, "{answer}");
+    let errors = answer["errors"].as_array().expect("errors");
+    assert_eq!(errors.len(), 6_000);
+    assert!(errors.iter().zip(0u64..).all(|(error, row)| error["row"] == row), "errors in another order");
+    assert!(answer["predictions"][6_000].is_number());
+}
+
 /// From the moment `train --wait` returns, the new fit answers within a second, with no restart.
 #[tokio::test]
 async fn new_fits_answer_without_a_restart() {

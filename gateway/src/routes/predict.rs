@@ -147,6 +147,8 @@ fn refused(error: &DispatchError) -> Problem {
         DispatchError::Refused(Refusal::NoModel { .. }) => Problem::not_found(error.to_string()),
         DispatchError::Refused(Refusal::Overloaded) => Problem::unavailable(error.to_string()),
         DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
-        DispatchError::RowTooLarge { .. } => Problem::too_large(error.to_string()),
+        DispatchError::Refused(Refusal::AnswerTooLarge) | DispatchError::RowTooLarge { .. } => {
+            Problem::too_large(error.to_string())
+        }
     }
 }

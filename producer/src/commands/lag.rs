@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use runtime::bucket;
 use runtime::lag::{self, Lag};
 
 use crate::args::LagArgs;
@@ -10,7 +11,7 @@ use crate::output::{Output, count};
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, args: &LagArgs, out: Output) -> anyhow::Result<ExitCode> {
-    out.show(&lag::measure(&session.broker).await?, text)?;
+    out.show(&measure(session).await?, text)?;
     if !args.watch {
         return Ok(ExitCode::SUCCESS);
     }
@@ -19,10 +20,16 @@ pub(super) async fn run(session: &Session, args: &LagArgs, out: Output) -> anyho
     ticks.tick().await;
     loop {
         tokio::select! {
-            _ = ticks.tick() => out.show(&lag::measure(&session.broker).await?, text)?,
+            _ = ticks.tick() => out.show(&measure(session).await?, text)?,
             () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+async fn measure(session: &Session) -> anyhow::Result<Lag> {
+    let campaigns = bucket::campaigns(&session.broker).await?.all().await?;
+    let pack_seconds = lag::mean_pack_seconds(campaigns.iter().map(|(_, campaign)| campaign));
+    Ok(lag::measure(&session.broker, pack_seconds).await?)
 }
 
 fn text(lag: &Lag) -> String {

@@ -98,7 +98,7 @@ impl Plan<'_> {
             let values = groups.values(self.table, group);
             let scope = Scope::new(names.iter().copied().zip(values));
             for window in windows {
-                let rows = self.rows_within(groups.rows(group), *window);
+                let rows = self.table.within(groups.rows(group), *window).len() as u64;
                 if rows == 0 {
                     continue;
                 }
@@ -119,17 +119,6 @@ impl Plan<'_> {
                 Some(listed.iter().filter_map(|value| self.table.code(dimension, value)).collect())
             }
         }
-    }
-
-    fn rows_within(&self, rows: &[u32], window: Window) -> u64 {
-        let Some(times) = self.table.time().filter(|_| window != Window::ALL) else {
-            return rows.len() as u64;
-        };
-        let time = |row: &u32| times[*row as usize];
-        let timed = &rows[..rows.partition_point(|row| time(row) != TIME_NULL)];
-        let from = window.from_ms.map_or(0, |from| timed.partition_point(|row| time(row) < from));
-        let to = window.to_ms.map_or(timed.len(), |to| timed.partition_point(|row| time(row) < to));
-        to.saturating_sub(from) as u64
     }
 
     fn add(&mut self, planned: Planned) -> Result<(), ExpandError> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use schemas::column::{Column, TextColumn};
+use schemas::time::TIME_NULL;
+use schemas::window::Window;
 
 use crate::request::{Role, Slot};
 
@@ -70,6 +72,15 @@ impl Table {
         self.times(self.time.as_deref()?)
     }
 
+    /// Those of `rows`, ascending ids, that lie in `window`. A row without a time lies in no window but that of all
+    /// time; without an ordering column every row lies in every window.
+    pub fn within<'a>(&self, rows: &'a [u32], window: Window) -> &'a [u32] {
+        match self.time() {
+            Some(times) if window != Window::ALL => within(rows, times, window),
+            _ => rows,
+        }
+    }
+
     /// The code of a dimension's value; `None` when no row has it.
     pub fn code(&self, dimension: &str, value: &str) -> Option<u32> {
         let values = &self.dimension(dimension)?.values;
@@ -90,6 +101,41 @@ fn size_bytes(column: &Column) -> usize {
         Column::Text(text) => {
             let values: usize = text.values.iter().map(|value| value.len() + size_of::<String>()).sum();
             size_of_val(text.codes.as_slice()) + values
+        }
+    }
+}
+
+fn within<'a>(rows: &'a [u32], times: &[i64], window: Window) -> &'a [u32] {
+    let time = |row: &u32| times[*row as usize];
+    let timed = &rows[..rows.partition_point(|row| time(row) != TIME_NULL)];
+    let from = window.from_ms.map_or(0, |from| timed.partition_point(|row| time(row) < from));
+    let to = window.to_ms.map_or(timed.len(), |to| timed.partition_point(|row| time(row) < to));
+    &timed[from..to.max(from)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_window_takes_exactly_the_rows_inside(
+            mut times in proptest::collection::vec(0i64..50, 0..40),
+            nulls in 0usize..4,
+            from in proptest::option::of(0i64..50),
+            to in proptest::option::of(0i64..50),
+        ) {
+            times.sort_unstable();
+            times.extend(std::iter::repeat_n(TIME_NULL, nulls));
+            let ids: Vec<u32> = (0..times.len() as u32).collect();
+            let window = Window { from_ms: from, to_ms: to };
+            let inside = |row: &u32| window == Window::ALL
+                || (times[*row as usize] != TIME_NULL && window.contains(times[*row as usize]));
+            let expected: Vec<u32> = ids.iter().copied().filter(inside).collect();
+            let column = (Slot { name: "t".into(), role: Role::Time }, Column::Time(times.clone()));
+            let table = Table::new(times.len(), vec![column], Some("t".into()));
+            prop_assert_eq!(table.within(&ids, window), expected);
         }
     }
 }

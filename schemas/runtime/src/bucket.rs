@@ -1,9 +1,11 @@
 //! Typed key-value buckets.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::StreamExt;
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
 use schemas::envelope::{self, EnvelopeError};
@@ -13,8 +15,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::broker::{Broker, BrokerError};
 
-/// Values read at once when a bucket is listed.
-const READS_AT_ONCE: usize = 64;
+/// Longest wait for the next value while a bucket is listed.
+const LIST_LIMIT: Duration = Duration::from_secs(10);
 
 /// A bucket whose values are `T`.
 #[derive(Debug, Clone)]
@@ -137,23 +139,34 @@ impl<T: Serialize + DeserializeOwned> Bucket<T> {
         })
     }
 
-    /// All keys and values, in key order.
+    /// All keys and values, in key order, in one pass over the bucket.
     ///
     /// # Errors
     /// [`BucketError`] when the broker fails or a value cannot be read.
     pub async fn all(&self) -> Result<Vec<(String, T)>, BucketError> {
-        let keys = self.store.keys().await.map_err(|error| self.failed("list", "its keys", error))?;
-        let mut keys: Vec<String> =
-            keys.try_collect().await.map_err(|error| self.failed("list", "its keys", error))?;
-        keys.sort();
-        let reads =
-            keys.into_iter().map(|key| async move { Ok(self.get(&key).await?.map(|v| (key, v.value))) });
-        let values: Vec<Option<(String, T)>> = stream::iter(reads)
-            .buffered(READS_AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(|e: BucketError| e)?;
-        Ok(values.into_iter().flatten().collect())
+        let mut all = BTreeMap::new();
+        if self.is_empty().await? {
+            return Ok(Vec::new());
+        }
+        let mut watch = self.watch().await?;
+        // The last value may vanish between the count and the watch, which would then wait for ever.
+        while let Ok(Some(entry)) = tokio::time::timeout(LIST_LIMIT, watch.next()).await {
+            let entry = entry.map_err(|error| self.failed("list", "its values", error))?;
+            match entry.operation {
+                Operation::Put => all.insert(entry.key.clone(), self.decode(&entry.key, &entry.value)?),
+                Operation::Delete | Operation::Purge => all.remove(&entry.key),
+            };
+            if entry.seen_current {
+                return Ok(all.into_iter().collect());
+            }
+        }
+        Err(self.failed("list", "its values", "it stopped before the end".to_owned()).into())
+    }
+
+    /// Whether nothing was ever written, or all of it is gone. (A watch of nothing never says that it has seen all.)
+    pub(crate) async fn is_empty(&self) -> Result<bool, BrokerError> {
+        let status = self.store.status().await.map_err(|error| self.failed("count", "its values", error))?;
+        Ok(status.values() == 0)
     }
 
     pub(crate) fn decode(&self, key: &str, bytes: &[u8]) -> Result<T, BucketError> {

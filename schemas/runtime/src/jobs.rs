@@ -13,6 +13,7 @@ use schemas::pack::Pack;
 use schemas::subjects::{self, Priority};
 
 use crate::broker::{Broker, BrokerError};
+use crate::clock::now_ms;
 use crate::retry::Backoff;
 
 /// Publishes under way at once.
@@ -82,7 +83,7 @@ pub(crate) fn publish_stored<'a>(
     payload: Bytes,
 ) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
-        let mut backoff = Backoff::new(100, 3_000, xxh(message_id));
+        let mut backoff = Backoff::new(100, 3_000, now_ms().unsigned_abs());
         let mut tries = 0;
         loop {
             let message = PublishMessage::build().payload(payload.clone()).message_id(message_id);
@@ -116,10 +117,6 @@ pub(crate) fn try_publish<'a>(
 pub(crate) fn is_transient(error: &jetstream::context::PublishError) -> bool {
     use jetstream::context::PublishErrorKind as Kind;
     matches!(error.kind(), Kind::StreamNotFound | Kind::TimedOut | Kind::BrokenPipe | Kind::MaxAckPending)
-}
-
-fn xxh(text: &str) -> u64 {
-    schemas::scope::Scope::new([("id", text)]).stable_hash()
 }
 
 /// Where a trainer gets its packs.

@@ -7,7 +7,6 @@ use schemas::subjects::{self, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::{Broker, BrokerError};
-use crate::bucket::{self, BucketError};
 use crate::clock::now_ms;
 use crate::{campaigns, dead, presence, topology};
 
@@ -32,32 +31,32 @@ pub struct Lag {
     pub predictors: u64,
 }
 
-/// Measures the queue.
+/// Measures the queue, whose packs take `pack_seconds` each, see [`mean_pack_seconds`].
 ///
 /// # Errors
-/// [`BucketError`] when the broker does not answer.
-pub fn measure<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Lag, BucketError>> {
+/// [`BrokerError`] when the broker does not answer.
+pub fn measure<'a>(broker: &'a Broker, pack_seconds: f64) -> BoxFuture<'a, Result<Lag, BrokerError>> {
     Box::pin(async move {
-        let (queue, dead, workers, running) = tokio::join!(
-            queue(broker),
-            dead::count(broker),
-            presence::roll_call(broker),
-            running_campaigns(broker),
-        );
+        let (queue, dead, workers) =
+            tokio::join!(queue(broker), dead::count(broker), presence::roll_call(broker));
         let mut lag = queue?;
         lag.dead = dead?;
         let workers = workers?;
         let alive = |role| workers.iter().filter(|w| w.role == role).count() as u64;
         lag.trainers = alive(Role::Trainer);
         lag.predictors = alive(Role::Predictor);
-        lag.seconds_of_work = seconds_of_work(lag.pending + lag.in_flight, &running?);
+        lag.seconds_of_work = pack_seconds * (lag.pending + lag.in_flight) as f64;
         Ok(lag)
     })
 }
 
-async fn running_campaigns(broker: &Broker) -> Result<Vec<Campaign>, BucketError> {
-    let all = bucket::campaigns(broker).await?.all().await?;
-    Ok(campaigns::running(all.iter().map(|(_, campaign)| campaign)).cloned().collect())
+/// Seconds of one core that an average pack of the running campaigns takes, as planned; 0 when none runs.
+pub fn mean_pack_seconds<'a>(all: impl IntoIterator<Item = &'a Campaign>) -> f64 {
+    let sum = |(packs, seconds): (f64, f64), campaign: &Campaign| {
+        (packs + f64::from(campaign.packs), seconds + campaign.estimated_seconds)
+    };
+    let (packs, seconds) = campaigns::running(all).fold((0.0, 0.0), sum);
+    if packs > 0.0 { seconds / packs } else { 0.0 }
 }
 
 async fn queue(broker: &Broker) -> Result<Lag, BrokerError> {
@@ -77,11 +76,4 @@ async fn queue(broker: &Broker) -> Result<Lag, BrokerError> {
         lag.oldest_seconds = (i128::from(now_ms()) - first_ms).max(0) as f64 / 1_000.0;
     }
     Ok(lag)
-}
-
-/// The work in `packs`, each as large as the average pack of the running campaigns.
-fn seconds_of_work(packs: u64, running: &[Campaign]) -> f64 {
-    let planned: f64 = running.iter().map(|c| f64::from(c.packs)).sum();
-    let seconds: f64 = running.iter().map(|c| c.estimated_seconds).sum();
-    if planned > 0.0 { seconds / planned * packs as f64 } else { 0.0 }
 }

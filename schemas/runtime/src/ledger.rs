@@ -112,7 +112,6 @@ pub struct Reader {
     consumer: String,
     messages: pull::Ordered,
     caught_up: bool,
-    pending: u64,
     said: bool,
 }
 
@@ -139,15 +138,9 @@ impl Reader {
                 consumer: name,
                 messages,
                 caught_up: pending == 0,
-                pending,
                 said: false,
             })
         })
-    }
-
-    /// Landings to read before [`Entry::CaughtUp`], as counted at the start.
-    pub fn pending(&self) -> u64 {
-        self.pending
     }
 
     /// The next entry; waits for one. An unreadable message is logged and passed over.

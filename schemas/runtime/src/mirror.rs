@@ -62,8 +62,7 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
     ready: &watch::Sender<bool>,
 ) -> Result<(), BrokerError> {
     let mut watch = bucket.watch().await?;
-    let empty = bucket.store.status().await.is_ok_and(|status| status.values() == 0);
-    if empty {
+    if bucket.is_empty().await? {
         ready.send_replace(true);
     }
     while let Some(entry) = watch.next().await {

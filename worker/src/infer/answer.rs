@@ -11,6 +11,7 @@ use schemas::channel::Channel;
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
 use schemas::fit::{Fit, Input};
+use schemas::outcome::clip_reason;
 use schemas::predict::{
     NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, UsedFit,
 };
@@ -230,7 +231,7 @@ impl Answers {
             "no fit on channel `{channel}` for scope `{scope}` nor any level above it; train it with `enqueue train {} --scope '{scope}' --levels`",
             spec.name
         );
-        self.all(&cell.rows, RowErrorKind::NoFit, None, &message);
+        self.all(&cell.rows, RowErrorKind::NoFit, None, &clip_reason(&message));
     }
 
     fn all(&mut self, rows: &[u32], kind: RowErrorKind, field: Option<String>, message: &str) {

@@ -1,7 +1,7 @@
 //! The predictor's loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use runtime::rpc::{Request, Requests};
 use runtime::settings::Connection;
 use runtime::{bucket, ids};
 use schemas::announce::{Announcement, Role};
+use schemas::limits::MESSAGE_BYTES_MAX;
 use schemas::predict::{PredictReply, PredictRequest, Refusal};
 use schemas::{envelope, subjects};
 use tokio::task::JoinSet;
@@ -23,6 +24,7 @@ use super::answer::Predictor;
 use super::cache::FitCache;
 use crate::args::{InferArgs, cores};
 use crate::start;
+use crate::status::Status;
 
 /// Requests held for each one that can run: more are refused at once, so that the gateway asks another predictor.
 const HELD_PER_SLOT: usize = 32;
@@ -49,17 +51,17 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
     let cache_bytes = usize::try_from(args.fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
     let fits = FitCache::new(blobs, cache_bytes);
     let predictor = Arc::new(Predictor { models, channels, catalog, fits });
-    let state = Arc::new(State { worker: worker.clone(), slots, ..State::default() });
-    let (says, of) = (state.clone(), predictor.clone());
-    let announcer = Announcer::open(&broker, move || says.announcement(&of)).await?;
+    let status = Arc::new(Status::new(&worker, Role::Predictor, slots));
+    let (says, of) = (status.clone(), predictor.clone());
+    let announcer = Announcer::open(&broker, move || announcement(&says, &of)).await?;
     tasks.spawn(announcer.run(services.clone()));
     let mut requests = Requests::listen(&broker, &subjects::infer(&worker)).await?;
     tracing::info!(worker, slots, broker = broker.address(), "predicting");
 
     let mut running = JoinSet::new();
-    serve(&mut requests, &mut running, &predictor, &state, &shutdown).await;
-    state.draining.store(true, Ordering::Relaxed);
-    broker.announce(&state.announcement(&predictor)).await;
+    serve(&mut requests, &mut running, &predictor, &status, &shutdown).await;
+    status.draining.store(true, Ordering::Relaxed);
+    broker.announce(&announcement(&status, &predictor)).await;
     let leaving = async {
         let hearing = CancellationToken::new();
         let soon = hearing.clone();
@@ -67,9 +69,9 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
             tokio::time::sleep(HEARD_AFTER).await;
             soon.cancel();
         };
-        tokio::join!(waiting, serve(&mut requests, &mut running, &predictor, &state, &hearing));
+        tokio::join!(waiting, serve(&mut requests, &mut running, &predictor, &status, &hearing));
         requests.leave().await;
-        serve(&mut requests, &mut running, &predictor, &state, &CancellationToken::new()).await;
+        serve(&mut requests, &mut running, &predictor, &status, &CancellationToken::new()).await;
         while running.join_next().await.is_some() {}
     };
     if tokio::time::timeout(Duration::from_secs(args.grace_seconds), leaving).await.is_err() {
@@ -88,7 +90,7 @@ async fn serve(
     requests: &mut Requests,
     running: &mut JoinSet<()>,
     predictor: &Arc<Predictor>,
-    state: &Arc<State>,
+    status: &Arc<Status>,
     until: &CancellationToken,
 ) {
     loop {
@@ -98,15 +100,15 @@ async fn serve(
             () = until.cancelled() => return,
         };
         let Some(request) = request else { return };
-        if running.len() >= state.slots as usize * HELD_PER_SLOT {
+        if running.len() >= status.slots as usize * HELD_PER_SLOT {
             request.answer(encode(&[PredictReply::Refused(Refusal::Overloaded)])).await;
             continue;
         }
-        let (predictor, state) = (predictor.clone(), state.clone());
+        let (predictor, status) = (predictor.clone(), status.clone());
         running.spawn(async move {
-            state.busy.fetch_add(1, Ordering::Relaxed);
+            status.busy.fetch_add(1, Ordering::Relaxed);
             answer(&predictor, request).await;
-            state.busy.fetch_sub(1, Ordering::Relaxed);
+            status.busy.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
@@ -116,7 +118,11 @@ async fn answer(predictor: &Predictor, request: Request) {
         Ok(asked) => join_all(asked.into_iter().map(|one| predictor.answer(one))).await,
         Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
     };
-    request.answer(encode(&replies)).await;
+    let mut payload = encode(&replies);
+    if payload.len() > MESSAGE_BYTES_MAX {
+        payload = encode(&[PredictReply::Refused(Refusal::AnswerTooLarge)]);
+    }
+    request.answer(payload).await;
 }
 
 fn encode(replies: &[PredictReply]) -> Bytes {
@@ -125,25 +131,6 @@ fn encode(replies: &[PredictReply]) -> Bytes {
 }
 
 /// What the predictor says of itself.
-#[derive(Debug, Default)]
-struct State {
-    worker: String,
-    slots: u32,
-    busy: AtomicU32,
-    draining: AtomicBool,
-}
-
-impl State {
-    fn announcement(&self, predictor: &Predictor) -> Announcement {
-        Announcement {
-            worker: self.worker.clone(),
-            role: Role::Predictor,
-            version: env!("CARGO_PKG_VERSION").into(),
-            slots: self.slots,
-            busy: self.busy.load(Ordering::Relaxed),
-            ready: predictor.is_ready(),
-            draining: self.draining.load(Ordering::Relaxed),
-            fits: predictor.catalog.with(schemas::catalog::Catalog::len) as u64,
-        }
-    }
+fn announcement(status: &Status, predictor: &Predictor) -> Announcement {
+    status.announcement(predictor.is_ready(), predictor.catalog.with(schemas::catalog::Catalog::len) as u64)
 }

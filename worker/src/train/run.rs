@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runtime::bucket;
@@ -12,7 +12,7 @@ use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::settings::Connection;
-use schemas::announce::{Announcement, Role};
+use schemas::announce::Role;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use super::prepared::PreparedCache;
 use super::work::{Trainer, work};
 use crate::args::{TrainArgs, cores};
 use crate::start;
+use crate::status::Status;
 
 /// Pulls and trains packs until `shutdown`.
 ///
@@ -36,9 +37,9 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     tasks.spawn(following);
     let keeper = Keeper::open(&broker).await?;
     tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
-    let state = Arc::new(State { worker: worker.clone(), slots, ..State::default() });
-    let says = state.clone();
-    let announcer = Announcer::open(&broker, move || says.announcement()).await?;
+    let status = Arc::new(Status::new(&worker, Role::Trainer, slots));
+    let says = status.clone();
+    let announcer = Announcer::open(&broker, move || says.announcement(true, 0)).await?;
     tasks.spawn(announcer.run(services.clone()));
     let mut source = JobSource::open(&broker).await?;
     let trainer = Arc::new(Trainer {
@@ -55,7 +56,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     while !shutdown.is_cancelled() {
         let free = (slots as usize).saturating_sub(running.len());
         let landed = running.start(&mut source, free, &trainer).await;
-        state.busy.store(running.len() as u32, Ordering::Relaxed);
+        status.busy.store(running.len() as u32, Ordering::Relaxed);
         if landed && running.is_empty() {
             keeper.sweep(&trainer.campaigns).await;
         }
@@ -66,7 +67,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
             () = shutdown.cancelled() => {}
         }
     }
-    state.draining.store(true, Ordering::Relaxed);
+    status.draining.store(true, Ordering::Relaxed);
     running.drain(Duration::from_secs(args.grace_seconds)).await;
     services.cancel();
     tasks.close();
@@ -74,30 +75,6 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     broker.close().await;
     tracing::info!(worker, "ended");
     Ok(())
-}
-
-/// What the trainer says of itself.
-#[derive(Debug, Default)]
-struct State {
-    worker: String,
-    slots: u32,
-    busy: AtomicU32,
-    draining: AtomicBool,
-}
-
-impl State {
-    fn announcement(&self) -> Announcement {
-        Announcement {
-            worker: self.worker.clone(),
-            role: Role::Trainer,
-            version: env!("CARGO_PKG_VERSION").into(),
-            slots: self.slots,
-            busy: self.busy.load(Ordering::Relaxed),
-            ready: true,
-            draining: self.draining.load(Ordering::Relaxed),
-            fits: 0,
-        }
-    }
 }
 
 /// The packs being trained.

@@ -1,0 +1,144 @@
+//! One field of the rows: its values as they come.
+
+use std::collections::HashMap;
+
+use schemas::column::{Column, TEXT_NULL, TextColumn};
+use schemas::predict::NamedColumn;
+use schemas::time::{TIME_NULL, parse_instant};
+
+use super::json::Scalar;
+
+/// What the spec says of a field; one field may serve several ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Uses {
+    pub(super) dimension: bool,
+    pub(super) number: bool,
+    pub(super) text: bool,
+    pub(super) time: bool,
+}
+
+/// Values of one field as they come.
+pub(super) struct Field {
+    pub(super) name: String,
+    /// Whether the spec names it; only then is a wrong value an error.
+    pub(super) in_spec: bool,
+    uses: Uses,
+    numbers: Vec<f64>,
+    times: Vec<i64>,
+    texts: Vec<u32>,
+    values: Vec<String>,
+    places: HashMap<String, u32>,
+}
+
+impl Field {
+    /// A field that the spec uses so.
+    pub(super) fn of_spec(name: &str, uses: Uses) -> Field {
+        Field {
+            name: name.to_owned(),
+            in_spec: true,
+            uses,
+            numbers: Vec::new(),
+            times: Vec::new(),
+            texts: Vec::new(),
+            values: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    /// A field that the spec does not name: it becomes what its first value is.
+    pub(super) fn beyond_spec(name: &str) -> Field {
+        Field { in_spec: false, ..Field::of_spec(name, Uses::default()) }
+    }
+
+    /// Whether `row` has no value although the spec's features read one.
+    pub(super) fn lacks(&self, row: usize) -> bool {
+        let Uses { number, text, time, .. } = self.uses;
+        self.in_spec
+            && ((number && self.numbers.get(row).is_none_or(|value| value.is_nan()))
+                || (time && self.times.get(row).is_none_or(|value| *value == TIME_NULL))
+                || (text && self.texts.get(row).is_none_or(|code| *code == TEXT_NULL)))
+    }
+
+    /// Fills up with missing values to `rows` rows.
+    fn pad(&mut self, rows: usize) {
+        if self.uses.number {
+            self.numbers.resize(rows, f64::NAN);
+        }
+        if self.uses.time {
+            self.times.resize(rows, TIME_NULL);
+        }
+        if self.uses.text || self.uses.dimension {
+            self.texts.resize(rows, TEXT_NULL);
+        }
+    }
+
+    /// Notes the value of `row`; says what is wrong with it, if something is. The last of several wins.
+    pub(super) fn set(&mut self, row: usize, value: &Scalar) -> Result<(), String> {
+        self.pad(row + 1);
+        if matches!(value, Scalar::Null) {
+            return Ok(());
+        }
+        if self.uses == Uses::default() {
+            self.guess(value);
+            self.pad(row + 1);
+        }
+        if self.uses.number {
+            self.numbers[row] = match value {
+                Scalar::Number(number) if number.is_finite() => *number,
+                Scalar::Bool(value) => f64::from(u8::from(*value)),
+                Scalar::Number(_) => return Err("the number is too large".into()),
+                other => return Err(format!("a number is required, not {}", other.kind())),
+            };
+        }
+        if self.uses.time {
+            let Scalar::Text(text) = value else {
+                return Err(format!(
+                    "a time such as \"2013-12-03T14:00:00Z\" is required, not {}",
+                    value.kind()
+                ));
+            };
+            self.times[row] = parse_instant(text).map_err(|error| error.to_string())?;
+        }
+        if self.uses.text || self.uses.dimension {
+            let text = value.dimension();
+            let text = text.ok_or_else(|| format!("a string is required, not {}", value.kind()))?;
+            self.texts[row] = self.code(text);
+        }
+        Ok(())
+    }
+
+    fn guess(&mut self, value: &Scalar) {
+        match value {
+            Scalar::Number(_) => self.uses.number = true,
+            Scalar::Text(_) | Scalar::Bool(_) => self.uses.text = true,
+            Scalar::Null | Scalar::Other(_) => {}
+        }
+    }
+
+    fn code(&mut self, text: String) -> u32 {
+        if let Some(code) = self.places.get(&text) {
+            return *code;
+        }
+        let code = self.values.len() as u32;
+        self.values.push(text.clone());
+        self.places.insert(text, code);
+        code
+    }
+
+    /// The field's columns, one for each use.
+    pub(super) fn finish(mut self, rows: usize) -> Vec<NamedColumn> {
+        self.pad(rows);
+        let mut columns = Vec::new();
+        let mut add = |column| columns.push(NamedColumn { name: self.name.clone(), column });
+        if self.uses.number {
+            add(Column::Number(self.numbers));
+        }
+        if self.uses.time {
+            add(Column::Time(self.times));
+        }
+        if self.uses.text || self.uses.dimension {
+            add(Column::Text(TextColumn { codes: self.texts, values: self.values }));
+        }
+        columns
+    }
+}

@@ -1,0 +1,42 @@
+//! What a worker says of itself.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use schemas::announce::{Announcement, Role};
+
+/// A worker's state, shared between its loop and its announcer.
+#[derive(Debug)]
+pub(crate) struct Status {
+    /// Its name.
+    pub(crate) worker: String,
+    /// What it does.
+    pub(crate) role: Role,
+    /// How many packs or requests it works on at once.
+    pub(crate) slots: u32,
+    /// How many it works on now.
+    pub(crate) busy: AtomicU32,
+    /// Whether it is about to end.
+    pub(crate) draining: AtomicBool,
+}
+
+impl Status {
+    /// An idle worker.
+    pub(crate) fn new(worker: &str, role: Role, slots: u32) -> Status {
+        let (busy, draining) = (AtomicU32::new(0), AtomicBool::new(false));
+        Status { worker: worker.to_owned(), role, slots, busy, draining }
+    }
+
+    /// The announcement of this moment; `ready` and `fits` as the worker's role has them.
+    pub(crate) fn announcement(&self, ready: bool, fits: u64) -> Announcement {
+        Announcement {
+            worker: self.worker.clone(),
+            role: self.role,
+            version: env!("CARGO_PKG_VERSION").into(),
+            slots: self.slots,
+            busy: self.busy.load(Ordering::Relaxed),
+            ready,
+            draining: self.draining.load(Ordering::Relaxed),
+            fits,
+        }
+    }
+}
