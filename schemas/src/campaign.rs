@@ -7,23 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::limits::FAILED_NAMED_MAX;
 use crate::outcome::{Landing, OutcomeKind};
 use crate::spec::ModelSpec;
+pub use crate::states::CampaignState;
+use crate::states::{CampaignEvent, Illegal};
 use crate::subjects::Priority;
-
-/// Where a campaign stands.
-///
-/// * `running`: from before its first pack is published; left when every pack has landed, or it is cancelled.
-/// * `complete`: every planned scope has its outcome. Final.
-/// * `cancelled`: an operator ended it; what had not landed by then ends `cancelled`. Final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CampaignState {
-    /// Packs are being published, waiting or training.
-    Running,
-    /// Every scope has its outcome.
-    Complete,
-    /// Ended before its time.
-    Cancelled,
-}
 
 /// When the campaign's fits begin to answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +51,9 @@ pub struct Campaign {
     pub estimated_seconds: f64,
     /// When it was ordered, milliseconds since 1970.
     pub created_at_ms: i64,
+    /// The campaign whose failed scopes it trains again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<String>,
     /// Where it stands.
     pub state: CampaignState,
     /// How it ended, once it has.
@@ -92,7 +81,7 @@ pub struct Tally {
     pub newest_ms: i64,
     /// Packs counted already.
     #[serde(skip)]
-    landed: HashSet<u32>,
+    pub landed: HashSet<u32>,
 }
 
 /// A scope that could not be trained.
@@ -143,12 +132,20 @@ impl Campaign {
     /// The record as it is once every pack is in `tally`; `None` while one is missing, or when it has ended already.
     #[must_use]
     pub fn close(&self, tally: &Tally) -> Option<Campaign> {
-        let done = self.state == CampaignState::Running && tally.packs() == self.packs;
-        done.then(|| Campaign {
-            state: CampaignState::Complete,
+        let state = self.state.after(CampaignEvent::AllLanded).ok()?;
+        (tally.packs() == self.packs).then(|| Campaign {
+            state,
             closed: Some(Closed { at_ms: tally.newest_ms, tally: tally.clone() }),
             ..self.clone()
         })
+    }
+
+    /// The record as it is once an operator wants it to end.
+    ///
+    /// # Errors
+    /// [`Illegal`] when it has ended, or is being cancelled already.
+    pub fn cancel(&self) -> Result<Campaign, Illegal<CampaignState, CampaignEvent>> {
+        Ok(Campaign { state: self.state.after(CampaignEvent::Cancel)?, ..self.clone() })
     }
 }
 

@@ -6,8 +6,10 @@ use crate::scope::Scope;
 use crate::spec::{LearnSpec, ModelSpec};
 use crate::window::Window;
 
-/// Raised whenever the same inputs would train another fit than before.
-pub const TRAINER_VERSION: u32 = 1;
+/// Raised whenever the same inputs would train another fit than before. History:
+/// * 1: the first.
+/// * 2: scopes of coarser levels learn from rows with a null in a finer dimension, too.
+pub const TRAINER_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Decides<'a> {

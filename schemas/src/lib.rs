@@ -8,6 +8,7 @@
 //! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
 //! | [`fit`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
+//! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
 //! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
 //! | [`envelope`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
@@ -31,8 +32,10 @@ pub mod pack;
 pub mod packed;
 pub mod pattern;
 pub mod predict;
+pub mod retry;
 pub mod scope;
 pub mod spec;
+pub mod states;
 pub mod subjects;
 pub mod suggest;
 pub mod text;

@@ -27,8 +27,15 @@ pub const PACK_BYTES_MAX: usize = 256 * 1024;
 /// Scopes one pack may carry, so that its landing stays below the broker's 1 MiB message limit.
 pub const PACK_SCOPES_MAX: usize = 1_000;
 
-/// Times a pack is delivered before it is set aside as dead.
-pub const DELIVERIES_MAX: i64 = 5;
+/// Times the broker delivers a pack. More than any spec's `attempts`, which count errors: these also count trainers that
+/// vanished with the pack, which is no fault of its scopes.
+pub const DELIVERIES_MAX: u32 = 50;
+
+/// Seconds that a spec may allow for learning one scope: a week.
+pub const SCOPE_SECONDS_MAX: u64 = 604_800;
+
+/// Memory that a spec must allow for learning one scope, in MiB.
+pub const SCOPE_MIB_MIN: u64 = 16;
 
 /// Rows of one prediction request.
 pub const PREDICT_ROWS_MAX: usize = 100_000;

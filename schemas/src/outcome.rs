@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::algorithm::Algorithm;
 use crate::fit::{Counts, FitRef, Metrics};
 use crate::limits::REASON_CHARS_MAX;
+use crate::pack::{Pack, PackScope};
 use crate::scope::Scope;
+use crate::spec::ModelSpec;
 use crate::window::Window;
 
 /// The end of one scope in one campaign: exactly one of these, whatever crashes.
@@ -66,6 +68,28 @@ pub struct ScopeOutcome {
     pub fit: Option<FitRef>,
 }
 
+impl ScopeOutcome {
+    /// The end of a scope that nothing was learned from: `failed` or `cancelled`, and why.
+    pub fn without_fit(
+        spec: &ModelSpec,
+        scope: &PackScope,
+        outcome: OutcomeKind,
+        reason: &str,
+    ) -> ScopeOutcome {
+        ScopeOutcome {
+            scope: scope.scope.clone(),
+            window: scope.window,
+            level: spec.mask_of(&scope.scope).and_then(|mask| spec.level_of(mask)),
+            outcome,
+            reason: (!reason.is_empty()).then(|| clip_reason(reason)),
+            counts: Counts::default(),
+            algorithm: spec.algorithm().unwrap_or(Algorithm::Mean),
+            metrics: None,
+            fit: None,
+        }
+    }
+}
+
 /// The outcomes of one pack, published as one ledger message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Landing {
@@ -83,6 +107,28 @@ pub struct Landing {
     pub took_ms: f64,
     /// One for each scope of the pack.
     pub outcomes: Vec<ScopeOutcome>,
+}
+
+impl Landing {
+    /// All scopes of a pack ending alike, without a fit.
+    pub fn without_fits(
+        spec: &ModelSpec,
+        pack: &Pack,
+        (outcome, reason): (OutcomeKind, &str),
+        worker: &str,
+        at_ms: i64,
+    ) -> Landing {
+        let end = |scope| ScopeOutcome::without_fit(spec, scope, outcome, reason);
+        Landing {
+            campaign: pack.campaign.clone(),
+            model: pack.model.clone(),
+            pack: pack.index,
+            worker: worker.to_owned(),
+            at_ms,
+            took_ms: 0.0,
+            outcomes: pack.scopes.iter().map(end).collect(),
+        }
+    }
 }
 
 /// A reason short enough for the ledger.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::feature::Feature;
-use crate::limits::{DIMENSIONS_MAX, FEATURES_MAX, SPEC_BYTES_MAX};
+use crate::limits::{
+    DELIVERIES_MAX, DIMENSIONS_MAX, FEATURES_MAX, SCOPE_MIB_MIN, SCOPE_SECONDS_MAX, SPEC_BYTES_MAX,
+};
 use crate::name::{self, NameError};
 use crate::pattern::TIME_KEY;
 
@@ -21,6 +23,9 @@ pub struct ModelSpec {
     pub scope: ScopeSpec,
     /// What is learned on each slice.
     pub learn: LearnSpec,
+    /// What a pack and a scope may take.
+    #[serde(default, skip_serializing_if = "LimitsSpec::is_default")]
+    pub limits: LimitsSpec,
 }
 
 /// Where the rows are.
@@ -94,6 +99,30 @@ pub struct LearnSpec {
     pub refit: bool,
 }
 
+/// What training may take. None of it changes a fit, so none is part of a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSpec {
+    /// Tries of a pack while a server or the source is away; then its scopes end `failed`.
+    pub attempts: u32,
+    /// Seconds that learning one scope may take.
+    pub scope_seconds: u64,
+    /// Memory that learning one scope may take beyond the data, in MiB.
+    pub scope_mib: u64,
+}
+
+impl Default for LimitsSpec {
+    fn default() -> LimitsSpec {
+        LimitsSpec { attempts: 10, scope_seconds: 600, scope_mib: 4_096 }
+    }
+}
+
+impl LimitsSpec {
+    fn is_default(&self) -> bool {
+        *self == LimitsSpec::default()
+    }
+}
+
 fn default_algorithm() -> String {
     "ridge".into()
 }
@@ -153,7 +182,24 @@ impl ModelSpec {
         name::check("model", &self.name)?;
         self.check_data()?;
         self.check_scope()?;
+        self.check_limits()?;
         self.check_learn()
+    }
+
+    fn check_limits(&self) -> Result<(), SpecError> {
+        let LimitsSpec { attempts, scope_seconds, scope_mib } = self.limits;
+        if attempts == 0 || attempts >= DELIVERIES_MAX {
+            let problem = format!("{attempts} is none of 1 to {}", DELIVERIES_MAX - 1);
+            return Err(field("[limits] attempts", problem));
+        }
+        if scope_seconds == 0 || scope_seconds > SCOPE_SECONDS_MAX {
+            let problem = format!("{scope_seconds} is none of 1 to {SCOPE_SECONDS_MAX}");
+            return Err(field("[limits] scope_seconds", problem));
+        }
+        if scope_mib < SCOPE_MIB_MIN {
+            return Err(field("[limits] scope_mib", format!("must be at least {SCOPE_MIB_MIN}")));
+        }
+        Ok(())
     }
 
     fn check_data(&self) -> Result<(), SpecError> {

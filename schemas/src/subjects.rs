@@ -1,9 +1,12 @@
-//! Where messages go. Scopes never become subject tokens: a broker's cost grows with its subjects.
+//! Where messages go. Scopes never become subject tokens: a broker's cost grows with its subjects. Packs do, because
+//! that is what makes each of them wait once and land once.
 
 use serde::{Deserialize, Serialize};
 
 /// Work-queue stream of packs.
 pub const JOBS_STREAM: &str = "JOBS";
+/// Stream of every pack of the campaigns that have not ended.
+pub const PLANS_STREAM: &str = "PLANS";
 /// Stream of landings.
 pub const LEDGER_STREAM: &str = "LEDGER";
 /// Stream of dead packs and max-delivery advisories.
@@ -21,8 +24,10 @@ pub const SETTINGS_BUCKET: &str = "settings";
 /// The setting that holds the store's address.
 pub const STORE_SETTING: &str = "store";
 
-/// All packs.
-pub const JOBS: &str = "jobs.>";
+/// All packs that wait or are out: priority, campaign, number.
+pub const JOBS: &str = "jobs.*.*.*";
+/// All planned packs.
+pub const PLANS: &str = "plan.>";
 /// All landings.
 pub const LEDGER: &str = "ledger.>";
 /// All dead packs.
@@ -62,15 +67,40 @@ impl Priority {
         }
     }
 
-    /// Where its packs go.
-    pub fn subject(self) -> String {
-        format!("jobs.{}", self.name())
+    /// All packs of this priority.
+    pub fn subjects(self) -> String {
+        format!("jobs.{}.*.*", self.name())
+    }
+
+    /// Where one pack waits: there is room for one message, so a pack cannot wait twice.
+    pub fn job(self, campaign: &str, pack: u32) -> String {
+        format!("jobs.{}.{campaign}.{pack}", self.name())
     }
 
     /// The durable consumer that hands its packs to trainers.
     pub fn consumer(self) -> String {
         format!("trainers_{}", self.name())
     }
+}
+
+/// All packs of a campaign that wait or are out, of whatever priority.
+pub fn campaign_jobs(campaign: &str) -> String {
+    format!("jobs.*.{campaign}.*")
+}
+
+/// Where one pack stands from before its campaign is on record until it has ended.
+pub fn plan(campaign: &str, pack: u32) -> String {
+    format!("plan.{campaign}.{pack}")
+}
+
+/// All packs of a campaign.
+pub fn campaign_plan(campaign: &str) -> String {
+    format!("plan.{campaign}.*")
+}
+
+/// The number of a pack: the last token of its subject in JOBS, PLANS or LEDGER.
+pub fn pack_of(subject: &str) -> Option<u32> {
+    subject.rsplit('.').next()?.parse().ok()
 }
 
 /// Where the landing of one pack goes; at most one message ever lands there.
@@ -88,9 +118,9 @@ pub fn model_landings(model: &str) -> String {
     format!("ledger.{model}.*.*")
 }
 
-/// Where dead packs of one priority go.
-pub fn dead(priority: &str) -> String {
-    format!("dead.{priority}")
+/// Where a message of JOBS goes when it is set aside, by its place there: at most one message ever lands there.
+pub fn dead(stream_sequence: u64) -> String {
+    format!("dead.{stream_sequence}")
 }
 
 /// The predictor's own subject.

@@ -153,3 +153,50 @@ async fn a_bad_scope_fails_alone_and_wait_says_so() {
     assert_eq!(closed["failed"][0]["scope"], "kind=bad");
     assert!(closed["failed"][0]["reason"].as_str().expect("a reason").contains("not finite"), "{closed}");
 }
+
+/// A row with a null in a finer dimension still belongs to the levels above: a fit is the same whatever scopes share its pack.
+#[tokio::test]
+async fn a_fit_does_not_depend_on_the_scopes_it_is_trained_with() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    let mut rows = String::from("shop,item,x,y\n");
+    for i in 0..240 {
+        let shop = ["a", "b", "", "c"][i % 4];
+        let item = if shop == "b" || i % 7 == 0 { "" } else { ["p", "q"][i % 2] };
+        rows += &format!("{shop},{item},{i},{}\n", (i * i) % 101);
+    }
+    let source = stack.write("rows.csv", rows);
+    stack.add_model(&format!(
+        "name = \"m\"\n[data]\nsource = \"{}\"\n[scope]\ndimensions = [\"shop\", \"item\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\nalgorithm = \"linear\"\nmin_rows = 10\n",
+        source.display()
+    )).await;
+    let list = |fits: Value| fits.as_array().expect("a list").clone();
+    let all = ["train", "m", "--scope", "shop=*,item=*", "--scope", "shop=*", "--levels", "--wait"];
+    let closed = stack.ask(&all).await;
+    assert_eq!(closed["outcomes"], serde_json::json!({"trained": 6}), "{closed}");
+    let together = list(stack.ask(&["fits", "m"]).await);
+    for fit in &together {
+        let scope = fit["scope"].as_str().expect("a scope");
+        stack.ask(&["train", "m", "--scope", scope, "--force", "--wait"]).await;
+        let alone = list(stack.ask(&["fits", "m", "--scope", scope]).await).remove(0);
+        assert_eq!(fit["fingerprint"], alone["fingerprint"]);
+        for path in ["/parameters/intercept", "/parameters/coefficients/x", "/metrics/rmse"] {
+            let (together, alone) = (number(fit, path), number(&alone, path));
+            assert!((together - alone).abs() < 1e-9, "{scope} {path}: {together} with others, {alone} alone");
+        }
+    }
+}
+
+#[tokio::test]
+async fn campaigns_are_listed_newest_first() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let mut ordered = Vec::new();
+    for _ in 0..5 {
+        let campaign = stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA"]).await;
+        ordered.insert(0, campaign["id"].as_str().expect("an id").to_owned());
+    }
+    let listed = stack.ask(&["campaign", "list"]).await;
+    let listed: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|c| c["id"].as_str()).collect();
+    assert_eq!(listed, ordered);
+}

@@ -59,8 +59,12 @@ async fn a_redelivered_pack_trains_nothing_twice() {
     // The same packs once more, while the campaign is still open for them: as after a lost acknowledgement.
     let client = stack.nats.client().await;
     let js = jetstream::new(client);
-    for pack in &waiting {
-        js.publish(Priority::Normal.subject(), pack.clone()).await.expect("sent").await.expect("stored");
+    for (place, pack) in (0..).zip(&waiting) {
+        js.publish(Priority::Normal.job("again", place), pack.clone())
+            .await
+            .expect("sent")
+            .await
+            .expect("stored");
     }
     drained(&stack).await;
     assert_eq!(landings(&stack).await, planned);
@@ -77,8 +81,12 @@ async fn the_ledger_admits_one_landing_of_each_pack() {
     stack.ask(&["train", "arrival_delay", "--scope", "carrier=*"]).await;
     let waiting = packs(&stack).await;
     let js = jetstream::new(stack.nats.client().await);
-    for pack in waiting.iter().cycle().take(waiting.len() * 5) {
-        js.publish(Priority::Normal.subject(), pack.clone()).await.expect("sent").await.expect("stored");
+    for (place, pack) in (0..).zip(waiting.iter().cycle().take(waiting.len() * 5)) {
+        js.publish(Priority::Normal.job("again", place), pack.clone())
+            .await
+            .expect("sent")
+            .await
+            .expect("stored");
     }
     stack.add_trainer().await;
     stack.add_trainer().await;
@@ -107,7 +115,7 @@ async fn the_packs_of_a_killed_trainer_go_to_another() {
     // A shorter lease, so that the test need not wait for the usual one.
     let config = jetstream::consumer::pull::Config {
         durable_name: Some(name.clone()),
-        filter_subject: Priority::Normal.subject(),
+        filter_subject: Priority::Normal.subjects(),
         ack_wait: Duration::from_millis(500),
         ..jetstream::consumer::pull::Config::default()
     };
@@ -145,8 +153,8 @@ async fn garbage_and_messages_of_the_future_are_set_aside_and_the_trainer_lives_
         scopes: Vec::new(),
     });
     let bad = [b"garbage".to_vec(), future, Vec::new(), orphan.expect("a pack")];
-    for payload in &bad {
-        js.publish(Priority::High.subject(), payload.clone().into())
+    for (place, payload) in (0..).zip(&bad) {
+        js.publish(Priority::High.job("bad", place), payload.clone().into())
             .await
             .expect("sent")
             .await

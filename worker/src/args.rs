@@ -37,6 +37,9 @@ pub enum Role {
         after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker infer"
     )]
     Infer(InferArgs),
+    /// Reads data and makes learners, for `worker train`, which talks to it over pipes
+    #[command(hide = true)]
+    LearnHost,
 }
 
 /// Flags of `worker train`.

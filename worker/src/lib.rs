@@ -4,9 +4,34 @@
 //! * [`infer`]: take batches → resolve the fallback → load fits → predict by columns → answer
 //! * [`start`]: what both do first
 //! * `status`: what both say of themselves
+//! * [`faults`]: where tests may make it crash
 
 pub mod args;
+pub mod faults;
 pub mod infer;
 pub mod start;
 mod status;
 pub mod train;
+
+use args::{Cli, Role};
+
+/// Runs the command line.
+///
+/// # Errors
+/// When broker or store cannot be reached at the start.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if matches!(cli.role, Role::LearnHost) {
+        // Before any thread: a host makes copies of itself, and only a process of one thread can.
+        return train::sandbox::host::run();
+    }
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    threads.block_on(async {
+        runtime::telemetry::init(&cli.log)?;
+        let shutdown = runtime::shutdown::on_signals()?;
+        match cli.role {
+            Role::Train(args) => train::run(cli.connection, args, shutdown).await,
+            Role::Infer(args) => infer::run(cli.connection, args, shutdown).await,
+            Role::LearnHost => Ok(()),
+        }
+    })
+}

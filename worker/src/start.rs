@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use runtime::broker::{Broker, ConnectRequest};
-use runtime::retry::Backoff;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs};
 use runtime::topology;
+use schemas::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 
 /// Seconds a worker waits for absent servers when not told otherwise: for ever, as an orchestrator expects.

@@ -24,9 +24,7 @@ pub(super) async fn run(
         CampaignCommand::Show { id } => {
             let campaign = find(session, &id).await?;
             let view = campaigns::view(&session.broker, &campaign).await?;
-            out.show(&view, |view| {
-                format!("{}  {}\n", text(view), format!("{:?}", view.state).to_lowercase())
-            })?;
+            out.show(&view, |view| format!("{}  {}\n", text(view), view.state))?;
         }
         CampaignCommand::Watch { id, wait_seconds } => {
             let campaign = find(session, &id).await?;
@@ -57,7 +55,7 @@ async fn list(session: &Session, out: Output) -> anyhow::Result<()> {
             vec![
                 view.id.clone(),
                 view.model.clone(),
-                format!("{:?}", view.state).to_lowercase(),
+                view.state.to_owned(),
                 count(view.planned),
                 format!("{:.2}", view.seconds),
                 outcomes.collect::<Vec<_>>().join(" "),

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::bucket::{self, Bucket};
+use runtime::bucket;
 use runtime::clock::now_ms;
-use runtime::{catalog, channels, ids, jobs};
+use runtime::{catalog, channels, ids, jobs, plans};
 use schemas::campaign::{Campaign, CampaignState, Publish};
 use schemas::catalog::Catalog;
 use schemas::channel::Channel;
@@ -25,8 +25,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let created_at_ms = now_ms();
     let order = Order::new(session.model(&args.plan.model).await?, &args.plan)?;
     let model = &order.spec.name;
-    let (campaigns, channel_bucket) =
-        (bucket::campaigns(&session.broker).await?, bucket::channels(&session.broker).await?);
+    let channel_bucket = bucket::channels(&session.broker).await?;
     let (planned, incumbents) = tokio::join!(plan(&order, &args.plan), async {
         if args.force {
             return Ok((Catalog::default(), Channel::default()));
@@ -41,11 +40,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
         true => Some(Watch::open(&session.broker, &campaign).await?),
         false => None,
     };
-    start(&campaigns, &channel_bucket, &campaign).await?;
-    let publishing = jobs::publish(&session.broker, args.priority.into(), packs, || {});
-    publishing.await.with_context(|| {
-        format!("publishing the campaign {} (what was published will be trained)", campaign.id)
-    })?;
+    order_campaign(session, &campaign, &packs).await?;
     out.note(&format!(
         "campaign {}: {} scopes in {} packs published",
         campaign.id,
@@ -82,6 +77,7 @@ fn record(order: &Order, args: &TrainArgs, packs: &[PlannedPack], created_at_ms:
         packs: packs.len() as u32,
         estimated_seconds: packs.iter().map(|pack| pack.seconds).sum(),
         created_at_ms,
+        retry_of: None,
         state: CampaignState::Running,
         closed: None,
     }
@@ -102,17 +98,27 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
     planned.into_iter().enumerate().map(pack).collect()
 }
 
-/// Puts the campaign on record before its first pack is published: a trainer never meets a pack it cannot place.
-async fn start(
-    campaigns: &Bucket<Campaign>,
-    channel_bucket: &Bucket<Channel>,
+/// Orders a campaign, in steps of which each may be the last that this process lives to see: its packs are stored, its
+/// channel moves, it is put on record, and from then on it will be brought to its end. Then its packs are queued.
+pub(super) async fn order_campaign(
+    session: &Session,
     campaign: &Campaign,
+    packs: &[Pack],
 ) -> anyhow::Result<()> {
-    campaigns.replace(&campaign.id, campaign, 0).await.context("putting the campaign on record")?;
+    let broker = &session.broker;
+    let messages = jobs::messages(packs)?;
+    plans::store(broker, &campaign.id, &messages).await.context("storing the packs")?;
     if campaign.publish == Publish::Each {
-        let moved =
-            channels::promote(channel_bucket, &campaign.spec.name, &campaign.channel, &campaign.id).await;
-        moved.context("moving the channel")?;
+        let channels = bucket::channels(broker).await?;
+        let moved = channels::promote(&channels, &campaign.spec.name, &campaign.channel, &campaign.id);
+        moved.await.context("moving the channel")?;
     }
-    Ok(())
+    let records = bucket::campaigns(broker).await?;
+    records.replace(&campaign.id, campaign, 0).await.context("putting the campaign on record")?;
+    jobs::publish(broker, campaign.priority, &campaign.id, messages).await.with_context(|| {
+        format!(
+            "queueing the campaign {} (it is on record, and trainers will bring it to its end)",
+            campaign.id
+        )
+    })
 }

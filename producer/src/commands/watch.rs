@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use runtime::broker::Broker;
 use runtime::bucket;
 use runtime::campaigns::{self, CampaignView, view_of};
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Follows `campaign` from its first landing on.
     pub(super) async fn open(broker: &Broker, campaign: &Campaign) -> anyhow::Result<Watch> {
-        let reader = Reader::open(broker, &campaign_landings(&campaign.spec.name, &campaign.id)).await?;
+        let reader = Reader::open(broker, &campaign_landings(&campaign.spec.name, &campaign.id), 0).await?;
         Ok(Watch { campaign: campaign.clone(), reader, tally: Tally::default() })
     }
 
@@ -47,7 +47,7 @@ impl Watch {
         let mut said = false;
         while self.tally.packs() < self.campaign.packs {
             match tokio::time::timeout(LOOK_FOR_TRAINERS.min(patience), self.reader.next()).await {
-                Ok(Ok(Entry::Landing(landing))) => {
+                Ok(Ok(Entry::Landing(_, landing))) => {
                     self.tally.add(&landing);
                     news = Instant::now();
                 }
@@ -98,11 +98,19 @@ async fn no_trainers(broker: &Broker, bar: &ProgressBar, out: Output) -> bool {
 fn bar(scopes: u64, out: Output) -> ProgressBar {
     let target = if out.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(scopes), target);
-    let style = ProgressStyle::with_template("{bar:30.cyan} {pos}/{len} scopes  {per_sec}  eta {eta}  {msg}");
+    let style = ProgressStyle::with_template("{bar:30.cyan} {pos}/{len} scopes  {elapsed}{left}  {msg}");
     if let Ok(style) = style {
-        bar.set_style(style);
+        bar.set_style(style.with_key("left", left));
     }
     bar
+}
+
+/// The time left, once there is something to tell it from.
+fn left(state: &ProgressState, text: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        // Writing to the bar's own text does not fail.
+        let _ = write!(text, "  {:.0}/s  {:.0} s left", state.per_sec(), state.eta().as_secs_f64());
+    }
 }
 
 fn outcomes(tally: &Tally) -> String {

@@ -168,12 +168,18 @@ impl Error {
     /// Whether trying again later may help: the storage did not answer, or a file was being written.
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::Open(OpenError::Lookup { source, .. }) => is_passing(source),
-            Error::Open(_) => false,
+            Error::Open(error) => error.is_transient(),
             Error::Read(ReadError::Fetch { source, .. }) => is_passing(source),
             Error::Read(ReadError::Changed { .. } | ReadError::Interrupted { .. }) => true,
             Error::Read(_) => false,
         }
+    }
+}
+
+impl OpenError {
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, OpenError::Lookup { source, .. } if is_passing(source))
     }
 }
 

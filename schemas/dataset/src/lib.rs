@@ -8,14 +8,14 @@
 //! | [`table`] | the columns, with rows in time order |
 //! | [`groups`] | which rows belong to which combination of dimension values |
 //! | [`hashes`] | what a slice's rows hash to |
-//! | [`cache`] | decoded tables within a memory budget |
+//! | [`cached`] | a table with what is derived from it |
 //! | [`error`], [`kind`] | what went wrong, and the words for what a column holds |
 //!
 //! Only this crate names arrow and parquet. Row ids are `u32`; a row's id is its rank by time, so any ascending
 //! list of row ids is in time order.
 
 mod assemble;
-pub mod cache;
+pub mod cached;
 mod convert;
 pub mod error;
 pub mod files;
@@ -31,7 +31,7 @@ pub mod request;
 mod resolve;
 pub mod table;
 
-pub use cache::{Cache, Cached};
+pub use cached::Cached;
 pub use error::{Error, OpenError, ReadError};
 pub use files::{Files, open};
 pub use groups::Groups;

@@ -7,7 +7,8 @@ use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event};
 use tokio_util::sync::CancellationToken;
 
-use crate::retry::Backoff;
+use schemas::retry::Backoff;
+
 use crate::settings::redact;
 
 /// A connected broker; clones share the connection.

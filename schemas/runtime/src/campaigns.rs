@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemas::campaign::{Campaign, CampaignState, FailedScope, Publish, Tally};
 use schemas::channel::Channel;
 use schemas::outcome::OutcomeKind;
+use schemas::states::{CampaignEvent, Illegal};
 use schemas::subjects;
 use schemas::time::format_ms;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::broker::{Broker, BrokerError};
 use crate::bucket::{Bucket, BucketError};
 use crate::clock::now_ms;
+use crate::ledger::LandError;
 use crate::{channels, ledger};
 
 /// Why a campaign could not be read or closed.
@@ -24,6 +26,18 @@ pub enum CampaignError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] BrokerError),
+    /// A pack could not be ended.
+    #[error(transparent)]
+    Land(#[from] LandError),
+    /// The campaign is not in a state for it.
+    #[error("campaign {id}: {source}")]
+    State {
+        /// The campaign.
+        id: String,
+        /// Why.
+        #[source]
+        source: Illegal<CampaignState, CampaignEvent>,
+    },
 }
 
 /// The sum of what a campaign has landed: from its record when it is closed, else from the ledger.
@@ -37,7 +51,7 @@ pub fn tally<'a>(broker: &'a Broker, campaign: &'a Campaign) -> BoxFuture<'a, Re
         }
         let mut tally = Tally::default();
         let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
-        ledger::replay(broker, &filter, |landing| {
+        ledger::replay(broker, &filter, 0, |landing| {
             tally.add(&landing);
         })
         .await?;
@@ -60,13 +74,36 @@ pub fn close<'a>(
         loop {
             let Some(found) = campaigns.get(id).await? else { return Ok(None) };
             let Some(closed) = found.value.close(tally) else { return Ok(Some(found.value)) };
-            if closed.publish == Publish::Together {
+            if closed.publish == Publish::Together && closed.state == CampaignState::Complete {
                 channels::promote(channel_bucket, &closed.spec.name, &closed.channel, id).await?;
             }
             match campaigns.replace(id, &closed, found.revision).await {
                 // Whoever was faster wrote the same or a final state: read it.
                 Err(BucketError::Conflict { .. }) => {}
                 Ok(_) => return Ok(Some(closed)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })
+}
+
+/// Marks the campaign `id` as being cancelled; a keeper ends what has not landed. Returns the record as it is afterwards,
+/// or `None` when there is no such campaign.
+///
+/// # Errors
+/// [`CampaignError::State`] when it has ended already.
+pub fn cancel<'a>(
+    campaigns: &'a Bucket<Campaign>,
+    id: &'a str,
+) -> BoxFuture<'a, Result<Option<Campaign>, CampaignError>> {
+    Box::pin(async move {
+        loop {
+            let Some(found) = campaigns.get(id).await? else { return Ok(None) };
+            let next = found.value.cancel();
+            let next = next.map_err(|source| CampaignError::State { id: id.to_owned(), source })?;
+            match campaigns.replace(id, &next, found.revision).await {
+                Err(BucketError::Conflict { .. }) => {}
+                Ok(_) => return Ok(Some(next)),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -86,7 +123,7 @@ pub struct CampaignView {
     /// The model.
     pub model: String,
     /// `running`, `complete` or `cancelled`.
-    pub state: CampaignState,
+    pub state: &'static str,
     /// Scopes it gives an outcome to.
     pub planned: u64,
     /// Scopes by how they ended so far.
@@ -105,6 +142,9 @@ pub struct CampaignView {
     pub channel: String,
     /// The patterns it was given.
     pub patterns: Vec<String>,
+    /// The campaign whose failed scopes it trains again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<String>,
     /// When it was ordered.
     pub created_at: String,
 }
@@ -123,14 +163,14 @@ pub fn view<'a>(
 /// How far a campaign is, given the sum of its landings.
 pub fn view_of(campaign: &Campaign, tally: &Tally) -> CampaignView {
     let until_ms = match campaign.state {
-        CampaignState::Running if tally.packs() < campaign.packs => now_ms(),
+        CampaignState::Running | CampaignState::Cancelling if tally.packs() < campaign.packs => now_ms(),
         _ => tally.newest_ms.max(campaign.created_at_ms),
     };
     let seconds = (until_ms - campaign.created_at_ms).max(0) as f64 / 1_000.0;
     CampaignView {
         id: campaign.id.clone(),
         model: campaign.spec.name.clone(),
-        state: campaign.state,
+        state: campaign.state.name(),
         planned: campaign.planned,
         outcomes: tally.outcomes.clone(),
         seconds,
@@ -140,6 +180,7 @@ pub fn view_of(campaign: &Campaign, tally: &Tally) -> CampaignView {
         landed_packs: if campaign.closed.is_some() { campaign.packs } else { tally.packs() },
         channel: campaign.channel.clone(),
         patterns: campaign.patterns.clone(),
+        retry_of: campaign.retry_of.clone(),
         created_at: format_ms(campaign.created_at_ms),
     }
 }

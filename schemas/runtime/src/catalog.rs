@@ -5,13 +5,13 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use schemas::catalog::Catalog;
+use schemas::retry::Backoff;
 use schemas::subjects;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
 use crate::ledger::{Entry, Reader, replay};
-use crate::retry::Backoff;
 
 /// A shared catalog, as of a moment ago.
 #[derive(Debug, Clone)]
@@ -69,10 +69,10 @@ async fn follow_once(
     catalog: &RwLock<Catalog>,
     ready: &watch::Sender<bool>,
 ) -> Result<std::convert::Infallible, BrokerError> {
-    let mut reader = Reader::open(broker, subjects::LEDGER).await?;
+    let mut reader = Reader::open(broker, subjects::LEDGER, 0).await?;
     loop {
         match reader.next().await? {
-            Entry::Landing(landing) => {
+            Entry::Landing(_, landing) => {
                 catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(*landing);
             }
             Entry::CaughtUp => {
@@ -89,7 +89,7 @@ async fn follow_once(
 pub fn of_model<'a>(broker: &'a Broker, model: &'a str) -> BoxFuture<'a, Result<Catalog, BrokerError>> {
     Box::pin(async move {
         let mut catalog = Catalog::default();
-        replay(broker, &subjects::model_landings(model), |landing| catalog.apply(landing)).await?;
+        replay(broker, &subjects::model_landings(model), 0, |landing| catalog.apply(landing)).await?;
         Ok(catalog)
     })
 }

@@ -116,7 +116,7 @@ pub fn list<'a>(
     Box::pin(async move {
         let mut newest: HashMap<(Scope, Window), (usize, ScopeOutcome, String)> = HashMap::new();
         let filter = subjects::model_landings(&selection.spec.name);
-        ledger::replay(broker, &filter, |landing: Landing| {
+        ledger::replay(broker, &filter, 0, |landing: Landing| {
             let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
             for outcome in landing.outcomes {
                 if !selection.scopes.is_empty() && !selection.scopes.contains(&outcome.scope) {

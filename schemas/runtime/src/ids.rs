@@ -23,10 +23,10 @@ pub fn worker(role: &str) -> String {
     format!("{role}-{}", random_text(8))
 }
 
-/// A campaign's name: its UTC second and 5 random digits, `20261122t215601-7k3qm`. Sorts by time.
+/// A campaign's name: its UTC millisecond and 5 random digits, `20261122t215601047-7k3qm`. Sorts by time.
 pub fn campaign(now_ms: i64) -> String {
     let stamp: String = format_ms(now_ms).chars().filter(char::is_ascii_alphanumeric).take(15).collect();
-    format!("{}-{}", stamp.to_lowercase(), random_text(5))
+    format!("{}{:03}-{}", stamp.to_lowercase(), now_ms.rem_euclid(1_000), random_text(5))
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn names_are_tokens_and_differ() {
         let id = super::campaign(1_795_000_000_123);
-        assert!(id.starts_with("20261118t") && id.len() == 21, "{id}");
+        assert!(id.starts_with("20261118t") && id.len() == 24, "{id}");
         assert!(schemas::name::check("campaign", &id).is_ok());
         assert_ne!(super::worker("trainer"), super::worker("trainer"));
     }

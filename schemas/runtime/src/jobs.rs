@@ -4,20 +4,21 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::context::{PublishError as PublishFailure, PublishErrorKind};
 use async_nats::jetstream::{self, AckKind, message::PublishMessage};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use schemas::envelope::{self, EnvelopeError};
-use schemas::limits::DELIVERIES_MAX;
 use schemas::pack::Pack;
+use schemas::retry::Backoff;
 use schemas::subjects::{self, Priority};
 
 use crate::broker::{Broker, BrokerError};
 use crate::clock::now_ms;
-use crate::retry::Backoff;
+use crate::ledger::Landed;
 
 /// Publishes under way at once.
-const PUBLISHES_AT_ONCE: usize = 256;
+pub(crate) const PUBLISHES_AT_ONCE: usize = 256;
 
 /// Tries of one publish: about 20 seconds, longer than the broker takes to choose a new leader.
 const PUBLISH_TRIES: u32 = 12;
@@ -25,9 +26,6 @@ const PUBLISH_TRIES: u32 = 12;
 /// Why a pack could not be published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The broker failed.
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
     /// The pack does not serialise.
     #[error("pack {index} cannot be encoded")]
     Encode {
@@ -39,34 +37,104 @@ pub enum PublishError {
     },
 }
 
-/// Publishes packs, many at once, each tried again with the same message id until the broker has stored it;
-/// calls `stored` after each.
+/// A pack as it travels.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its place in the campaign.
+    pub pack: u32,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// The messages of `packs`.
 ///
 /// # Errors
-/// [`PublishError`] for the first pack that could not be stored.
-pub async fn publish(
-    broker: &Broker,
-    priority: Priority,
-    packs: Vec<Pack>,
-    stored: impl Fn(),
-) -> Result<(), PublishError> {
-    let stored = &stored;
-    let one = |pack: Pack| async move {
-        let encode = |source| PublishError::Encode { index: pack.index, source };
-        let payload = Bytes::from(envelope::encode(&pack).map_err(encode)?);
-        let id = format!("{}.{}", pack.campaign, pack.index);
-        publish_stored(broker, &priority.subject(), &id, payload).await?;
-        if pack.index == 0 {
-            wake(broker).await;
-        }
-        stored();
-        Ok(())
+/// [`PublishError::Encode`] for the first pack that does not serialise.
+pub fn messages(packs: &[Pack]) -> Result<Vec<Message>, PublishError> {
+    let message = |pack: &Pack| {
+        let encoded = envelope::encode(pack);
+        let payload = encoded.map_err(|source| PublishError::Encode { index: pack.index, source })?;
+        Ok(Message { pack: pack.index, payload: Bytes::from(payload) })
     };
-    stream::iter(packs).map(one).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
+    packs.iter().map(message).collect()
+}
+
+/// Queues a campaign's packs, many at once, each tried again until the broker has it. A pack that waits already, or is
+/// out with a trainer, is not queued a second time.
+///
+/// # Errors
+/// [`BrokerError`] for the first pack that could not be stored.
+pub fn publish<'a>(
+    broker: &'a Broker,
+    priority: Priority,
+    campaign: &'a str,
+    packs: Vec<Message>,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let one = |message: Message| async move {
+            queue(broker, priority, campaign, message.pack, message.payload).await?;
+            if message.pack == 0 {
+                wake(broker).await;
+            }
+            Ok(())
+        };
+        stream::iter(packs).map(one).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
+    })
+}
+
+/// Stores a pack's message in JOBS, unless it is there: the broker admits one message per pack.
+pub(crate) fn queue<'a>(
+    broker: &'a Broker,
+    priority: Priority,
+    campaign: &'a str,
+    pack: u32,
+    payload: Bytes,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let subject = priority.job(campaign, pack);
+        let message = || {
+            let message = PublishMessage::build().payload(payload.clone());
+            message.expected_last_subject_sequence(0)
+        };
+        match publish_until_stored(broker, &subject, message).await {
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+            Err(error) => Err(BrokerError::new(format!("store a message on {subject}"), error)),
+            Ok(()) => Ok(()),
+        }
+    })
+}
+
+/// The packs of a campaign that wait or are out.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub fn waiting<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result<Vec<u32>, BrokerError>> {
+    Box::pin(async move {
+        let failed = |error: async_nats::Error| BrokerError::new("look for a campaign's packs", error);
+        let jobs = broker.jetstream.get_stream_no_info(subjects::JOBS_STREAM).await;
+        let jobs = jobs.map_err(|error| failed(error.into()))?;
+        let listed = jobs.info_with_subjects(subjects::campaign_jobs(campaign)).await;
+        let listed = listed.map_err(|error| failed(error.into()))?;
+        let listed: Vec<(String, usize)> =
+            listed.try_collect().await.map_err(|error| failed(error.into()))?;
+        Ok(listed.iter().filter_map(|(subject, _)| subjects::pack_of(subject)).collect())
+    })
+}
+
+/// Takes all packs of a campaign off the queue, also those that are out.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub(crate) async fn purge(broker: &Broker, campaign: &str) -> Result<(), BrokerError> {
+    let failed = |error: async_nats::Error| BrokerError::new("take a campaign's packs off the queue", error);
+    let jobs = broker.jetstream.get_stream_no_info(subjects::JOBS_STREAM).await;
+    let jobs = jobs.map_err(|error| failed(error.into()))?;
+    let purged = jobs.purge().filter(subjects::campaign_jobs(campaign)).await;
+    purged.map(|_| ()).map_err(|error| failed(error.into()))
 }
 
 /// Tells idle trainers that there is work. They also look by themselves, so a lost call costs only time.
-async fn wake(broker: &Broker) {
+pub(crate) async fn wake(broker: &Broker) {
     if let Err(error) = broker.client.publish(subjects::WAKE, Bytes::new()).await {
         tracing::debug!(%error, "no wake-up call");
     }
@@ -83,22 +151,32 @@ pub(crate) fn publish_stored<'a>(
     payload: Bytes,
 ) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
-        let mut backoff = Backoff::new(100, 3_000, now_ms().unsigned_abs());
-        let mut tries = 0;
-        loop {
-            let message = PublishMessage::build().payload(payload.clone()).message_id(message_id);
-            let error = match try_publish(broker, subject, message).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
-            tries += 1;
-            if tries >= PUBLISH_TRIES || !is_transient(&error) {
-                return Err(BrokerError::new(format!("store a message on {subject} ({tries} tries)"), error));
-            }
-            tracing::warn!(subject, tries, %error, "publish failed; trying again");
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
+        let message = || PublishMessage::build().payload(payload.clone()).message_id(message_id);
+        let done = publish_until_stored(broker, subject, message).await;
+        done.map_err(|error| BrokerError::new(format!("store a message on {subject}"), error))
     })
+}
+
+/// Publishes what `message` builds until it is stored, or refused for good, or [`PUBLISH_TRIES`] tries have failed.
+pub(crate) async fn publish_until_stored(
+    broker: &Broker,
+    subject: &str,
+    message: impl Fn() -> PublishMessage,
+) -> Result<(), PublishFailure> {
+    let mut backoff = Backoff::new(100, 3_000, now_ms().unsigned_abs());
+    let mut tries = 0;
+    loop {
+        let error = match try_publish(broker, subject, message()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries >= PUBLISH_TRIES || !is_transient(&error) {
+            return Err(error);
+        }
+        tracing::warn!(subject, tries, %error, "publish failed; trying again");
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
 }
 
 /// One publish, confirmed by the stream.
@@ -106,7 +184,7 @@ pub(crate) fn try_publish<'a>(
     broker: &'a Broker,
     subject: &'a str,
     message: PublishMessage,
-) -> BoxFuture<'a, Result<u64, jetstream::context::PublishError>> {
+) -> BoxFuture<'a, Result<u64, PublishFailure>> {
     Box::pin(async move {
         let ack = broker.jetstream.send_publish(subject.to_owned(), message).await?.await?;
         Ok(ack.sequence)
@@ -114,7 +192,7 @@ pub(crate) fn try_publish<'a>(
 }
 
 /// Whether a leader election or reconnection explains the failure.
-pub(crate) fn is_transient(error: &jetstream::context::PublishError) -> bool {
+pub(crate) fn is_transient(error: &PublishFailure) -> bool {
     use jetstream::context::PublishErrorKind as Kind;
     matches!(error.kind(), Kind::StreamNotFound | Kind::TimedOut | Kind::BrokenPipe | Kind::MaxAckPending)
 }
@@ -212,8 +290,8 @@ impl Job {
     }
 
     /// How often it has been delivered, this time included.
-    pub fn deliveries(&self) -> i64 {
-        self.message.info().map_or(1, |info| info.delivered)
+    pub fn deliveries(&self) -> u32 {
+        self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(u32::MAX))
     }
 
     /// Its place in the JOBS stream.
@@ -221,16 +299,11 @@ impl Job {
         self.message.info().map_or(0, |info| info.stream_sequence)
     }
 
-    /// Whether no further delivery will follow.
-    pub fn is_last_delivery(&self) -> bool {
-        self.deliveries() >= DELIVERIES_MAX
-    }
-
-    /// Takes the pack off the queue, confirmed by the broker.
+    /// Takes the pack off the queue, confirmed by the broker: its outcomes stand in the ledger.
     ///
     /// # Errors
     /// [`BrokerError`] when the confirmation does not come: the pack may be delivered again.
-    pub async fn finish(&self) -> Result<(), BrokerError> {
+    pub async fn finish(&self, _: Landed) -> Result<(), BrokerError> {
         self.confirmed(AckKind::Ack, "take a finished pack off the queue").await
     }
 
@@ -238,7 +311,7 @@ impl Job {
     ///
     /// # Errors
     /// [`BrokerError`] when the confirmation does not come.
-    pub async fn set_aside(&self) -> Result<(), BrokerError> {
+    pub(crate) async fn set_aside(&self) -> Result<(), BrokerError> {
         self.confirmed(AckKind::Term, "take a dead pack off the queue").await
     }
 

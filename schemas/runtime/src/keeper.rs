@@ -1,58 +1,85 @@
-//! The keeper: closes campaigns, so that they end with no `enqueue` process alive.
+//! The keeper: brings every campaign to its end, with no `enqueue` process alive.
 //!
-//! Every trainer runs one. They need no leader: closing is a compare-and-set of a record and of a channel, and its
-//! outcome follows from the ledger alone, so two keepers cannot disagree, and any one of them is enough.
+//! Every trainer runs one. They need no leader: a keeper only ever does what follows from the ledger and from a campaign's
+//! record, and each of its steps is one that the broker admits once: a landing, a queued pack, a compare-and-set. So two
+//! keepers cannot disagree, one that dies between two steps is finished by another, and any one of them is enough.
+//!
+//! For each campaign that has not ended:
+//! * all packs have landed → move its channel (if it publishes together), close its record, forget its packs;
+//! * it is being cancelled → take its packs off the queue, land those that have not as `cancelled`;
+//! * nothing has landed for a while → queue again those that neither wait nor have landed: their producer died, or the
+//!   queue lost them;
+//! * a pack was delivered too often → set it aside, land its scopes as `failed`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use std::time::Duration;
-
-use schemas::campaign::Campaign;
+use schemas::campaign::{Campaign, CampaignState, Tally};
 use schemas::channel::Channel;
+use schemas::envelope;
+use schemas::limits::DELIVERIES_MAX;
+use schemas::outcome::{Landing, OutcomeKind};
+use schemas::pack::Pack;
+use schemas::subjects;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
 use crate::campaigns::{self, CampaignError};
+use crate::clock::now_ms;
+use crate::dead::{self, Exhausted};
 use crate::mirror::Mirror;
+use crate::{jobs, ledger, plans};
 
 /// How often running campaigns are looked at, besides after each landing of one's own.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// Closes campaigns whose last pack has landed.
+/// Silence of a campaign after which its packs are searched for.
+const SEARCH_AFTER: Duration = Duration::from_secs(10);
+
+/// Brings campaigns to their end.
 #[derive(Debug, Clone)]
 pub struct Keeper {
     broker: Broker,
+    name: String,
     campaigns: Bucket<Campaign>,
     channels: Bucket<Channel>,
+    folds: Arc<Mutex<HashMap<String, Fold>>>,
+}
+
+/// What of a campaign's ledger has been folded.
+#[derive(Debug)]
+struct Fold {
+    tally: Tally,
+    next: u64,
+    news: Instant,
+}
+
+impl Default for Fold {
+    fn default() -> Fold {
+        Fold { tally: Tally::default(), next: 0, news: Instant::now() }
+    }
 }
 
 impl Keeper {
-    /// A keeper of a declared topology.
+    /// A keeper of a declared topology, run by the process called `name`.
     ///
     /// # Errors
     /// [`BucketError`] when the topology is not there.
-    pub async fn open(broker: &Broker) -> Result<Keeper, BucketError> {
+    pub async fn open(broker: &Broker, name: &str) -> Result<Keeper, BucketError> {
         Ok(Keeper {
             broker: broker.clone(),
+            name: name.to_owned(),
             campaigns: bucket::campaigns(broker).await?,
             channels: bucket::channels(broker).await?,
+            folds: Arc::default(),
         })
     }
 
-    /// Closes `campaign` if it is complete.
-    ///
-    /// # Errors
-    /// [`CampaignError`] when the broker fails.
-    pub async fn look(&self, campaign: &Campaign) -> Result<(), CampaignError> {
-        let tally = campaigns::tally(&self.broker, campaign).await?;
-        if let Some(closed) = campaign.close(&tally) {
-            campaigns::close(&self.campaigns, &self.channels, &closed.id, &tally).await?;
-            tracing::info!(campaign = closed.id, scopes = tally.scopes(), "campaign complete");
-        }
-        Ok(())
-    }
-
-    /// Looks at every running campaign from time to time, until `shutdown`.
+    /// Looks at every campaign that has not ended from time to time, until `shutdown`.
     pub async fn run(self, mirror: Mirror<Campaign>, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(SWEEP);
         loop {
@@ -60,21 +87,158 @@ impl Keeper {
                 _ = ticks.tick() => {}
                 () = shutdown.cancelled() => return,
             }
-            self.sweep(&mirror).await;
+            let sweep = async {
+                if let Err(error) = self.bury_exhausted().await {
+                    tracing::warn!("{}; looking again in {} s", chain(&error), SWEEP.as_secs());
+                }
+                self.sweep(&mirror).await;
+            };
+            tokio::select! {
+                () = sweep => {}
+                () = shutdown.cancelled() => return,
+            }
         }
     }
 
-    /// Looks at every running campaign once.
+    /// Looks at every campaign that has not ended once.
     pub fn sweep<'a>(&'a self, mirror: &'a Mirror<Campaign>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             for (id, campaign) in mirror.all() {
-                if campaign.closed.is_some() {
+                if campaign.state.is_final() {
                     continue;
                 }
                 if let Err(error) = self.look(&campaign).await {
-                    tracing::warn!(campaign = id, "{error}; looking again in {} s", SWEEP.as_secs());
+                    tracing::warn!(
+                        campaign = id,
+                        "{}; looking again in {} s",
+                        chain(&error),
+                        SWEEP.as_secs()
+                    );
                 }
             }
         })
     }
+
+    /// Does what can be done for one campaign.
+    ///
+    /// # Errors
+    /// [`CampaignError`] when the broker fails; looking again is safe.
+    pub fn look<'a>(&'a self, campaign: &'a Campaign) -> BoxFuture<'a, Result<(), CampaignError>> {
+        Box::pin(async move {
+            // One look at a time: two would fold the same landings.
+            let mut folds = self.folds.lock().await;
+            let fold = folds.entry(campaign.id.clone()).or_default();
+            self.fold(campaign, fold).await?;
+            if fold.tally.packs() < campaign.packs {
+                if campaign.state == CampaignState::Cancelling {
+                    self.cancel_rest(campaign, &fold.tally).await?;
+                    self.fold(campaign, fold).await?;
+                } else if fold.news.elapsed() > SEARCH_AFTER {
+                    self.queue_lost(campaign, &fold.tally).await?;
+                    fold.news = Instant::now();
+                }
+            }
+            if let Some(closed) = campaign.close(&fold.tally) {
+                campaigns::close(&self.campaigns, &self.channels, &closed.id, &fold.tally).await?;
+                tracing::info!(campaign = closed.id, scopes = fold.tally.scopes(), "campaign complete");
+                plans::forget(&self.broker, &closed.id).await?;
+                folds.remove(&closed.id);
+            }
+            Ok(())
+        })
+    }
+
+    async fn fold(&self, campaign: &Campaign, fold: &mut Fold) -> Result<(), BrokerError> {
+        let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
+        let mut news = false;
+        let tally = &mut fold.tally;
+        fold.next = ledger::replay(&self.broker, &filter, fold.next, |landing| {
+            news |= tally.add(&landing);
+        })
+        .await?;
+        if news {
+            fold.news = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Ends what has not landed of a campaign that is being cancelled.
+    async fn cancel_rest(&self, campaign: &Campaign, tally: &Tally) -> Result<(), CampaignError> {
+        jobs::purge(&self.broker, &campaign.id).await?;
+        for pack in missing(campaign, tally) {
+            let Some(pack) = self.planned(campaign, pack).await? else { continue };
+            self.end(campaign, &pack, (OutcomeKind::Cancelled, "")).await?;
+        }
+        Ok(())
+    }
+
+    /// Queues those packs again that neither wait, nor are out, nor have landed.
+    async fn queue_lost(&self, campaign: &Campaign, tally: &Tally) -> Result<(), CampaignError> {
+        let there: HashSet<u32> = jobs::waiting(&self.broker, &campaign.id).await?.into_iter().collect();
+        for pack in missing(campaign, tally).into_iter().filter(|pack| !there.contains(pack)) {
+            let Some(payload) = plans::get(&self.broker, &campaign.id, pack).await? else { continue };
+            tracing::warn!(campaign = campaign.id, pack, "neither queued nor landed; queueing it again");
+            jobs::queue(&self.broker, campaign.priority, &campaign.id, pack, payload).await?;
+        }
+        jobs::wake(&self.broker).await;
+        Ok(())
+    }
+
+    async fn planned(&self, campaign: &Campaign, pack: u32) -> Result<Option<Pack>, BrokerError> {
+        let payload = plans::get(&self.broker, &campaign.id, pack).await?;
+        let decode =
+            |payload| envelope::decode(payload).map_err(|e| BrokerError::new("read a planned pack", e));
+        payload.as_deref().map(decode).transpose()
+    }
+
+    async fn end(
+        &self,
+        campaign: &Campaign,
+        pack: &Pack,
+        how: (OutcomeKind, &str),
+    ) -> Result<(), CampaignError> {
+        let landing = Landing::without_fits(&campaign.spec, pack, how, &self.name, now_ms());
+        ledger::land(&self.broker, &landing).await?;
+        Ok(())
+    }
+
+    /// Sets aside what the broker will not deliver any more; its scopes end `failed`.
+    ///
+    /// # Errors
+    /// [`CampaignError`] when the broker fails; trying again is safe.
+    pub fn bury_exhausted<'a>(&'a self) -> BoxFuture<'a, Result<(), CampaignError>> {
+        Box::pin(async move {
+            for message in dead::exhausted(&self.broker).await? {
+                self.bury(&message).await?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn bury(&self, message: &Exhausted) -> Result<(), CampaignError> {
+        let reason = format!(
+            "delivered {DELIVERIES_MAX} times, and no trainer lived to answer: it may take more memory than they have"
+        );
+        if let Ok(pack) = envelope::decode::<Pack>(&message.payload) {
+            if ledger::has_landed(&self.broker, &pack.model, &pack.campaign, pack.index).await?.is_some() {
+                return Ok(dead::take_off(&self.broker, message.stream_sequence).await?);
+            }
+            if let Some(campaign) = self.campaigns.get(&pack.campaign).await? {
+                self.end(&campaign.value, &pack, (OutcomeKind::Failed, &reason)).await?;
+            }
+        }
+        tracing::error!(subject = message.subject, "pack set aside as dead: {reason}");
+        Ok(dead::bury_exhausted(&self.broker, message, (&reason, DELIVERIES_MAX), &self.name).await?)
+    }
+}
+
+/// The packs that have not landed.
+fn missing(campaign: &Campaign, tally: &Tally) -> Vec<u32> {
+    (0..campaign.packs).filter(|pack| !tally.landed.contains(pack)).collect()
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

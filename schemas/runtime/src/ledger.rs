@@ -6,28 +6,35 @@ use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use schemas::campaign::Campaign;
 use schemas::envelope::{self, EnvelopeError};
 use schemas::outcome::Landing;
+use schemas::retry::Backoff;
 use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
 use crate::jobs::{is_transient, try_publish};
-use crate::retry::Backoff;
 
 /// Tries of one landing: about 20 seconds.
 const LAND_TRIES: u32 = 12;
 
+/// Proof that a pack's outcomes stand in the ledger: only with it can the pack be taken off the queue as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Landed {
+    /// Whether this landing was the one that counts; otherwise another one was there first.
+    pub first: bool,
+}
+
+impl Landed {
+    /// The proof that a campaign's record gives: all packs of one that has ended have landed.
+    pub fn by_record(campaign: &Campaign) -> Option<Landed> {
+        campaign.state.is_final().then_some(Landed { first: false })
+    }
+}
+
 /// Why a landing was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
-    /// Another delivery of the same pack landed first. Nothing is missing.
-    #[error("pack {pack} of {campaign} has landed before")]
-    LandedBefore {
-        /// The campaign.
-        campaign: String,
-        /// The pack.
-        pack: u32,
-    },
     /// The broker failed; the landing may or may not have been written.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -39,8 +46,8 @@ pub enum LandError {
 /// Writes a landing, unless its pack has landed before: the broker admits one message per pack.
 ///
 /// # Errors
-/// [`LandError`]; `LandedBefore` is how a redelivered pack learns that its work is done.
-pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Result<(), LandError>> {
+/// [`LandError`] when it is not known whether the pack has landed.
+pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Result<Landed, LandError>> {
     Box::pin(async move {
         let subject = subjects::landing(&landing.model, &landing.campaign, landing.pack);
         let payload = Bytes::from(envelope::encode(landing)?);
@@ -51,14 +58,11 @@ pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Resul
                 .message_id(format!("{}.{}.{}", landing.campaign, landing.pack, landing.worker))
                 .expected_last_subject_sequence(0);
             let error = match try_publish(broker, &subject, message).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(Landed { first: true }),
                 Err(error) => error,
             };
             if error.kind() == PublishErrorKind::WrongLastSequence {
-                return Err(LandError::LandedBefore {
-                    campaign: landing.campaign.clone(),
-                    pack: landing.pack,
-                });
+                return Ok(Landed { first: false });
             }
             if tries >= LAND_TRIES || !is_transient(&error) {
                 return Err(BrokerError::new(
@@ -74,7 +78,7 @@ pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Resul
     })
 }
 
-/// Whether the pack has landed.
+/// The proof that the pack has landed; `None` while it has not.
 ///
 /// # Errors
 /// [`BrokerError`] when the broker does not answer.
@@ -83,15 +87,15 @@ pub fn has_landed<'a>(
     model: &'a str,
     campaign: &'a str,
     pack: u32,
-) -> BoxFuture<'a, Result<bool, BrokerError>> {
+) -> BoxFuture<'a, Result<Option<Landed>, BrokerError>> {
     Box::pin(async move {
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::landing(model, campaign, pack);
         let stream = broker.jetstream.get_stream_no_info(subjects::LEDGER_STREAM).await;
         let stream = stream.map_err(|error| BrokerError::new("open the ledger", error))?;
         match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == Kind::NoMessageFound => Ok(false),
+            Ok(_) => Ok(Some(Landed { first: false })),
+            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
             Err(error) => Err(BrokerError::new(format!("look up {subject} in the ledger"), error)),
         }
     })
@@ -100,8 +104,8 @@ pub fn has_landed<'a>(
 /// What a reader of the ledger sees.
 #[derive(Debug)]
 pub enum Entry {
-    /// A landing.
-    Landing(Box<Landing>),
+    /// A landing and its place in the ledger.
+    Landing(u64, Box<Landing>),
     /// Everything that was there when the reader began has been seen. Comes once.
     CaughtUp,
 }
@@ -116,16 +120,24 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads the landings whose subjects match `filter`, see [`subjects::campaign_landings`].
+    /// Reads the landings whose subjects match `filter`, see [`subjects::campaign_landings`], from the place `from` on
+    /// (0: from the first).
     ///
     /// # Errors
     /// [`BrokerError`] when the ledger cannot be read.
-    pub fn open<'a>(broker: &'a Broker, filter: &'a str) -> BoxFuture<'a, Result<Reader, BrokerError>> {
+    pub fn open<'a>(
+        broker: &'a Broker,
+        filter: &'a str,
+        from: u64,
+    ) -> BoxFuture<'a, Result<Reader, BrokerError>> {
         Box::pin(async move {
             let failed = |error: async_nats::Error| BrokerError::new("read the ledger", error);
             let config = pull::OrderedConfig {
                 filter_subject: filter.to_owned(),
-                deliver_policy: DeliverPolicy::All,
+                deliver_policy: match from {
+                    0 => DeliverPolicy::All,
+                    start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
+                },
                 ..pull::OrderedConfig::default()
             };
             let made = broker.jetstream.create_consumer_on_stream(config, subjects::LEDGER_STREAM).await;
@@ -158,9 +170,10 @@ impl Reader {
                     return Err(BrokerError::new("read the ledger", "the subscription ended".to_owned()));
                 };
                 let message = message.map_err(|error| BrokerError::new("read the ledger", error))?;
+                let place = message.info().map_or(0, |info| info.stream_sequence);
                 self.caught_up |= message.info().is_ok_and(|info| info.pending == 0);
                 match envelope::decode::<Landing>(&message.payload) {
-                    Ok(landing) => return Ok(Entry::Landing(Box::new(landing))),
+                    Ok(landing) => return Ok(Entry::Landing(place, Box::new(landing))),
                     Err(error) => {
                         tracing::error!(subject = %message.subject, "ledger entry passed over: {error}")
                     }
@@ -182,15 +195,23 @@ impl Reader {
     }
 }
 
-/// All landings that match `filter` and were written before this call, oldest first, given to `each`.
+/// All landings that match `filter`, stand at `from` or later (0: all) and were written before this call, oldest first,
+/// given to `each`. Returns the place after the last one.
 ///
 /// # Errors
 /// [`BrokerError`] when the ledger cannot be read.
-pub async fn replay(broker: &Broker, filter: &str, mut each: impl FnMut(Landing)) -> Result<(), BrokerError> {
-    let mut reader = Reader::open(broker, filter).await?;
-    while let Entry::Landing(landing) = reader.next().await? {
+pub async fn replay(
+    broker: &Broker,
+    filter: &str,
+    from: u64,
+    mut each: impl FnMut(Landing),
+) -> Result<u64, BrokerError> {
+    let mut reader = Reader::open(broker, filter, from).await?;
+    let mut next = from;
+    while let Entry::Landing(place, landing) = reader.next().await? {
+        next = place + 1;
         each(*landing);
     }
     reader.close().await;
-    Ok(())
+    Ok(next)
 }

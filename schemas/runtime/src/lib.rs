@@ -3,13 +3,13 @@
 //! | module | what for |
 //! |---|---|
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
-//! | [`jobs`], [`lease`], [`dead`], [`lag`] | the work queue: publish, pull, renew, set aside, measure |
+//! | [`jobs`], [`lease`], [`plans`], [`dead`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, measure |
 //! | [`ledger`], [`catalog`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`] | where fits rest: memory, files, S3, Redis |
 //! | [`fits`] | the listing of a model's fits |
 //! | [`presence`], [`rpc`] | who is alive, and request-reply |
-//! | [`retry`], [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
+//! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
 pub mod broker;
 pub mod bucket;
@@ -27,8 +27,8 @@ pub mod lease;
 pub mod ledger;
 pub mod mirror;
 pub mod objects;
+pub mod plans;
 pub mod presence;
-pub mod retry;
 pub mod rpc;
 pub mod settings;
 pub mod shutdown;

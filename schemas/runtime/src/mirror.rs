@@ -10,9 +10,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use schemas::retry::Backoff;
+
 use crate::broker::BrokerError;
 use crate::bucket::Bucket;
-use crate::retry::Backoff;
 
 /// The values of a bucket by key, as of a moment ago.
 #[derive(Debug)]

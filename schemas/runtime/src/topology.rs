@@ -25,8 +25,8 @@ const ACK_PENDING_MAX: i64 = 10_000;
 pub fn declare<'a>(broker: &'a Broker, replicas: usize) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
         let streams = async {
-            try_join_all([jobs(replicas), ledger(replicas), dead(replicas)].map(|s| stream(broker, s)))
-                .await?;
+            let streams = [jobs(replicas), plans(replicas), ledger(replicas), dead(replicas)];
+            try_join_all(streams.map(|config| stream(broker, config))).await?;
             try_join_all(Priority::ALL.map(|priority| consumer(broker, priority))).await
         };
         let buckets = [
@@ -60,6 +60,10 @@ fn jobs(replicas: usize) -> Config {
     }
 }
 
+fn plans(replicas: usize) -> Config {
+    base(subjects::PLANS_STREAM, &[subjects::PLANS], replicas)
+}
+
 fn ledger(replicas: usize) -> Config {
     base(subjects::LEDGER_STREAM, &[subjects::LEDGER], replicas)
 }
@@ -68,9 +72,17 @@ fn dead(replicas: usize) -> Config {
     base(subjects::DEAD_STREAM, &[subjects::DEAD, subjects::MAX_DELIVERIES], replicas)
 }
 
+/// Creates the stream, or moves one that an earlier release made to this release's subjects.
 async fn stream(broker: &Broker, config: Config) -> Result<(), BrokerError> {
     let action = format!("declare the stream {}", config.name);
-    let done = broker.jetstream.get_or_create_stream(config).await;
+    let found = broker.jetstream.get_or_create_stream(config.clone()).await;
+    let found = found.map_err(|error| BrokerError::new(&action, error))?;
+    let known = &found.cached_info().config;
+    if known.subjects == config.subjects {
+        return Ok(());
+    }
+    let moved = Config { subjects: config.subjects, ..known.clone() };
+    let done = broker.jetstream.update_stream(moved).await;
     done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
 }
 
@@ -78,10 +90,10 @@ async fn consumer(broker: &Broker, priority: Priority) -> Result<(), BrokerError
     let name = priority.consumer();
     let config = pull::Config {
         durable_name: Some(name.clone()),
-        filter_subject: priority.subject(),
+        filter_subject: priority.subjects(),
         ack_policy: AckPolicy::Explicit,
         ack_wait: LEASE,
-        max_deliver: DELIVERIES_MAX,
+        max_deliver: i64::from(DELIVERIES_MAX),
         max_ack_pending: ACK_PENDING_MAX,
         max_waiting: 4_096,
         ..pull::Config::default()

@@ -1,39 +1,30 @@
-//! From a pack and prepared data to outcomes and fits. Pure: no clock, no I/O.
+//! From scopes and prepared data to outcomes and fits. Pure: no clock, no I/O.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use learn::{Block, LearnError, Method, Moments, PredictError, Scratch, predict, prune, score};
 use schemas::algorithm::Algorithm;
-use schemas::campaign::Campaign;
 use schemas::fingerprint::fingerprint;
 use schemas::fit::{Counts, Fit, Metrics, Parameters};
 use schemas::outcome::{OutcomeKind, ScopeOutcome, clip_reason};
-use schemas::pack::{Pack, PackScope};
+use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 
 use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
 use super::slices;
 
-/// Everything needed to fit one pack.
-#[derive(Debug, Clone)]
-pub struct FitOrder {
-    /// The campaign, with its spec.
-    pub campaign: Arc<Campaign>,
+/// Scopes to fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FitOrder<'a> {
+    /// The model.
+    pub(super) spec: &'a ModelSpec,
     /// The scopes.
-    pub pack: Pack,
+    pub(super) scopes: &'a [PackScope],
+    /// Whether to train those whose rows have not changed.
+    pub(super) force: bool,
     /// The data.
-    pub prepared: Arc<Prepared>,
-}
-
-/// What came of a pack.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
-    /// One for each scope of the pack, in its order.
-    pub outcomes: Vec<ScopeOutcome>,
-    /// One for each outcome `trained`, in their order.
-    pub fits: Vec<Fit>,
+    pub(super) prepared: &'a Prepared,
 }
 
 /// A scope of the pack with its rows.
@@ -48,54 +39,49 @@ struct Slice<'a> {
     fingerprint: String,
 }
 
-/// Fits every scope of a pack. One bad scope never fails its neighbours: outcomes are per scope.
-pub fn fit_pack(order: &FitOrder) -> Fitted {
-    let (spec, prepared) = (&order.campaign.spec, &*order.prepared);
-    let slices: Vec<Result<Slice, String>> =
-        order.pack.scopes.iter().map(|scope| slice(spec, prepared, scope)).collect();
-    let to_train = |slice: &Slice| verdict(spec, slice, order.campaign.force) == OutcomeKind::Trained;
+/// Fits scopes together: one outcome for each, in their order, with a fit for each that is `trained`. A scope that cannot be
+/// fitted does not fail its neighbours. Calls `progress` after each step of bounded work.
+pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(ScopeOutcome, Option<Fit>)> {
+    let FitOrder { spec, scopes, force, prepared } = *order;
+    let mut slices = Vec::with_capacity(scopes.len());
+    for scope in scopes {
+        crate::faults::learn(scope);
+        slices.push(slice(spec, prepared, scope));
+        progress();
+    }
+    let to_train = |slice: &Slice| verdict(spec, slice, force) == OutcomeKind::Trained;
     let training: Vec<&Slice> = slices.iter().flatten().filter(|slice| to_train(slice)).collect();
-    let mut learned = learn_all(spec, prepared, &training).into_iter();
-    let mut fitted = Fitted { outcomes: Vec::new(), fits: Vec::new() };
-    for (scope, slice) in order.pack.scopes.iter().zip(&slices) {
-        let mut outcome = blank(spec, scope);
-        match slice {
-            Err(problem) => fail(&mut outcome, problem),
-            Ok(slice) => {
-                outcome.outcome = verdict(spec, slice, order.campaign.force);
-                outcome.counts = counts(slice);
-                match outcome.outcome {
-                    OutcomeKind::Trained => match learned.next() {
-                        Some(Ok(made)) => fitted.fits.push(finish(spec, slice, made, &mut outcome)),
-                        Some(Err(error)) => fail(&mut outcome, &error.to_string()),
-                        None => fail(&mut outcome, "no result"),
-                    },
-                    OutcomeKind::Unchanged => {
-                        let incumbent = scope.incumbent.as_ref();
-                        outcome.fit = incumbent.map(|incumbent| incumbent.fit.clone());
-                        outcome.metrics = incumbent.and_then(|incumbent| incumbent.metrics);
-                    }
-                    _ => {}
-                }
+    let mut learned = learn_all(spec, prepared, &training, progress).into_iter();
+    let end = |(scope, slice): (&PackScope, &Result<Slice, String>)| {
+        let mut outcome = ScopeOutcome::without_fit(spec, scope, OutcomeKind::Failed, "");
+        let slice = match slice {
+            Ok(slice) => slice,
+            Err(problem) => {
+                fail(&mut outcome, problem);
+                return (outcome, None);
             }
+        };
+        outcome.outcome = verdict(spec, slice, force);
+        outcome.counts = counts(slice);
+        match outcome.outcome {
+            OutcomeKind::Trained => match learned.next() {
+                Some(Ok(made)) => {
+                    let fit = finish(spec, slice, made, &mut outcome);
+                    return (outcome, Some(fit));
+                }
+                Some(Err(error)) => fail(&mut outcome, &error.to_string()),
+                None => fail(&mut outcome, "no result"),
+            },
+            OutcomeKind::Unchanged => {
+                let incumbent = scope.incumbent.as_ref();
+                outcome.fit = incumbent.map(|incumbent| incumbent.fit.clone());
+                outcome.metrics = incumbent.and_then(|incumbent| incumbent.metrics);
+            }
+            _ => {}
         }
-        fitted.outcomes.push(outcome);
-    }
-    fitted
-}
-
-fn blank(spec: &ModelSpec, scope: &PackScope) -> ScopeOutcome {
-    ScopeOutcome {
-        scope: scope.scope.clone(),
-        window: scope.window,
-        level: spec.mask_of(&scope.scope).and_then(|mask| spec.level_of(mask)),
-        outcome: OutcomeKind::Failed,
-        reason: None,
-        counts: Counts::default(),
-        algorithm: spec.algorithm().unwrap_or(Algorithm::Mean),
-        metrics: None,
-        fit: None,
-    }
+        (outcome, None)
+    };
+    scopes.iter().zip(&slices).map(end).collect()
 }
 
 fn fail(outcome: &mut ScopeOutcome, problem: &str) {
@@ -130,7 +116,8 @@ fn slice<'a>(spec: &ModelSpec, prepared: &Prepared, scope: &'a PackScope) -> Res
 /// How the scope ends, provided that training succeeds.
 fn verdict(spec: &ModelSpec, slice: &Slice, force: bool) -> OutcomeKind {
     let unchanged = |incumbent: &schemas::pack::Incumbent| incumbent.fit.fingerprint == slice.fingerprint;
-    if (slice.complete.len() as u64) < spec.learn.min_rows {
+    // A hold-out may leave none of very few rows to learn from.
+    if (slice.complete.len() as u64) < spec.learn.min_rows || slice.train == 0 {
         OutcomeKind::TooFewRows
     } else if !force && slice.scope.incumbent.as_ref().is_some_and(unchanged) {
         OutcomeKind::Unchanged
@@ -157,6 +144,10 @@ enum FitError {
     Learn(#[from] LearnError),
     #[error(transparent)]
     Score(#[from] PredictError),
+    #[error(
+        "statistics of {gathered} rows for a scope of {slice}: a mistake of the trainer, please report it"
+    )]
+    Rows { gathered: u64, slice: usize },
 }
 
 /// What learning a scope yields.
@@ -166,13 +157,23 @@ struct Learned {
     metrics: Option<Metrics>,
 }
 
-fn learn_all(spec: &ModelSpec, prepared: &Prepared, slices: &[&Slice]) -> Vec<Result<Learned, FitError>> {
+fn learn_all(
+    spec: &ModelSpec,
+    prepared: &Prepared,
+    slices: &[&Slice],
+    progress: &mut dyn FnMut(),
+) -> Vec<Result<Learned, FitError>> {
     let algorithm = spec.algorithm().unwrap_or(Algorithm::Mean);
     let method = Method::from_spec(algorithm, &spec.learn.params);
     let mut scratch = Scratch::default();
     let fitter = Fitter { spec, prepared, method: &method };
     if !algorithm.is_mergeable() {
-        return slices.iter().map(|slice| fitter.by_rows(slice, &mut scratch)).collect();
+        let learn = |slice: &&Slice| {
+            let learned = fitter.by_rows(slice, &mut scratch);
+            progress();
+            learned
+        };
+        return slices.iter().map(learn).collect();
     }
     // With `refit`, the moments of all rows come out of the same pass.
     let refits = if spec.learn.refit { slices } else { &[] };
@@ -186,10 +187,12 @@ fn learn_all(spec: &ModelSpec, prepared: &Prepared, slices: &[&Slice]) -> Vec<Re
         .map(|slice| wanted(slice, 0..slice.train))
         .chain(refits.iter().map(|slice| wanted(slice, 0..slice.complete.len())))
         .collect();
-    let moments = gather(prepared, &spec.scope.dimensions, &wanted);
+    let moments = gather(prepared, &spec.scope.dimensions, &wanted, progress);
     let solve = |at: usize| {
         let refit = moments.get(slices.len() + at);
-        fitter.by_moments(slices[at], &moments[at], refit)
+        let learned = fitter.by_moments(slices[at], &moments[at], refit);
+        progress();
+        learned
     };
     (0..slices.len()).map(solve).collect()
 }
@@ -215,6 +218,10 @@ impl Fitter<'_> {
         train: &Moments,
         refit: Option<&Moments>,
     ) -> Result<Learned, FitError> {
+        if train.count() != slice.train as u64 {
+            // A fit of other rows than its fingerprint names must never land.
+            return Err(FitError::Rows { gathered: train.count(), slice: slice.train });
+        }
         let solve = |moments: &Moments| self.method.solve(moments).unwrap_or(Err(LearnError::NoRows));
         let mut parameters = solve(train)?;
         let metrics = self.score(slice, &parameters)?;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use dataset::Groups;
 use learn::{Moments, Scratch};
 
 use super::prepared::Prepared;
@@ -23,30 +24,67 @@ pub(super) struct Wanted {
 }
 
 /// The moments of each of `wanted`, in their order. `dimensions` are the spec's.
-pub(super) fn gather(prepared: &Prepared, dimensions: &[String], wanted: &[Wanted]) -> Vec<Moments> {
-    let mut sums = vec![Moments::empty(prepared.design.width()); wanted.len()];
-    let mut scratch = Scratch::default();
+/// Calls `progress` after each group.
+pub(super) fn gather(
+    prepared: &Prepared,
+    dimensions: &[String],
+    wanted: &[Wanted],
+    progress: &mut dyn FnMut(),
+) -> Vec<Moments> {
+    let mut sums = Sums {
+        prepared,
+        wanted,
+        moments: vec![Moments::empty(prepared.design.width()); wanted.len()],
+        scratch: Scratch::default(),
+    };
     let finest = wanted.iter().fold(0, |mask, one| mask | one.mask);
     let names = |mask: u32| -> Vec<&str> {
         let named = dimensions.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0);
         named.map(|(_, name)| name.as_str()).collect()
     };
     let groups = prepared.complete_groups(&names(finest));
-    let owners = Owners::new(finest, wanted);
-    for group in 0..groups.len() {
-        let owners = owners.of(groups.key(group));
-        for (ids, owners) in segments(&owners, wanted) {
-            let rows = groups.rows(group);
-            let from = rows.partition_point(|row| *row < ids.start);
-            let to = rows.partition_point(|row| *row < ids.end);
-            if from == to {
-                continue;
-            }
-            let atom = Moments::over(&prepared.design, prepared.target(), &rows[from..to], &mut scratch);
-            owners.into_iter().for_each(|owner| sums[owner].merge(&atom));
+    sums.add(&groups, &Owners::new(finest, wanted, |_| true), progress);
+    if groups.nulls() > 0 {
+        // Rows with a null in a finer dimension are in no finest group, and still belong to the levels above.
+        let rest = prepared.complete_with_null(&names(finest));
+        let mut masks: Vec<u32> = wanted.iter().map(|one| one.mask).filter(|mask| *mask != finest).collect();
+        masks.sort_unstable();
+        masks.dedup();
+        for mask in masks {
+            let groups = Groups::build(&prepared.data.table, &names(mask), Some(&rest));
+            sums.add(&groups, &Owners::new(mask, wanted, |one| one.mask == mask), progress);
         }
     }
-    sums
+    sums.moments
+}
+
+/// The moments so far.
+struct Sums<'a> {
+    prepared: &'a Prepared,
+    wanted: &'a [Wanted],
+    moments: Vec<Moments>,
+    scratch: Scratch,
+}
+
+impl Sums<'_> {
+    /// Reads each group's rows once, for all its owners.
+    fn add(&mut self, groups: &Groups, owners: &Owners, progress: &mut dyn FnMut()) {
+        let Sums { prepared, wanted, moments, scratch } = self;
+        for group in 0..groups.len() {
+            let owners = owners.of(groups.key(group));
+            for (ids, owners) in segments(&owners, wanted) {
+                let rows = groups.rows(group);
+                let from = rows.partition_point(|row| *row < ids.start);
+                let to = rows.partition_point(|row| *row < ids.end);
+                if from == to {
+                    continue;
+                }
+                let atom = Moments::over(&prepared.design, prepared.target(), &rows[from..to], scratch);
+                owners.into_iter().for_each(|owner| moments[owner].merge(&atom));
+            }
+            progress();
+        }
+    }
 }
 
 /// Which of the wanted a finest group belongs to.
@@ -63,10 +101,11 @@ struct Level {
 }
 
 impl Owners {
-    fn new(finest: u32, wanted: &[Wanted]) -> Owners {
+    /// Those of `wanted` that `take` takes; all fix only dimensions in `finest`.
+    fn new(finest: u32, wanted: &[Wanted], take: impl Fn(&Wanted) -> bool) -> Owners {
         let place = |bit: u32| (finest & ((1 << bit) - 1)).count_ones() as usize;
         let mut levels: Vec<Level> = Vec::new();
-        for (index, one) in wanted.iter().enumerate() {
+        for (index, one) in wanted.iter().enumerate().filter(|(_, one)| take(one)) {
             let at = levels.iter().position(|level| level.mask == one.mask).unwrap_or_else(|| {
                 let places = (0..u32::BITS).filter(|bit| one.mask & (1 << bit) != 0).map(place).collect();
                 levels.push(Level { mask: one.mask, places, wanted: HashMap::new() });

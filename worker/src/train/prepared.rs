@@ -1,27 +1,24 @@
-//! Decoded data made ready for learning, shared by the packs that need it.
+//! Decoded data made ready for learning.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use dataset::{Cache, Cached, Groups, Request, Role};
+use dataset::{Cached, Groups, Role};
 use learn::{Design, DesignError};
-use schemas::column::Column;
+use schemas::column::{Column, TEXT_NULL};
 use schemas::fit::Input;
 use schemas::limits::DESIGN_WIDTH_MAX;
 use schemas::spec::ModelSpec;
 use schemas::time::TIME_NULL;
 
-/// Prepared tables kept: campaigns on more models at once only prepare again, decoded data stays in its own cache.
-const PREPARED_MAX: usize = 4;
-
 /// A table with everything that the scopes of one model have in common.
 #[derive(Debug)]
-pub struct Prepared {
+pub(super) struct Prepared {
     /// The rows.
-    pub data: Arc<Cached>,
+    pub(super) data: Arc<Cached>,
     /// How raw columns become the design matrix; categories are those of the whole table.
-    pub inputs: Vec<Input>,
+    pub(super) inputs: Vec<Input>,
     /// The design matrix.
-    pub design: Design,
+    pub(super) design: Design,
     target: Arc<Column>,
     complete: Vec<bool>,
     complete_groups: Mutex<Vec<(Vec<String>, Arc<Groups>)>>,
@@ -29,10 +26,13 @@ pub struct Prepared {
 
 /// Why data could not be prepared.
 #[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
+pub(super) enum PrepareError {
     /// The source could not be read.
     #[error("reading the source")]
     Read(#[from] dataset::Error),
+    /// The operating system gave no means to wait for files.
+    #[error("preparing to read")]
+    Runtime(#[source] std::io::Error),
     /// The columns do not make a design matrix.
     #[error(transparent)]
     Design(#[from] DesignError),
@@ -53,11 +53,11 @@ pub enum PrepareError {
 }
 
 impl Prepared {
-    /// Makes `data`, read by [`Request::for_training`], ready for `spec`.
+    /// Makes `data`, read by [`dataset::Request::for_training`], ready for `spec`.
     ///
     /// # Errors
     /// [`PrepareError`] when columns are missing, of the wrong kind, or too many.
-    pub fn new(spec: &ModelSpec, data: Arc<Cached>) -> Result<Prepared, PrepareError> {
+    pub(super) fn new(spec: &ModelSpec, data: Arc<Cached>) -> Result<Prepared, PrepareError> {
         let table = &data.table;
         let inputs = inputs(spec, &data);
         let width: usize = inputs.iter().map(Input::width).sum();
@@ -79,7 +79,7 @@ impl Prepared {
     }
 
     /// The target of each row.
-    pub fn target(&self) -> &[f64] {
+    pub(super) fn target(&self) -> &[f64] {
         match &*self.target {
             Column::Number(values) => values,
             // Excluded by `new`.
@@ -87,8 +87,15 @@ impl Prepared {
         }
     }
 
+    /// Marks the complete rows that have a null in one of these dimensions.
+    pub(super) fn complete_with_null(&self, dimensions: &[&str]) -> Vec<bool> {
+        let texts: Vec<_> = dimensions.iter().map(|name| self.data.table.dimension(name)).collect();
+        let has_null = |row: usize| texts.iter().any(|text| text.is_none_or(|t| t.codes[row] == TEXT_NULL));
+        self.complete.iter().enumerate().map(|(row, complete)| *complete && has_null(row)).collect()
+    }
+
     /// The groups of complete rows (no null in target, features or time) by these dimensions.
-    pub fn complete_groups(&self, dimensions: &[&str]) -> Arc<Groups> {
+    pub(super) fn complete_groups(&self, dimensions: &[&str]) -> Arc<Groups> {
         let mut kept = self.complete_groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, groups)) = kept.iter().find(|(names, _)| names == dimensions) {
             return groups.clone();
@@ -122,68 +129,4 @@ fn inputs(spec: &ModelSpec, data: &Cached) -> Vec<Input> {
         |feature| !matches!(feature, schemas::feature::Feature::Column(c) if learn.categorical.contains(c)),
     );
     numbers.cloned().map(Input::Number).chain(learn.categorical.iter().map(one_hot)).collect()
-}
-
-/// Prepared tables by model, the ones used last.
-#[derive(Debug)]
-pub struct PreparedCache {
-    tables: Cache,
-    threads: usize,
-    prepared: Mutex<Vec<Entry>>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    revision: String,
-    data: Arc<Cached>,
-    cell: Arc<tokio::sync::OnceCell<Arc<Prepared>>>,
-}
-
-impl PreparedCache {
-    /// Keeps at most `budget_bytes` of decoded data; decodes on `threads` threads.
-    pub fn new(budget_bytes: u64, threads: usize) -> PreparedCache {
-        let budget = usize::try_from(budget_bytes).unwrap_or(usize::MAX);
-        PreparedCache { tables: Cache::new(budget), threads, prepared: Mutex::default() }
-    }
-
-    /// What `spec` learns from, as its source is now. Packs that ask at the same time share the work.
-    ///
-    /// # Errors
-    /// [`PrepareError`] when the source cannot be read or does not fit the spec.
-    pub async fn get(&self, spec: &ModelSpec) -> Result<Arc<Prepared>, PrepareError> {
-        let data = self.tables.get(&spec.data.source, &Request::for_training(spec), self.threads).await?;
-        let cell = self.enter(spec.revision(), &data);
-        let prepare = || async {
-            let (spec, data) = (spec.clone(), data.clone());
-            let made = tokio::task::spawn_blocking(move || Prepared::new(&spec, data)).await;
-            match made {
-                Ok(made) => made.map(Arc::new),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
-        };
-        cell.get_or_try_init(prepare).await.cloned()
-    }
-
-    fn enter(&self, revision: String, data: &Arc<Cached>) -> Arc<tokio::sync::OnceCell<Arc<Prepared>>> {
-        let mut prepared = self.lock();
-        let known = |entry: &Entry| entry.revision == revision && Arc::ptr_eq(&entry.data, data);
-        if let Some(at) = prepared.iter().position(known) {
-            let entry = prepared.remove(at);
-            let cell = entry.cell.clone();
-            prepared.push(entry);
-            return cell;
-        }
-        if prepared.len() == PREPARED_MAX {
-            prepared.remove(0);
-        }
-        // An older content of the same model's source is of no more use.
-        prepared.retain(|entry| entry.revision != revision);
-        let cell = Arc::default();
-        prepared.push(Entry { revision, data: data.clone(), cell: Arc::clone(&cell) });
-        cell
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

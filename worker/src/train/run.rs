@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runtime::bucket;
@@ -13,11 +13,12 @@ use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::settings::Connection;
 use schemas::announce::Role;
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::prepared::PreparedCache;
+use super::sandbox::Hosts;
 use super::work::{Trainer, work};
 use crate::args::{TrainArgs, cores};
 use crate::start;
@@ -35,7 +36,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     let tasks = TaskTracker::new();
     let (campaigns, following) = Mirror::follow(bucket::campaigns(&broker).await?, services.clone());
     tasks.spawn(following);
-    let keeper = Keeper::open(&broker).await?;
+    let keeper = Keeper::open(&broker, &worker).await?;
     tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
     let status = Arc::new(Status::new(&worker, Role::Trainer, slots));
     let says = status.clone();
@@ -48,21 +49,24 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
         blobs,
         campaigns,
         records: bucket::campaigns(&broker).await?,
-        prepared: PreparedCache::new(args.data_cache_mib * 1024 * 1024, slots as usize),
+        hosts: Hosts::new(args.data_cache_mib * 1024 * 1024, slots),
+        landing: AtomicUsize::new(0),
+        learned: Notify::new(),
     });
     tracing::info!(worker, slots, broker = broker.address(), "training");
 
     let mut running = Running::default();
     while !shutdown.is_cancelled() {
-        let free = (slots as usize).saturating_sub(running.len());
+        let free = running.free(slots as usize, &trainer);
         let landed = running.start(&mut source, free, &trainer).await;
         status.busy.store(running.len() as u32, Ordering::Relaxed);
         if landed && running.is_empty() {
             keeper.sweep(&trainer.campaigns).await;
         }
-        let full = running.len() >= slots as usize;
+        let full = running.free(slots as usize, &trainer) == 0;
         tokio::select! {
             () = running.one_ends() => {}
+            () = trainer.learned.notified() => {}
             () = source.wait(), if !full => {}
             () = shutdown.cancelled() => {}
         }
@@ -88,6 +92,12 @@ struct Running {
 impl Running {
     fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// How many packs can start: as many as there are idle cores. Packs that are landing only wait for servers.
+    fn free(&self, slots: usize, trainer: &Trainer) -> usize {
+        let learning = self.len().saturating_sub(trainer.landing.load(Ordering::Relaxed));
+        slots.saturating_sub(learning).min((2 * slots).saturating_sub(self.len()))
     }
 
     fn is_empty(&self) -> bool {

@@ -1,8 +1,9 @@
 //! The life of one pack, in an order that makes every crash harmless:
-//! read → fit → write ONE blob → land the outcomes in the ledger → confirm.
+//! read and fit → write ONE blob → land the outcomes in the ledger → confirm.
 //! A crash between any two steps repeats work, and never loses or doubles a result.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,18 +13,25 @@ use runtime::clock::now_ms;
 use runtime::dead;
 use runtime::jobs::Job;
 use runtime::lease::Lease;
-use runtime::ledger::{self, LandError};
+use runtime::ledger::{self, Landed};
 use runtime::mirror::Mirror;
-use runtime::retry::redelivery_wait;
 use runtime::store::Blobs;
-use schemas::algorithm::Algorithm;
 use schemas::campaign::{Campaign, CampaignState};
-use schemas::fit::{Counts, FitRef};
-use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome, clip_reason};
+use schemas::fit::{Fit, FitRef};
+use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::Pack;
+use schemas::retry::{Backoff, Trouble, Verdict, judge};
+use schemas::spec::LimitsSpec;
+use tokio::sync::Notify;
 
-use super::fitting::{FitOrder, Fitted, fit_pack};
-use super::prepared::{PrepareError, PreparedCache};
+use super::sandbox::{Hosts, learn};
+use crate::faults::{Step, at};
+
+/// How often a pack under way looks whether its campaign is being cancelled.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long results wait for an absent store before the pack is handed back and learned again.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What working on packs takes.
 pub(super) struct Trainer {
@@ -32,121 +40,177 @@ pub(super) struct Trainer {
     pub(super) blobs: Blobs,
     pub(super) campaigns: Mirror<Campaign>,
     pub(super) records: Bucket<Campaign>,
-    pub(super) prepared: PreparedCache,
+    pub(super) hosts: Hosts,
+    /// Packs that have been learned and are landing: they keep no core busy.
+    pub(super) landing: AtomicUsize,
+    /// Told when a pack begins to land.
+    pub(super) learned: Notify,
 }
 
-/// How a pack ended that has not simply landed.
-enum Trouble {
-    /// It may go better later: a server is down.
-    Later(anyhow::Error),
-    /// It never will: the message itself is of no use.
-    Never(anyhow::Error),
-    /// There is nothing left to do.
-    Done,
+/// How an attempt ended that has not landed.
+enum Missed {
+    /// For a reason to be judged.
+    Trouble(Trouble),
+    /// The campaign is being cancelled: a keeper ends its packs.
+    Cancelled,
 }
 
-impl From<BrokerError> for Trouble {
+impl From<BrokerError> for Missed {
     fn from(error: BrokerError) -> Self {
-        Trouble::Later(error.into())
+        transient(error.into())
     }
+}
+
+fn transient(error: anyhow::Error) -> Missed {
+    Missed::Trouble(Trouble::Transient(format!("{error:#}")))
+}
+
+fn permanent(error: anyhow::Error) -> Missed {
+    Missed::Trouble(Trouble::Permanent(format!("{error:#}")))
 }
 
 /// Takes a pack through its steps, renewing its lease meanwhile, and tells the queue how it went.
 pub(super) async fn work(trainer: &Trainer, job: &Job) {
     let _lease = Lease::keep(job);
     let told = match attempt(trainer, job).await {
-        Ok(()) | Err(Trouble::Done) => job.finish().await,
-        Err(Trouble::Never(error)) => {
-            tracing::error!(subject = job.subject(), "pack set aside as dead: {error:#}");
-            dead::bury(&trainer.broker, job, &format!("{error:#}"), &trainer.worker).await
+        Ok(landed) => {
+            at(Step::BeforeConfirm);
+            job.finish(landed).await
         }
-        Err(Trouble::Later(error)) if job.is_last_delivery() => last_resort(trainer, job, &error).await,
-        Err(Trouble::Later(error)) => {
-            let wait = redelivery_wait(job.deliveries(), job.stream_sequence());
-            tracing::warn!(wait_ms = wait.as_millis(), "pack handed back: {error:#}");
-            job.hand_back(wait).await
+        // Its message has been taken off the queue, or is about to be.
+        Err(Missed::Cancelled) => return,
+        Err(Missed::Trouble(trouble)) => {
+            let attempts = attempts(trainer, job).await;
+            match judge(trouble.clone(), job.deliveries(), attempts, job.stream_sequence()) {
+                Verdict::Reject(reason) => reject(trainer, job, &reason).await,
+                Verdict::RetryAfter(wait) => {
+                    tracing::warn!(wait_ms = wait.as_millis(), "pack handed back: {}", trouble.text());
+                    job.hand_back(wait).await
+                }
+            }
         }
     };
+    at(Step::AfterConfirm);
     if let Err(error) = told {
         tracing::warn!("{:#}; the pack is delivered again", anyhow::Error::from(error));
     }
 }
 
-async fn attempt(trainer: &Trainer, job: &Job) -> Result<(), Trouble> {
-    let pack = job.pack().map_err(|error| Trouble::Never(error.into()))?;
-    let campaign = campaign(trainer, &pack).await?;
-    if job.deliveries() > 1
-        && ledger::has_landed(&trainer.broker, &pack.model, &pack.campaign, pack.index).await?
-    {
-        return Err(Trouble::Done);
-    }
-    let began = Instant::now();
-    let fitted = match fit(trainer, &campaign, &pack).await {
-        Ok(fitted) => fitted,
-        Err(FitTrouble::Later(error)) => return Err(Trouble::Later(error)),
-        Err(FitTrouble::Scopes(error)) => Fitted::all_failed(&campaign.spec, &pack, &format!("{error:#}")),
-    };
-    land(trainer, &pack, fitted, began).await
+/// How often the pack may be tried: its spec says, where it can be read.
+async fn attempts(trainer: &Trainer, job: &Job) -> u32 {
+    let Ok(pack) = job.pack() else { return LimitsSpec::default().attempts };
+    let spec = campaign(trainer, &pack).await.map(|campaign| campaign.spec.limits);
+    spec.unwrap_or_default().attempts
 }
 
-async fn campaign(trainer: &Trainer, pack: &Pack) -> Result<Arc<Campaign>, Trouble> {
+async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
+    let pack = job.pack().map_err(|error| permanent(error.into()))?;
+    let campaign = campaign(trainer, &pack).await?;
+    if let Some(landed) = Landed::by_record(&campaign) {
+        return Ok(landed);
+    }
+    let again = job.deliveries() > 1;
+    if again
+        && let Some(landed) =
+            ledger::has_landed(&trainer.broker, &pack.model, &pack.campaign, pack.index).await?
+    {
+        return Ok(landed);
+    }
+    let began = Instant::now();
+    at(Step::BeforeFit);
+    let results = tokio::select! {
+        results = fit(trainer, &campaign, &pack, again) => results?,
+        () = cancelled(trainer, &pack.campaign) => return Err(Missed::Cancelled),
+    };
+    at(Step::AfterFit);
+    let _landing = LandingNow::enter(trainer);
+    land(trainer, &pack, results, began).await
+}
+
+/// The pack's campaign, which every keeper knows: one without a record is nobody's.
+async fn campaign(trainer: &Trainer, pack: &Pack) -> Result<Arc<Campaign>, Missed> {
     let campaign = match trainer.campaigns.get(&pack.campaign) {
         Some(campaign) => campaign,
         None => {
             let found = trainer.records.get(&pack.campaign).await;
-            let found = found.map_err(|error| Trouble::Later(error.into()))?;
-            let unknown = || Trouble::Never(anyhow::anyhow!("no campaign {} is on record", pack.campaign));
+            let found = found.map_err(|error| transient(error.into()))?;
+            let unknown = || permanent(anyhow::anyhow!("no campaign {} is on record", pack.campaign));
             Arc::new(found.ok_or_else(unknown)?.value)
         }
     };
     match campaign.state {
-        CampaignState::Running => Ok(campaign),
-        CampaignState::Complete | CampaignState::Cancelled => Err(Trouble::Done),
+        CampaignState::Cancelling => Err(Missed::Cancelled),
+        _ => Ok(campaign),
     }
 }
 
-enum FitTrouble {
-    /// The source may be back later.
-    Later(anyhow::Error),
-    /// All scopes of the pack fail for the same reason.
-    Scopes(anyhow::Error),
+/// Returns when the campaign is being cancelled.
+async fn cancelled(trainer: &Trainer, campaign: &str) {
+    let running = || trainer.campaigns.get(campaign).is_none_or(|c| c.state == CampaignState::Running);
+    while running() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
-async fn fit(trainer: &Trainer, campaign: &Arc<Campaign>, pack: &Pack) -> Result<Fitted, FitTrouble> {
+type Results = Vec<(ScopeOutcome, Option<Fit>)>;
+
+/// Learns the pack's scopes. Where that is impossible for all of them, each of them ends `failed`.
+async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) -> Result<Results, Missed> {
     let began = Instant::now();
-    let prepared = trainer.prepared.get(&campaign.spec).await.map_err(|error| match error {
-        PrepareError::Read(error) if error.is_transient() => FitTrouble::Later(error.into()),
-        error => FitTrouble::Scopes(error.into()),
-    })?;
-    let read = began.elapsed();
-    let order = FitOrder { campaign: campaign.clone(), pack: pack.clone(), prepared };
-    // A panic in a learner must not take the worker down.
-    let fitting = tokio::task::spawn_blocking(move || fit_pack(&order)).await;
+    let results = learn(&trainer.hosts, &campaign.spec, &pack.scopes, (campaign.force, singly)).await;
     tracing::debug!(
         campaign = campaign.id,
         pack = pack.index,
-        read_ms = read.as_secs_f64() * 1e3,
-        fit_ms = (began.elapsed() - read).as_secs_f64() * 1e3,
+        ms = began.elapsed().as_secs_f64() * 1e3,
         "fitted"
     );
-    fitting.context("training panicked").map_err(FitTrouble::Scopes)
+    match results {
+        Ok(results) => Ok(results),
+        Err(error) if error.is_transient() => Err(transient(error.into())),
+        Err(error) => {
+            let reason = format!("{:#}", anyhow::Error::from(error));
+            let failed =
+                |scope| ScopeOutcome::without_fit(&campaign.spec, scope, OutcomeKind::Failed, &reason);
+            Ok(pack.scopes.iter().map(|scope| (failed(scope), None)).collect())
+        }
+    }
 }
 
-async fn land(trainer: &Trainer, pack: &Pack, fitted: Fitted, began: Instant) -> Result<(), Trouble> {
-    let Fitted { mut outcomes, fits } = fitted;
-    let at_ms = now_ms();
-    if !fits.is_empty() {
-        let written = trainer.blobs.put(&fits).await;
-        let blob = written.context("landing fits").map_err(Trouble::Later)?;
-        let mut places = fits.iter().enumerate().map(|(index, fit)| FitRef {
-            fingerprint: fit.fingerprint.clone(),
-            blob: blob.clone(),
-            index: index as u32,
-            trained_at_ms: at_ms,
-        });
-        let trained = outcomes.iter_mut().filter(|o| o.outcome == OutcomeKind::Trained);
-        trained.for_each(|outcome| outcome.fit = places.next());
+/// Counts a pack as landing while it lives.
+struct LandingNow<'a>(&'a Trainer);
+
+impl LandingNow<'_> {
+    fn enter(trainer: &Trainer) -> LandingNow<'_> {
+        trainer.landing.fetch_add(1, Ordering::Relaxed);
+        trainer.learned.notify_one();
+        LandingNow(trainer)
     }
+}
+
+impl Drop for LandingNow<'_> {
+    fn drop(&mut self) {
+        self.0.landing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn land(trainer: &Trainer, pack: &Pack, results: Results, began: Instant) -> Result<Landed, Missed> {
+    let at_ms = now_ms();
+    let mut fits = Vec::new();
+    let mut outcomes = Vec::with_capacity(results.len());
+    let mut places = Vec::new();
+    for (outcome, fit) in results {
+        places.extend(fit.as_ref().map(|fit| (outcomes.len(), fit.fingerprint.clone())));
+        fits.extend(fit);
+        outcomes.push(outcome);
+    }
+    if !fits.is_empty() {
+        let blob = put(&trainer.blobs, &fits).await.context("landing fits").map_err(transient)?;
+        for (index, (place, fingerprint)) in (0u32..).zip(places) {
+            let blob = blob.clone();
+            outcomes[place].fit = Some(FitRef { fingerprint, blob, index, trained_at_ms: at_ms });
+        }
+    }
+    at(Step::AfterBlob);
     let landing = Landing {
         campaign: pack.campaign.clone(),
         model: pack.model.clone(),
@@ -156,53 +220,50 @@ async fn land(trainer: &Trainer, pack: &Pack, fitted: Fitted, began: Instant) ->
         took_ms: began.elapsed().as_secs_f64() * 1_000.0,
         outcomes,
     };
-    match ledger::land(&trainer.broker, &landing).await {
-        Ok(()) => {
-            tracing::info!(
-                campaign = landing.campaign,
-                pack = landing.pack,
-                scopes = landing.outcomes.len(),
-                took_ms = landing.took_ms.round(),
-                "landed"
-            );
-            Ok(())
+    let landed = ledger::land(&trainer.broker, &landing).await.map_err(|error| transient(error.into()))?;
+    at(Step::AfterLand);
+    tracing::info!(
+        campaign = landing.campaign,
+        pack = landing.pack,
+        scopes = landing.outcomes.len(),
+        took_ms = landing.took_ms.round(),
+        first = landed.first,
+        "landed"
+    );
+    Ok(landed)
+}
+
+/// Writes one blob, waiting for an absent store for a while: what has been learned is worth it.
+async fn put(blobs: &Blobs, fits: &[Fit]) -> anyhow::Result<String> {
+    let began = Instant::now();
+    let mut backoff = Backoff::new(200, 5_000, now_ms().unsigned_abs());
+    loop {
+        let error = match blobs.put(fits).await {
+            Ok(name) => return Ok(name),
+            Err(error) => error,
+        };
+        let wait = backoff.next_wait();
+        if began.elapsed() + wait > STORE_PATIENCE {
+            return Err(error.into());
         }
-        Err(LandError::LandedBefore { .. }) => Err(Trouble::Done),
-        Err(error) => Err(Trouble::Later(error.into())),
+        tracing::warn!("{:#}; trying again", anyhow::Error::from(error));
+        tokio::time::sleep(wait).await;
     }
 }
 
-/// The pack will not be delivered again: its scopes end `failed`, and it is kept among the dead.
-async fn last_resort(trainer: &Trainer, job: &Job, error: &anyhow::Error) -> Result<(), BrokerError> {
-    let reason = format!("gave up after {} deliveries: {error:#}", job.deliveries());
-    tracing::error!("pack set aside as dead: {reason}");
-    if let (Ok(pack), began) = (job.pack(), Instant::now())
+/// Sets the pack aside: its scopes end `failed`, and its message is kept among the dead.
+async fn reject(trainer: &Trainer, job: &Job, reason: &str) -> Result<(), BrokerError> {
+    tracing::error!(subject = job.subject(), "pack set aside as dead: {reason}");
+    if let Ok(pack) = job.pack()
         && let Ok(campaign) = campaign(trainer, &pack).await
+        && !campaign.state.is_final()
     {
-        let failed = Fitted::all_failed(&campaign.spec, &pack, &reason);
-        if let Err(Trouble::Later(error)) = land(trainer, &pack, failed, began).await {
-            tracing::error!("the failed outcomes could not be written: {error:#}");
+        let how = (OutcomeKind::Failed, reason);
+        let landing = Landing::without_fits(&campaign.spec, &pack, how, &trainer.worker, now_ms());
+        if let Err(error) = ledger::land(&trainer.broker, &landing).await {
+            tracing::error!("the failed outcomes could not be written: {:#}", anyhow::Error::from(error));
             return job.hand_back(Duration::from_secs(5)).await;
         }
     }
-    dead::bury(&trainer.broker, job, &reason, &trainer.worker).await
-}
-
-impl Fitted {
-    /// Every scope of the pack fails for one reason.
-    pub(super) fn all_failed(spec: &schemas::spec::ModelSpec, pack: &Pack, reason: &str) -> Fitted {
-        let algorithm = spec.algorithm().unwrap_or(Algorithm::Mean);
-        let failed = |scope: &schemas::pack::PackScope| ScopeOutcome {
-            scope: scope.scope.clone(),
-            window: scope.window,
-            level: spec.mask_of(&scope.scope).and_then(|mask| spec.level_of(mask)),
-            outcome: OutcomeKind::Failed,
-            reason: Some(clip_reason(reason)),
-            counts: Counts::default(),
-            algorithm,
-            metrics: None,
-            fit: None,
-        };
-        Fitted { outcomes: pack.scopes.iter().map(failed).collect(), fits: Vec::new() }
-    }
+    dead::bury(&trainer.broker, job, reason, &trainer.worker).await
 }

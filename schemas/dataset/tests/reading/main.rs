@@ -1,7 +1,7 @@
 //! Reading real files from real folders.
 #![allow(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
-mod cache;
+mod cached;
 mod errors;
 mod flights;
 mod formats;

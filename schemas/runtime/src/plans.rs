@@ -1,0 +1,65 @@
+//! The packs of campaigns that have not ended: what a keeper needs to queue, cancel or give up those that its producer,
+//! the queue or a trainer lost.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+use schemas::subjects;
+
+use crate::broker::{Broker, BrokerError};
+use crate::jobs::{Message, PUBLISHES_AT_ONCE, publish_stored};
+
+/// Stores every pack of a campaign; the campaign's record comes after, so that none is on record whose packs are lost.
+///
+/// # Errors
+/// [`BrokerError`] for the first pack that could not be stored.
+pub fn store<'a>(
+    broker: &'a Broker,
+    campaign: &'a str,
+    packs: &'a [Message],
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let one = |message: Message| async move {
+            let subject = subjects::plan(campaign, message.pack);
+            publish_stored(broker, &subject, &subject, message.payload).await
+        };
+        stream::iter(packs.to_vec()).map(one).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
+    })
+}
+
+/// A pack's bytes; `None` when the campaign has ended.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub fn get<'a>(
+    broker: &'a Broker,
+    campaign: &'a str,
+    pack: u32,
+) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>> {
+    Box::pin(async move {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+        let subject = subjects::plan(campaign, pack);
+        let failed = |error: async_nats::Error| BrokerError::new(format!("read {subject}"), error);
+        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
+        let stream = stream.map_err(|error| failed(error.into()))?;
+        match stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(message) => Ok(Some(message.payload)),
+            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
+            Err(error) => Err(failed(error.into())),
+        }
+    })
+}
+
+/// Forgets the packs of a campaign that has ended.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub fn forget<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let failed = |error: async_nats::Error| BrokerError::new("forget the packs of a campaign", error);
+        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
+        let stream = stream.map_err(|error| failed(error.into()))?;
+        let purged = stream.purge().filter(subjects::campaign_plan(campaign)).await;
+        purged.map(|_| ()).map_err(|error| failed(error.into()))
+    })
+}

@@ -1,0 +1,155 @@
+//! A host: a process that reads one model's data, makes it ready, and copies itself into learners, which share all of it.
+//!
+//! It has one thread and waits on pipes: orders from the trainer go to learners, answers come back, and when a learner dies
+//! the host says how, and makes a new one for the slot's next order. It ends when the trainer's pipe ends.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use dataset::{Cached, Request};
+use rustix::process::{Pid, getpid};
+
+use super::super::prepared::{PrepareError, Prepared};
+use super::wire::{self, Death, FromHost, OpenOrder, ToHost};
+use super::{learner, sys};
+
+/// The process `worker learn-host`.
+///
+/// # Errors
+/// When the trainer's pipes are not there, or the operating system refuses a learner.
+pub fn run() -> anyhow::Result<()> {
+    let (mut orders, mut answers) = sys::take_stdio()?;
+    let Some(ToHost::Open(open)) = wire::read(&mut orders).context("this command is for `worker train`")?
+    else {
+        bail!("this command is for `worker train`, which talks to it over pipes");
+    };
+    let prepared = match prepare(&open) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let transient = matches!(&error, PrepareError::Read(error) if error.is_transient());
+            let problem = format!("{:#}", anyhow::Error::from(error));
+            return Ok(wire::write(&mut answers, &FromHost::Refused { transient, problem })?);
+        }
+    };
+    wire::write(&mut answers, &FromHost::Opened { size_bytes: prepared.data.size_bytes() as u64 })?;
+    Host { open: *open, prepared, orders, answers, learners: Vec::new() }.serve()
+}
+
+/// Reads the source and makes it ready. All threads that helped are gone afterwards.
+fn prepare(open: &OpenOrder) -> Result<Prepared, PrepareError> {
+    let waits = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let waits = waits.map_err(PrepareError::Runtime)?;
+    let request = Request::for_training(&open.spec);
+    let cached: Result<Arc<Cached>, dataset::Error> = waits.block_on(async {
+        let files = dataset::open(&open.spec.data.source).await?;
+        Cached::read(&files, &request, open.threads as usize).await
+    });
+    drop(waits);
+    let prepared = Prepared::new(&open.spec, cached?)?;
+    prepared.data.row_hashes();
+    for mask in &open.masks {
+        let names = open.spec.level_names(*mask);
+        prepared.data.groups(&names);
+        prepared.complete_groups(&names);
+    }
+    Ok(prepared)
+}
+
+struct Host {
+    open: OpenOrder,
+    prepared: Prepared,
+    orders: File,
+    answers: File,
+    learners: Vec<Learner>,
+}
+
+struct Learner {
+    slot: u32,
+    id: Pid,
+    socket: UnixStream,
+    words: File,
+}
+
+impl Host {
+    fn serve(mut self) -> anyhow::Result<()> {
+        loop {
+            let mut files = vec![sys::fd(&self.orders)];
+            files.extend(self.learners.iter().map(|learner| sys::fd(&learner.socket)));
+            let ready = sys::wait_readable(&files)?;
+            // From the last, so that places stay right when a learner is taken out.
+            for place in (0..self.learners.len()).rev().filter(|place| ready[place + 1]) {
+                self.relay(place)?;
+            }
+            if ready[0] {
+                match wire::read(&mut self.orders)? {
+                    Some(ToHost::Learn { slot, order }) => {
+                        let learner = self.learner(slot)?;
+                        // One that dies just now is found out by the next wait.
+                        let _ = wire::write(&mut learner.socket, &order);
+                    }
+                    Some(ToHost::Kill { slot }) => self.kill(slot)?,
+                    Some(ToHost::Open(_)) => bail!("a host opens one source"),
+                    None => break,
+                }
+            }
+        }
+        self.learners.iter().for_each(|learner| sys::kill(learner.id));
+        Ok(())
+    }
+
+    /// Passes on one message of a learner, or the news of its death.
+    fn relay(&mut self, place: usize) -> io::Result<()> {
+        match wire::read_frame(&mut self.learners[place].socket) {
+            Ok(Some(frame)) => wire::write_frame(&mut self.answers, &frame),
+            Ok(None) | Err(_) => {
+                let mut learner = self.learners.swap_remove(place);
+                sys::kill(learner.id);
+                let death = sys::wait(learner.id, &mut learner.words)?;
+                wire::write(&mut self.answers, &FromHost::Died { slot: learner.slot, death })
+            }
+        }
+    }
+
+    /// Kills the slot's learner; its end shows on its pipe. Where there is none, it is dead already.
+    fn kill(&mut self, slot: u32) -> io::Result<()> {
+        match self.learners.iter().find(|learner| learner.slot == slot) {
+            Some(learner) => sys::kill(learner.id),
+            None => wire::write(&mut self.answers, &FromHost::Died { slot, death: Death::default() })?,
+        }
+        Ok(())
+    }
+
+    fn learner(&mut self, slot: u32) -> io::Result<&mut Learner> {
+        let place = match self.learners.iter().position(|learner| learner.slot == slot) {
+            Some(place) => place,
+            None => {
+                let learner = self.make(slot)?;
+                self.learners.push(learner);
+                self.learners.len() - 1
+            }
+        };
+        Ok(&mut self.learners[place])
+    }
+
+    fn make(&mut self, slot: u32) -> io::Result<Learner> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let words = sys::words_file()?;
+        let host = getpid();
+        match sys::fork()? {
+            sys::Side::Parent(id) => Ok(Learner { slot, id, socket: ours, words }),
+            sys::Side::Child => {
+                drop(ours);
+                let memory_bytes = self.open.spec.limits.scope_mib.saturating_mul(1024 * 1024);
+                let learned = sys::confine(host, &words, memory_bytes)
+                    .and_then(|()| learner::run(&self.open.spec, &self.prepared, slot, theirs));
+                if let Err(error) = learned {
+                    sys::complain(&error);
+                }
+                sys::leave()
+            }
+        }
+    }
+}
