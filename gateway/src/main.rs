@@ -1,5 +1,7 @@
 //! `gateway`: HTTP in, request-reply out.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use gateway::args::Cli;
 
@@ -8,8 +10,17 @@ use gateway::args::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
     runtime::telemetry::init(&cli.log)?;
     let shutdown = runtime::shutdown::on_signals()?;
     gateway::run(cli, shutdown).await

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use runtime::settings::Connection;
 use runtime::telemetry::LogArgs;
 use schemas::subjects::Priority;
@@ -21,7 +22,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Print one JSON value for programs instead of text for people
-    #[arg(long, env = "SCOPEFORGE_JSON", global = true)]
+    #[arg(long, env = "SCOPEFORGE_JSON", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue, global = true)]
     pub json: bool,
     /// Where broker and store are
     #[command(flatten)]
@@ -74,7 +75,7 @@ pub enum ModelCommand {
         /// The spec, a TOML file
         file: PathBuf,
         /// Add it without looking at the source first
-        #[arg(long, env = "SCOPEFORGE_UNCHECKED")]
+        #[arg(long, env = "SCOPEFORGE_UNCHECKED", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
         unchecked: bool,
     },
     /// Lists all models
@@ -97,7 +98,7 @@ pub struct PlanArgs {
     #[arg(long = "scope", required = true, value_name = "PATTERN", env = "SCOPEFORGE_SCOPE")]
     pub scopes: Vec<String>,
     /// Also train every fallback level above
-    #[arg(long, env = "SCOPEFORGE_LEVELS")]
+    #[arg(long, env = "SCOPEFORGE_LEVELS", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub levels: bool,
     /// Use this algorithm instead of the spec's
     #[arg(long, value_name = "NAME", env = "SCOPEFORGE_ALGORITHM")]
@@ -123,10 +124,10 @@ pub struct TrainArgs {
     #[arg(long, default_value = "normal", env = "SCOPEFORGE_PRIORITY", value_enum)]
     pub priority: PriorityArg,
     /// Train scopes whose data has not changed, too
-    #[arg(long, env = "SCOPEFORGE_FORCE")]
+    #[arg(long, env = "SCOPEFORGE_FORCE", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub force: bool,
     /// Wait until every scope has its outcome; exit with 1 when one failed
-    #[arg(long, env = "SCOPEFORGE_WAIT")]
+    #[arg(long, env = "SCOPEFORGE_WAIT", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub wait: bool,
     /// With --wait: give up after so many seconds without news (the campaign goes on)
     #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
@@ -190,7 +191,7 @@ pub enum CampaignCommand {
 #[derive(Debug, Clone, Args)]
 pub struct LagArgs {
     /// Look again every second until Ctrl-C
-    #[arg(long, env = "SCOPEFORGE_WATCH")]
+    #[arg(long, env = "SCOPEFORGE_WATCH", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub watch: bool,
 }
 

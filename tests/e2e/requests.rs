@@ -36,6 +36,7 @@ async fn each_bad_request_is_a_clear_problem() {
         ("no rows", "{\"rows\": []}".into(), 400, "no rows"),
         ("no rows at all", "{}".into(), 400, "no rows"),
         ("a row that is none", "{\"rows\": [3]}".into(), 400, "row"),
+        ("rows twice", "{\"rows\": [{}], \"rows\": [{}]}".into(), 400, "stands twice"),
         ("an unknown key", "{\"row\": []}".into(), 400, "did you mean `rows`?"),
         ("a missing feature", json!({"rows": [lacking]}).to_string(), 422, "missing"),
         ("a null feature", with("distance", Value::Null), 422, "missing"),

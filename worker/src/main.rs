@@ -1,5 +1,7 @@
 //! `worker train` pulls packs and lands fits; `worker infer` answers prediction batches.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use worker::args::Cli;
 
@@ -7,6 +9,12 @@ use worker::args::Cli;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
-    worker::run(Cli::parse())
+fn main() -> ExitCode {
+    match worker::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -58,9 +58,14 @@ impl<'de> Visitor<'de> for RequestSeed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut channel = None;
+        let mut seen = false;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "rows" => map.next_value_seed(RowsSeed { columns: self.columns })?,
+                "rows" if seen => return Err(A::Error::custom("`rows` stands twice")),
+                "rows" => {
+                    seen = true;
+                    map.next_value_seed(RowsSeed { columns: self.columns })?;
+                }
                 "channel" => channel = map.next_value::<Option<String>>()?,
                 other => {
                     let hint = schemas::suggest::hint(other, ["rows", "channel"]);

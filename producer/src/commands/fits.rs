@@ -30,10 +30,14 @@ fn text(views: &[FitView]) -> String {
     if views.is_empty() {
         return "no fits yet; train some with `enqueue train`".into();
     }
+    let windows = views.iter().any(|view| view.window.from.is_some() || view.window.to.is_some());
     let row = |view: &FitView| {
         let rmse = view.metrics.as_ref().and_then(|metrics| metrics.rmse);
-        vec![
-            scope_name(&view.scope).to_owned(),
+        let mut cells = vec![scope_name(&view.scope).to_owned()];
+        if windows {
+            cells.push(window(view));
+        }
+        cells.extend([
             view.level.map_or("-".into(), |level| level.to_string()),
             view.outcome.to_owned(),
             count(view.rows),
@@ -41,8 +45,21 @@ fn text(views: &[FitView]) -> String {
             rmse.map_or("-".into(), |rmse| format!("{rmse:.3}")),
             view.fingerprint.as_deref().map_or("-", |name| &name[..name.len().min(12)]).to_owned(),
             view.campaign.clone(),
-        ]
+        ]);
+        cells
     };
-    let head = ["scope", "level", "outcome", "rows", "complete", "rmse", "fingerprint", "campaign"];
+    let mut head = vec!["scope", "level", "outcome", "rows", "complete", "rmse", "fingerprint", "campaign"];
+    if windows {
+        head.insert(1, "window");
+    }
     table(&head, &views.iter().map(row).collect::<Vec<_>>())
+}
+
+/// `2013-01-01T00:00:00Z..2013-07-01T00:00:00Z`; an open end is empty.
+fn window(view: &FitView) -> String {
+    let end = |end: &Option<String>| end.clone().unwrap_or_default();
+    match (&view.window.from, &view.window.to) {
+        (None, None) => "all time".into(),
+        (from, to) => format!("{}..{}", end(from), end(to)),
+    }
 }

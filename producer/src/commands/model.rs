@@ -12,6 +12,9 @@ use crate::output::{Output, table};
 use crate::session::Session;
 use crate::usage::usage;
 
+/// Sources up to this size are read whole when a model is added.
+const CHECKED_WHOLE_BYTES: u64 = 32 * 1024 * 1024;
+
 pub(super) async fn run(session: &Session, command: ModelCommand, out: Output) -> anyhow::Result<ExitCode> {
     match command {
         ModelCommand::Add { file, unchecked } => add(session, &file, unchecked, out).await?,
@@ -69,6 +72,10 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
                 "column `{name}` of the source holds texts, but numbers are wanted: list it under `categorical`, or choose another column"
             );
         }
+    }
+    if files.size_bytes() <= CHECKED_WHOLE_BYTES {
+        // Formats without a schema show what a column holds only in its values.
+        files.read(&request, 1).await?;
     }
     Ok(())
 }

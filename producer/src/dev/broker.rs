@@ -13,7 +13,7 @@ use crate::usage::usage;
 /// The oldest server that is known to keep every promise of a work queue.
 const OLDEST: (u32, u32, u32) = (2, 14, 5);
 
-/// Where `make` puts the server it fetched, from the folder it runs in.
+/// Where `make` puts the server it fetched, within the project's folder.
 const FETCHED: &str = ".cache/servers/nats-server-2.15.0/nats-server";
 
 /// How long a server may take to start with the state it has.
@@ -31,7 +31,7 @@ pub(super) async fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
     let mut refused = String::new();
-    for candidate in on_path.chain([PathBuf::from(FETCHED)]).filter(|file| file.is_file()) {
+    for candidate in on_path.chain(fetched()).filter(|file| file.is_file()) {
         match version(&candidate).await {
             Ok(version) if version >= OLDEST => return Ok(candidate),
             Ok(version) => refused += &format!("\n  {}", too_old(&candidate, version)),
@@ -42,6 +42,13 @@ pub(super) async fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     Err(usage(format!(
         "no nats-server of version {major}.{minor}.{patch} or newer is on PATH; run `make nats-server` in Scopeforge's folder, or give --nats-server FILE{refused}"
     )))
+}
+
+/// Where a fetched server may be: in this folder, and in the folder that this program was built in.
+fn fetched() -> Vec<PathBuf> {
+    let own = std::env::current_exe().unwrap_or_default();
+    let built_in = own.ancestors().nth(3).map(|project| project.join(FETCHED));
+    std::iter::once(PathBuf::from(FETCHED)).chain(built_in).collect()
 }
 
 fn too_old(file: &Path, (major, minor, patch): (u32, u32, u32)) -> String {

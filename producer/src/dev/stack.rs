@@ -32,7 +32,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Runs the stack until a signal comes or a part of it that cannot be replaced ends.
 ///
 /// # Errors
-/// When a part does not start, or the broker or gateway ends.
+/// When a part does not start, or the broker ends.
 pub async fn run(connection: &Connection, args: DevArgs, out: Output) -> anyhow::Result<ExitCode> {
     let shutdown = runtime::shutdown::on_signals()?;
     let state = std::path::absolute(&connection.state).context("the state folder")?;
@@ -75,9 +75,8 @@ impl Stack {
         for number in 1..=args.predictors {
             self.start_worker(&format!("predictor-{number}"), args)?;
         }
-        let mut gateway = self.command("gateway");
-        gateway.arg("--listen").arg(listen.to_string());
-        self.parts.push(Child::start("gateway", gateway, &self.logs)?);
+        let gateway = self.gateway(listen)?;
+        self.parts.push(gateway);
         tokio::select! {
             ready = self.ready(args, listen) => ready?,
             () = shutdown.cancelled() => return Ok(()),
@@ -90,7 +89,7 @@ impl Stack {
         };
         write_addresses(state, &addresses)?;
         out.show(&addresses, |addresses| welcome(addresses, state))?;
-        self.watch(args, shutdown, out).await
+        self.watch((args, listen), shutdown, out).await
     }
 
     fn command(&self, program: &str) -> Command {
@@ -117,6 +116,12 @@ impl Stack {
             command.arg("infer");
         }
         Child::start(name, command, &self.logs)
+    }
+
+    fn gateway(&self, listen: SocketAddr) -> anyhow::Result<Child> {
+        let mut command = self.command("gateway");
+        command.arg("--listen").arg(listen.to_string());
+        Child::start("gateway", command, &self.logs)
     }
 
     /// Waits until every worker has announced itself and the gateway answers.
@@ -147,10 +152,10 @@ impl Stack {
         bail!("the stack was not ready within {} s; see {}", READY_LIMIT.as_secs(), self.logs.display())
     }
 
-    /// Returns at a signal; starts workers again that end; fails when the broker or the gateway ends.
+    /// Returns at a signal; starts workers and the gateway again when they end; fails when the broker ends.
     async fn watch(
         &mut self,
-        args: &DevArgs,
+        (args, listen): (&DevArgs, SocketAddr),
         shutdown: &CancellationToken,
         out: Output,
     ) -> anyhow::Result<()> {
@@ -162,7 +167,7 @@ impl Stack {
             };
             let part = &self.parts[place];
             let name = part.name.clone();
-            if name == "nats-server" || name == "gateway" {
+            if name == "nats-server" {
                 bail!("{name} {how}:\n{}", part.last_words());
             }
             out.note(&format!("{name} {how}; starting it again (log: {})", part.log.display()));
@@ -170,7 +175,8 @@ impl Stack {
                 () = tokio::time::sleep(RESTART_PAUSE) => {}
                 () = shutdown.cancelled() => return Ok(()),
             }
-            self.parts[place] = self.worker(&name, args)?;
+            self.parts[place] =
+                if name == "gateway" { self.gateway(listen)? } else { self.worker(&name, args)? };
         }
     }
 
@@ -248,7 +254,7 @@ fn write_addresses(state: &Path, addresses: &DevAddresses) -> anyhow::Result<()>
 
 fn welcome(addresses: &DevAddresses, state: &Path) -> String {
     format!(
-        "Scopeforge is up.\n  gateway  {}\n  broker   {}\n  store    {}\n  logs     {}\n\nTry, in another terminal in this folder:\n  enqueue model add tests/data/arrival_delay.toml\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue fits arrival_delay --scope carrier=UA\n  curl -s {}/v1/models\n\nCtrl-C ends it; everything is kept in {}.",
+        "Scopeforge is up.\n  gateway  {}\n  broker   {}\n  store    {}\n  logs     {}\n\nTry, in another terminal in this folder (the example model is in Scopeforge's own folder):\n  enqueue model add tests/data/arrival_delay.toml\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue fits arrival_delay --scope carrier=UA\n  curl -s {}/v1/models\n\nCtrl-C ends it; everything is kept in {}.",
         addresses.gateway,
         addresses.nats,
         addresses.store,

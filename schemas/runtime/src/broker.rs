@@ -108,7 +108,7 @@ impl Broker {
                 if request.patience.is_some_and(|patience| began.elapsed() + wait > patience) {
                     return Err(ConnectError::Absent { address, waited_s, source });
                 }
-                tracing::warn!(%address, waited_s, "no broker answers ({source}); trying again");
+                tracing::info!(%address, waited_s, "no broker answers ({source}); trying again");
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = shutdown.cancelled() => return Err(ConnectError::Cancelled { address }),

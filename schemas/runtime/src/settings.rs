@@ -76,7 +76,9 @@ impl Connection {
 /// The addresses of the `enqueue dev` that runs in the folder `state`; `None` when none does.
 pub fn dev_addresses(state: &Path) -> Option<DevAddresses> {
     let text = std::fs::read_to_string(dev_file(state)).ok()?;
-    serde_json::from_str(&text).ok()
+    let found: DevAddresses = serde_json::from_str(&text).ok()?;
+    // One that was killed could not remove its file.
+    Path::new("/proc").join(found.pid.to_string()).exists().then_some(found)
 }
 
 /// The file that holds them.
@@ -124,10 +126,13 @@ mod tests {
             gateway: "http://g".into(),
             nats: "nats://n".into(),
             store: "file:s".into(),
-            pid: 1,
+            pid: std::process::id(),
         };
         std::fs::write(dev_file(folder.path()), serde_json::to_string(&found).unwrap()).unwrap();
         assert_eq!((at(None).nats_url(), at(None).store_url()), ("nats://n".into(), Some("file:s".into())));
         assert_eq!(at(Some("nats://x")).nats_url(), "nats://x");
+        let killed = DevAddresses { pid: u32::MAX, ..found };
+        std::fs::write(dev_file(folder.path()), serde_json::to_string(&killed).unwrap()).unwrap();
+        assert_eq!(at(None).nats_url(), DEFAULT_NATS_URL);
     }
 }

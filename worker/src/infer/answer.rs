@@ -7,7 +7,7 @@ use learn::{Block, Design, predict};
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
 use schemas::catalog::Landed;
-use schemas::channel::Channel;
+use schemas::channel::{Channel, LIVE};
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
 use schemas::fit::{Fit, Input};
@@ -227,8 +227,9 @@ impl Answers {
     fn no_fit(&mut self, spec: &ModelSpec, channel: &str, cell: &Cell) {
         let most_exact = spec.level_masks().into_iter().find_map(|mask| scope_of(spec, &cell.values, mask));
         let scope = most_exact.map(|scope| scope.to_string()).unwrap_or_default();
+        let option = if channel == LIVE { String::new() } else { format!(" --channel {channel}") };
         let message = format!(
-            "no fit on channel `{channel}` for scope `{scope}` nor any level above it; train it with `enqueue train {} --scope '{scope}' --levels`",
+            "no fit on channel `{channel}` for scope `{scope}` nor any level above it; train it with `enqueue train {} --scope '{scope}' --levels{option}`",
             spec.name
         );
         self.all(&cell.rows, RowErrorKind::NoFit, None, &clip_reason(&message));

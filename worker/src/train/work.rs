@@ -2,6 +2,7 @@
 //! read and fit → write ONE blob → land the outcomes in the ledger → confirm.
 //! A crash between any two steps repeats work, and never loses or doubles a result.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -117,6 +118,7 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
         return Ok(landed);
     }
     let began = Instant::now();
+    let pack = without_lost_incumbents(trainer, pack).await?;
     at(Step::BeforeFit);
     let results = tokio::select! {
         results = fit(trainer, &campaign, &pack, again) => results?,
@@ -142,6 +144,25 @@ async fn campaign(trainer: &Trainer, pack: &Pack) -> Result<Arc<Campaign>, Misse
         CampaignState::Cancelling => Err(Missed::Cancelled),
         _ => Ok(campaign),
     }
+}
+
+/// Forgets incumbents whose blobs the store does not have (it was emptied, or is another one): a scope with such a fit
+/// must not end `unchanged`.
+async fn without_lost_incumbents(trainer: &Trainer, mut pack: Pack) -> Result<Pack, Missed> {
+    let blobs: HashSet<&str> =
+        pack.scopes.iter().filter_map(|scope| Some(scope.incumbent.as_ref()?.fit.blob.as_str())).collect();
+    let mut lost: HashSet<String> = HashSet::new();
+    for blob in blobs {
+        let there = trainer.blobs.has(blob).await.context("looking for the fits that exist");
+        if !there.map_err(transient)? {
+            tracing::warn!(blob, "the store lacks a blob of fits; its scopes are trained again");
+            lost.insert(blob.to_owned());
+        }
+    }
+    for scope in &mut pack.scopes {
+        scope.incumbent = scope.incumbent.take().filter(|incumbent| !lost.contains(&incumbent.fit.blob));
+    }
+    Ok(pack)
 }
 
 /// Returns when the campaign is being cancelled.

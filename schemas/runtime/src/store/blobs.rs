@@ -40,6 +40,14 @@ impl Blobs {
         Ok(name)
     }
 
+    /// Whether the blob called `name` is there. It is not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn has(&self, name: &str) -> Result<bool, StoreError> {
+        self.store.has(name).await
+    }
+
     /// The blob called `name`, verified.
     ///
     /// # Errors

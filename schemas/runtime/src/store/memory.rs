@@ -31,6 +31,10 @@ impl ModelStore for MemoryStore {
         Ok(self.blobs().get(name).cloned())
     }
 
+    async fn has(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.blobs().contains_key(name))
+    }
+
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.blobs().remove(name);
         Ok(())

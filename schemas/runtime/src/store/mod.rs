@@ -71,6 +71,8 @@ pub trait ModelStore: std::fmt::Debug + Send + Sync {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError>;
     /// The bytes under `name`, if there are any.
     async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError>;
+    /// Whether there is something under `name`.
+    async fn has(&self, name: &str) -> Result<bool, StoreError>;
     /// Removes `name`; nothing happens if it is not there.
     async fn delete(&self, name: &str) -> Result<(), StoreError>;
     /// All names, sorted.

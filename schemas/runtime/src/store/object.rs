@@ -60,6 +60,14 @@ impl ModelStore for FolderStore {
         }
     }
 
+    async fn has(&self, name: &str) -> Result<bool, StoreError> {
+        match self.store.head(&self.path(name)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed(format!("look for {name}"))(error)),
+        }
+    }
+
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
         match self.store.delete(&self.path(name)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),

@@ -79,6 +79,12 @@ impl ModelStore for RedisStore {
         Ok(found.map(Bytes::from))
     }
 
+    async fn has(&self, name: &str) -> Result<bool, StoreError> {
+        let action = format!("look for {name}");
+        let mut connection = self.connection(&action).await?;
+        connection.exists(key(name)).await.map_err(self.failed(&action))
+    }
+
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
         let action = format!("delete {name}");
         let mut connection = self.connection(&action).await?;
