@@ -48,9 +48,18 @@ pub enum Command {
         after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
     )]
     Train(TrainArgs),
-    /// Lists, shows or watches campaigns
+    /// Lists, shows, watches, cancels or retries campaigns
     #[command(subcommand)]
     Campaign(CampaignCommand),
+    /// Shows, retries or drops packs that were set aside
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Holds the queue: packs stay in it, and trainers finish what they have
+    #[command(after_help = "Example:\n  enqueue pause --seconds 600")]
+    Pause(PauseArgs),
+    /// Lets trainers have packs again
+    #[command(after_help = "Example:\n  enqueue resume")]
+    Resume,
     /// Shows how much work waits and who is there to do it
     #[command(after_help = "Example:\n  enqueue lag --watch")]
     Lag(LagArgs),
@@ -68,6 +77,7 @@ pub enum Command {
 
 /// `enqueue model …`
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  enqueue model add tests/data/arrival_delay.toml")]
 pub enum ModelCommand {
     /// Adds a model from its spec file, or replaces its spec
     #[command(after_help = "Example:\n  enqueue model add tests/data/arrival_delay.toml")]
@@ -166,18 +176,37 @@ impl From<PriorityArg> for Priority {
 
 /// `enqueue campaign …`
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  enqueue campaign list")]
 pub enum CampaignCommand {
     /// Lists all campaigns, newest first
     #[command(after_help = "Example:\n  enqueue campaign list")]
     List,
     /// Shows how far a campaign is, or how it ended
-    #[command(after_help = "Example:\n  enqueue campaign show 20261122t215601-7k3qm --json")]
+    #[command(after_help = "Example:\n  enqueue campaign show 20261122t215601047-7k3qm --json")]
     Show {
         /// The campaign
         id: String,
     },
+    /// Ends a campaign: what has not landed ends `cancelled`, at once; what has landed stays
+    #[command(after_help = "Example:\n  enqueue campaign cancel 20261122t215601047-7k3qm")]
+    Cancel {
+        /// The campaign
+        id: String,
+    },
+    /// Trains the failed scopes of a campaign again, in a new campaign
+    #[command(after_help = "Example:\n  enqueue campaign retry 20261122t215601047-7k3qm --wait")]
+    Retry {
+        /// The campaign
+        id: String,
+        /// Wait until every scope has its outcome; exit with 1 when one failed
+        #[arg(long, env = "SCOPEFORGE_WAIT", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+        wait: bool,
+        /// With --wait: give up after so many seconds without news
+        #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
+        wait_seconds: u64,
+    },
     /// Follows a campaign until it is complete; exits with 1 when a scope failed
-    #[command(after_help = "Example:\n  enqueue campaign watch 20261122t215601-7k3qm")]
+    #[command(after_help = "Example:\n  enqueue campaign watch 20261122t215601047-7k3qm")]
     Watch {
         /// The campaign
         id: String,
@@ -185,6 +214,42 @@ pub enum CampaignCommand {
         #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
         wait_seconds: u64,
     },
+}
+
+/// `enqueue dead …`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  enqueue dead list")]
+pub enum DeadCommand {
+    /// Lists what was set aside, oldest first
+    #[command(after_help = "Example:\n  enqueue dead list --json")]
+    List,
+    /// Shows one: payload, reason, deliveries, when, by whom
+    #[command(after_help = "Example:\n  enqueue dead show 17")]
+    Show {
+        /// Its number, as listed
+        id: u64,
+    },
+    /// Trains the scopes of one again, in a new campaign
+    #[command(after_help = "Example:\n  enqueue dead retry 17")]
+    Retry {
+        /// Its number, as listed
+        id: u64,
+    },
+    /// Forgets some
+    #[command(after_help = "Example:\n  enqueue dead drop 17 18")]
+    Drop {
+        /// Their numbers, as listed
+        #[arg(required = true)]
+        ids: Vec<u64>,
+    },
+}
+
+/// `enqueue pause`
+#[derive(Debug, Clone, Args)]
+pub struct PauseArgs {
+    /// Release it by itself after so many seconds
+    #[arg(long, env = "SCOPEFORGE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_155_760_000))]
+    pub seconds: Option<u64>,
 }
 
 /// `enqueue lag`

@@ -37,7 +37,7 @@ impl Session {
             Ok(models) => models,
             // The first to come declares what the broker must hold.
             Err(_) => {
-                topology::declare(&broker, 1).await.context("preparing the broker")?;
+                topology::declare(&broker, 1, None).await.context("preparing the broker")?;
                 bucket::models(&broker).await?
             }
         };

@@ -6,6 +6,8 @@ mod campaigns;
 mod commands;
 mod containers;
 mod dev;
+mod operations;
+mod poison;
 mod queue;
 mod requests;
 mod serving;

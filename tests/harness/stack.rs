@@ -101,6 +101,15 @@ impl Stack {
         self.trainers.push(trainer);
     }
 
+    /// Starts a trainer that crashes or poisons learners as `faults` (environment of `faulty-worker`) say.
+    pub async fn add_faulty_trainer(&mut self, faults: &[(&str, &str)]) {
+        let mut command = self.command("faulty-worker");
+        command.args(["train", "--threads", "2"]).envs(faults.iter().copied());
+        let mut trainer = Program::start(command);
+        trainer.says("training").await;
+        self.trainers.push(trainer);
+    }
+
     /// Starts one more predictor and waits until it listens.
     pub async fn add_predictor(&mut self) {
         let mut command = self.command("worker");

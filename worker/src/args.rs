@@ -51,6 +51,10 @@ pub struct TrainArgs {
     /// Memory for decoded data that several packs share, in MiB
     #[arg(long, env = "SCOPEFORGE_DATA_CACHE_MIB", value_name = "MIB", default_value_t = 1024)]
     pub data_cache_mib: u64,
+    /// Seconds without a sign of life after which a pack goes to another trainer; holds for all trainers of the system
+    /// [default: what the queue has, 30 at first]
+    #[arg(long, env = "SCOPEFORGE_LEASE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub lease_seconds: Option<u64>,
     /// Seconds to finish running packs after the first SIGTERM; what is not done by then is handed back
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
     pub grace_seconds: u64,

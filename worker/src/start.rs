@@ -1,6 +1,6 @@
 //! What both workers do first: reach the broker and the store.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use runtime::broker::{Broker, ConnectRequest};
@@ -20,13 +20,13 @@ const PATIENCE_SECONDS: u64 = 0;
 pub async fn connect(
     connection: &Connection,
     name: &str,
-    replicas: u8,
+    (replicas, lease): (u8, Option<Duration>),
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(Broker, Blobs)> {
     let patience = connection.patience(PATIENCE_SECONDS);
     let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
     let broker = Broker::connect(&request, shutdown).await?;
-    topology::declare(&broker, usize::from(replicas)).await.context("preparing the broker")?;
+    topology::declare(&broker, usize::from(replicas), lease).await.context("preparing the broker")?;
     let given = connection.store_url();
     if let Some(url) = &given {
         store::open(url)?;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use runtime::bucket;
-use runtime::campaigns::{self, CampaignView};
-use schemas::campaign::Campaign;
+use runtime::campaigns::{self, CampaignError, CampaignView, view_of};
+use runtime::keeper::Keeper;
+use schemas::campaign::{Campaign, Tally};
 
+use super::retry;
+use super::train::order_campaign;
 use super::watch::{Watch, text};
 use crate::args::CampaignCommand;
 use crate::output::{Output, count, table};
@@ -31,8 +34,40 @@ pub(super) async fn run(
             let watch = Watch::open(&session.broker, &campaign).await?;
             return watch.finish(session, Duration::from_secs(wait_seconds), out).await;
         }
+        CampaignCommand::Cancel { id } => cancel(session, &id, out).await?,
+        CampaignCommand::Retry { id, wait, wait_seconds } => {
+            let failed = find(session, &id).await?;
+            let scopes = retry::failed(session, &failed).await?;
+            let (again, packs) = retry::campaign(&failed, scopes);
+            let watch = Watch::open(&session.broker, &again).await?;
+            order_campaign(session, &again, &packs).await?;
+            if wait {
+                return watch.finish(session, Duration::from_secs(wait_seconds), out).await;
+            }
+            out.show(&view_of(&again, &Tally::default()), |view| {
+                format!("{} scopes are trained again: enqueue campaign watch {}", view.planned, view.id)
+            })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn cancel(session: &Session, id: &str, out: Output) -> anyhow::Result<()> {
+    find(session, id).await?;
+    let records = bucket::campaigns(&session.broker).await?;
+    let cancelling = match campaigns::cancel(&records, id).await {
+        Err(CampaignError::State { .. }) => {
+            let state = find(session, id).await?.state.name();
+            return Err(usage(format!("the campaign {id} is {state} already")));
+        }
+        cancelled => cancelled?,
+    };
+    if let Some(campaign) = cancelling {
+        // Any trainer's keeper would do it as well, a moment later.
+        Keeper::open(&session.broker, "enqueue").await?.look(&campaign).await?;
+    }
+    let view = campaigns::view(&session.broker, &find(session, id).await?).await?;
+    out.show(&view, text)
 }
 
 async fn find(session: &Session, id: &str) -> anyhow::Result<Campaign> {

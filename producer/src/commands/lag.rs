@@ -33,8 +33,9 @@ async fn measure(session: &Session) -> anyhow::Result<Lag> {
 }
 
 fn text(lag: &Lag) -> String {
+    let held = if lag.paused { "  held (enqueue resume)" } else { "" };
     format!(
-        "pending {}  in flight {}  redelivered {}  dead {}  oldest {:.1} s  work {:.2} s  trainers {}  predictors {}",
+        "pending {}  in flight {}  redelivered {}  dead {}  oldest {:.1} s  work {:.2} s  trainers {}  predictors {}{held}",
         count(lag.pending),
         count(lag.in_flight),
         count(lag.redelivered),

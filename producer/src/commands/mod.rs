@@ -1,10 +1,13 @@
 //! One file per command.
 
 mod campaign;
+mod dead;
 mod fits;
 mod lag;
 mod model;
+mod pause;
 mod plan;
+mod retry;
 mod train;
 mod watch;
 
@@ -36,6 +39,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => plan::run(&session, &args, out).await,
         Command::Train(args) => train::run(&session, &args, out).await,
         Command::Campaign(command) => campaign::run(&session, command, out).await,
+        Command::Dead(command) => dead::run(&session, command, out).await,
+        Command::Pause(args) => pause::pause(&session, &args, out).await,
+        Command::Resume => pause::resume(&session, out).await,
         Command::Lag(args) => lag::run(&session, &args, out).await,
         Command::Fits(args) => fits::run(&session, &args, out).await,
         Command::Dev(_) => Ok(ExitCode::SUCCESS),

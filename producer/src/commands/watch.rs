@@ -10,7 +10,7 @@ use runtime::campaigns::{self, CampaignView, view_of};
 use runtime::ledger::{Entry, Reader};
 use runtime::presence;
 use schemas::announce::Role;
-use schemas::campaign::{Campaign, Tally};
+use schemas::campaign::{Campaign, CampaignState, Tally};
 use schemas::outcome::OutcomeKind;
 use schemas::subjects::campaign_landings;
 
@@ -76,10 +76,11 @@ impl Watch {
         self.reader.close().await;
         let campaigns = bucket::campaigns(&session.broker).await?;
         let channels = bucket::channels(&session.broker).await?;
-        let closed = campaigns::close(&campaigns, &channels, &self.campaign.id, &self.tally).await?;
-        let view = view_of(&closed.unwrap_or(self.campaign), &self.tally);
-        out.show(&view, text)?;
-        let failed = self.tally.count(OutcomeKind::Failed) > 0;
+        let buckets = (&campaigns, &channels);
+        let closed = campaigns::close(&session.broker, buckets, &self.campaign.id, &self.tally).await?;
+        let closed = closed.unwrap_or(self.campaign);
+        out.show(&view_of(&closed, &self.tally), text)?;
+        let failed = self.tally.count(OutcomeKind::Failed) > 0 || closed.state == CampaignState::Cancelled;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

@@ -15,7 +15,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::bucket::{Bucket, BucketError};
 use crate::clock::now_ms;
 use crate::ledger::LandError;
-use crate::{channels, ledger};
+use crate::{channels, ledger, plans};
 
 /// Why a campaign could not be read or closed.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +60,13 @@ pub fn tally<'a>(broker: &'a Broker, campaign: &'a Campaign) -> BoxFuture<'a, Re
 }
 
 /// Closes the campaign `id` if `tally` says that every pack has landed: moves its channel, then its record, each by
-/// compare-and-set, so that any number of processes may try. Returns the record as it is afterwards.
+/// compare-and-set, so that any number of processes may try; then forgets its packs. Returns the record as it is afterwards.
 ///
 /// # Errors
 /// [`CampaignError`] when the broker fails; trying again is safe.
 pub fn close<'a>(
-    campaigns: &'a Bucket<Campaign>,
-    channel_bucket: &'a Bucket<Channel>,
+    broker: &'a Broker,
+    (campaigns, channel_bucket): (&'a Bucket<Campaign>, &'a Bucket<Channel>),
     id: &'a str,
     tally: &'a Tally,
 ) -> BoxFuture<'a, Result<Option<Campaign>, CampaignError>> {
@@ -80,7 +80,10 @@ pub fn close<'a>(
             match campaigns.replace(id, &closed, found.revision).await {
                 // Whoever was faster wrote the same or a final state: read it.
                 Err(BucketError::Conflict { .. }) => {}
-                Ok(_) => return Ok(Some(closed)),
+                Ok(_) => {
+                    plans::forget(broker, id).await?;
+                    return Ok(Some(closed));
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -104,6 +104,25 @@ pub(crate) fn queue<'a>(
     })
 }
 
+/// Queues a message that was set aside, as it was.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not store it.
+pub fn queue_again<'a>(
+    broker: &'a Broker,
+    subject: &'a str,
+    payload: Vec<u8>,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let payload = Bytes::from(payload);
+        let message = || PublishMessage::build().payload(payload.clone());
+        let done = publish_until_stored(broker, subject, message).await;
+        done.map_err(|error| BrokerError::new(format!("store a message on {subject}"), error))?;
+        wake(broker).await;
+        Ok(())
+    })
+}
+
 /// The packs of a campaign that wait or are out.
 ///
 /// # Errors
@@ -240,10 +259,11 @@ impl JobSource {
                     break;
                 }
                 let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
+                let lease = consumer.cached_info().config.ack_wait;
                 let mut batch =
                     consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
                 while let Some(message) = batch.next().await {
-                    jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone() });
+                    jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone(), lease });
                 }
             }
             Ok(jobs)
@@ -268,6 +288,7 @@ impl JobSource {
 pub struct Job {
     message: jetstream::Message,
     broker: Broker,
+    lease: Duration,
 }
 
 impl Job {
@@ -277,6 +298,11 @@ impl Job {
     /// [`EnvelopeError`] when the message is none that this release can read.
     pub fn pack(&self) -> Result<Pack, EnvelopeError> {
         envelope::decode(&self.message.payload)
+    }
+
+    /// Silence after which it goes to another trainer.
+    pub fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// The message's bytes.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
 use schemas::campaign::{Campaign, CampaignState, Tally};
 use schemas::channel::Channel;
 use schemas::envelope;
@@ -31,11 +32,18 @@ use crate::bucket::{self, Bucket, BucketError};
 use crate::campaigns::{self, CampaignError};
 use crate::clock::now_ms;
 use crate::dead::{self, Exhausted};
+use crate::jobs::PUBLISHES_AT_ONCE;
 use crate::mirror::Mirror;
 use crate::{jobs, ledger, plans};
 
 /// How often running campaigns are looked at, besides after each landing of one's own.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// Between two tidyings: ten minutes.
+const SWEEPS_PER_TIDY: u32 = 120;
+
+/// Age of packs without a campaign's record after which their producer is believed dead: longer than storing them takes.
+const ORPHANED_AFTER_MS: i64 = 6 * 3_600 * 1_000;
 
 /// Silence of a campaign after which its packs are searched for.
 const SEARCH_AFTER: Duration = Duration::from_secs(10);
@@ -82,12 +90,17 @@ impl Keeper {
     /// Looks at every campaign that has not ended from time to time, until `shutdown`.
     pub async fn run(self, mirror: Mirror<Campaign>, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(SWEEP);
-        loop {
+        for sweeps in 0u32.. {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = shutdown.cancelled() => return,
             }
             let sweep = async {
+                if sweeps % SWEEPS_PER_TIDY == 0
+                    && let Err(error) = self.tidy().await
+                {
+                    tracing::warn!("{}; tidying again later", chain(&error));
+                }
                 if let Err(error) = self.bury_exhausted().await {
                     tracing::warn!("{}; looking again in {} s", chain(&error), SWEEP.as_secs());
                 }
@@ -139,9 +152,9 @@ impl Keeper {
                 }
             }
             if let Some(closed) = campaign.close(&fold.tally) {
-                campaigns::close(&self.campaigns, &self.channels, &closed.id, &fold.tally).await?;
-                tracing::info!(campaign = closed.id, scopes = fold.tally.scopes(), "campaign complete");
-                plans::forget(&self.broker, &closed.id).await?;
+                let buckets = (&self.campaigns, &self.channels);
+                campaigns::close(&self.broker, buckets, &closed.id, &fold.tally).await?;
+                tracing::info!(campaign = closed.id, scopes = fold.tally.scopes(), "campaign ended");
                 folds.remove(&closed.id);
             }
             Ok(())
@@ -165,11 +178,11 @@ impl Keeper {
     /// Ends what has not landed of a campaign that is being cancelled.
     async fn cancel_rest(&self, campaign: &Campaign, tally: &Tally) -> Result<(), CampaignError> {
         jobs::purge(&self.broker, &campaign.id).await?;
-        for pack in missing(campaign, tally) {
-            let Some(pack) = self.planned(campaign, pack).await? else { continue };
-            self.end(campaign, &pack, (OutcomeKind::Cancelled, "")).await?;
-        }
-        Ok(())
+        let ends = missing(campaign, tally).into_iter().map(|pack| async move {
+            let Some(pack) = self.planned(campaign, pack).await? else { return Ok(()) };
+            self.end(campaign, &pack, (OutcomeKind::Cancelled, "")).await
+        });
+        stream::iter(ends).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
     }
 
     /// Queues those packs again that neither wait, nor are out, nor have landed.
@@ -199,6 +212,23 @@ impl Keeper {
     ) -> Result<(), CampaignError> {
         let landing = Landing::without_fits(&campaign.spec, pack, how, &self.name, now_ms());
         ledger::land(&self.broker, &landing).await?;
+        Ok(())
+    }
+
+    /// Forgets the packs of campaigns that have ended, or that never came to be.
+    async fn tidy(&self) -> Result<(), CampaignError> {
+        for id in plans::campaigns(&self.broker).await? {
+            let over = match self.campaigns.get(&id).await? {
+                Some(record) => record.value.state.is_final(),
+                None => match plans::stored_ms(&self.broker, &id).await? {
+                    Some(stored_ms) => now_ms() - stored_ms > ORPHANED_AFTER_MS,
+                    None => false,
+                },
+            };
+            if over {
+                plans::forget(&self.broker, &id).await?;
+            }
+        }
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub struct Lag {
     pub oldest_seconds: f64,
     /// Estimated work left, in seconds of one core.
     pub seconds_of_work: f64,
+    /// Whether the queue is held.
+    pub paused: bool,
     /// Living trainers.
     pub trainers: u64,
     /// Living predictors.
@@ -64,6 +66,7 @@ async fn queue(broker: &Broker) -> Result<Lag, BrokerError> {
     for priority in Priority::ALL {
         let consumer = topology::open_consumer(broker, priority).await?;
         let info = consumer.cached_info();
+        lag.paused |= info.paused;
         lag.pending += info.num_pending;
         lag.in_flight += info.num_ack_pending as u64;
         lag.redelivered += info.num_redelivered as u64;

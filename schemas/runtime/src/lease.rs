@@ -3,7 +3,6 @@
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::jobs::Job;
-use crate::topology::LEASE;
 
 /// A renewed lease: ends when dropped.
 #[derive(Debug)]
@@ -12,11 +11,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Renews the lease of `job` three times per [`LEASE`], from a task of its own that training cannot starve.
+    /// Renews the lease of `job` three times in its length, from a task of its own that training cannot starve.
     pub fn keep(job: &Job) -> Lease {
         let job = job.clone();
+        let length = job.lease();
         let renewing = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(LEASE / 3);
+            let mut ticks = tokio::time::interval(length / 3);
             // The first tick is immediate, and a fresh delivery needs no renewal.
             ticks.tick().await;
             loop {

@@ -3,7 +3,7 @@
 //! | module | what for |
 //! |---|---|
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
-//! | [`jobs`], [`lease`], [`plans`], [`dead`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, measure |
+//! | [`jobs`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`] | where fits rest: memory, files, S3, Redis |
@@ -27,6 +27,7 @@ pub mod lease;
 pub mod ledger;
 pub mod mirror;
 pub mod objects;
+pub mod pause;
 pub mod plans;
 pub mod presence;
 pub mod rpc;

@@ -1,6 +1,8 @@
 //! The packs of campaigns that have not ended: what a keeper needs to queue, cancel or give up those that its producer,
 //! the queue or a trainer lost.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -61,5 +63,45 @@ pub fn forget<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result
         let stream = stream.map_err(|error| failed(error.into()))?;
         let purged = stream.purge().filter(subjects::campaign_plan(campaign)).await;
         purged.map(|_| ()).map_err(|error| failed(error.into()))
+    })
+}
+
+/// The campaigns that packs are stored of.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub fn campaigns<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<BTreeSet<String>, BrokerError>> {
+    Box::pin(async move {
+        let failed = |error: async_nats::Error| BrokerError::new("list the stored packs", error);
+        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
+        let stream = stream.map_err(|error| failed(error.into()))?;
+        let mut listed =
+            stream.info_with_subjects(subjects::PLANS).await.map_err(|error| failed(error.into()))?;
+        let mut campaigns = BTreeSet::new();
+        while let Some((subject, _)) = listed.try_next().await.map_err(|error| failed(error.into()))? {
+            campaigns.extend(subject.split('.').nth(1).map(str::to_owned));
+        }
+        Ok(campaigns)
+    })
+}
+
+/// When a campaign's first pack was stored, in milliseconds since 1970.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub fn stored_ms<'a>(
+    broker: &'a Broker,
+    campaign: &'a str,
+) -> BoxFuture<'a, Result<Option<i64>, BrokerError>> {
+    Box::pin(async move {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+        let failed = |error: async_nats::Error| BrokerError::new("look at the stored packs", error);
+        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
+        let stream = stream.map_err(|error| failed(error.into()))?;
+        match stream.get_first_raw_message_by_subject(&subjects::campaign_plan(campaign), 1).await {
+            Ok(message) => Ok(Some(message.time.unix_timestamp().saturating_mul(1_000))),
+            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
+            Err(error) => Err(failed(error.into())),
+        }
     })
 }

@@ -12,22 +12,27 @@ use schemas::subjects::{self, Priority};
 
 use crate::broker::{Broker, BrokerError};
 
-/// Time without a sign of life after which a pack goes to another trainer.
-pub const LEASE: Duration = Duration::from_secs(30);
+/// Time without a sign of life after which a pack goes to another trainer, unless somebody chose another.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Packs that may be out with trainers, or waiting for another try, at once.
 const ACK_PENDING_MAX: i64 = 10_000;
 
-/// Declares streams, consumers and buckets with `replicas` copies of each (1, or 3 on a cluster).
+/// Declares streams, consumers and buckets with `replicas` copies of each (1, or 3 on a cluster). A `lease` replaces the one
+/// that the queue has.
 ///
 /// # Errors
 /// [`BrokerError`] when the broker has no JetStream, or holds one of them with other settings.
-pub fn declare<'a>(broker: &'a Broker, replicas: usize) -> BoxFuture<'a, Result<(), BrokerError>> {
+pub fn declare<'a>(
+    broker: &'a Broker,
+    replicas: usize,
+    lease: Option<Duration>,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
         let streams = async {
             let streams = [jobs(replicas), plans(replicas), ledger(replicas), dead(replicas)];
             try_join_all(streams.map(|config| stream(broker, config))).await?;
-            try_join_all(Priority::ALL.map(|priority| consumer(broker, priority))).await
+            try_join_all(Priority::ALL.map(|priority| consumer(broker, priority, lease))).await
         };
         let buckets = [
             subjects::MODELS_BUCKET,
@@ -86,13 +91,23 @@ async fn stream(broker: &Broker, config: Config) -> Result<(), BrokerError> {
     done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
 }
 
-async fn consumer(broker: &Broker, priority: Priority) -> Result<(), BrokerError> {
+async fn consumer(broker: &Broker, priority: Priority, lease: Option<Duration>) -> Result<(), BrokerError> {
     let name = priority.consumer();
+    let known = open_consumer(broker, priority).await.ok();
+    let known = known.map(|consumer| consumer.cached_info().config.clone());
+    let is_right = |config: &jetstream::consumer::Config| {
+        config.filter_subject == priority.subjects()
+            && config.max_deliver == i64::from(DELIVERIES_MAX)
+            && lease.is_none_or(|lease| lease == config.ack_wait)
+    };
+    if known.as_ref().is_some_and(is_right) {
+        return Ok(());
+    }
     let config = pull::Config {
         durable_name: Some(name.clone()),
         filter_subject: priority.subjects(),
         ack_policy: AckPolicy::Explicit,
-        ack_wait: LEASE,
+        ack_wait: lease.or(known.map(|config| config.ack_wait)).unwrap_or(LEASE),
         max_deliver: i64::from(DELIVERIES_MAX),
         max_ack_pending: ACK_PENDING_MAX,
         max_waiting: 4_096,

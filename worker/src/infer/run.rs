@@ -38,7 +38,7 @@ const HEARD_AFTER: Duration = Duration::from_millis(200);
 /// When broker or store cannot be reached at the start.
 pub async fn run(connection: Connection, args: InferArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let worker = ids::worker(Role::Predictor.name());
-    let (broker, blobs) = start::connect(&connection, &worker, args.replicas, &shutdown).await?;
+    let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, None), &shutdown).await?;
     let slots = args.threads.unwrap_or_else(cores);
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();

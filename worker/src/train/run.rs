@@ -30,7 +30,8 @@ use crate::status::Status;
 /// When broker or store cannot be reached at the start.
 pub async fn run(connection: Connection, args: TrainArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let worker = ids::worker(Role::Trainer.name());
-    let (broker, blobs) = start::connect(&connection, &worker, args.replicas, &shutdown).await?;
+    let lease = args.lease_seconds.map(Duration::from_secs);
+    let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, lease), &shutdown).await?;
     let slots = args.threads.unwrap_or_else(cores);
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();

@@ -71,6 +71,8 @@ impl Host {
     pub(super) async fn open(order: OpenOrder, slots: u32) -> Result<Host, HostError> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("learn-host").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // A learner's last words are a line of the ledger, not a trace.
+        command.env("RUST_BACKTRACE", "0");
         // Ctrl-C at a terminal is for the trainer, which lets its learners finish.
         command.process_group(0);
         let mut child = command.spawn()?;

@@ -110,8 +110,9 @@ async fn last_peak(slot: &mut Slot) -> Result<u64, HostError> {
 fn describe(death: &Death, limits: &LimitsSpec, spent: Duration) -> String {
     let words = &death.words;
     let last = words.lines().last().unwrap_or_default();
-    let what = if words.contains("memory allocation of") {
-        format!("out of memory, the limit scope_mib is {}: {last}", limits.scope_mib)
+    let asked = words.lines().find(|line| line.contains("memory allocation of"));
+    let what = if let Some(asked) = asked {
+        format!("out of memory, the limit scope_mib is {}: {asked}", limits.scope_mib)
     } else if words.contains("overflowed its stack") {
         "stack overflow".into()
     } else {

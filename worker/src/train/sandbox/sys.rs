@@ -49,6 +49,10 @@ pub(super) fn fork() -> io::Result<Side> {
         if tries > SINGLE_TRIES {
             return Err(io::Error::other("a learner's host has several threads and cannot be copied"));
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the end of a joined thread is no event one can wait for"
+        )]
         std::thread::sleep(Duration::from_millis(1));
     }
     // SAFETY: there is one thread, so the copy finds every lock and the allocator in a whole state.

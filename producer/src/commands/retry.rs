@@ -1,0 +1,62 @@
+//! Training failed scopes again: in a new campaign, since every scope of a campaign ends once.
+
+use runtime::clock::now_ms;
+use runtime::{ids, ledger};
+use schemas::campaign::{Campaign, CampaignState};
+use schemas::outcome::{Landing, OutcomeKind};
+use schemas::pack::{Pack, PackScope};
+use schemas::subjects::campaign_landings;
+
+use crate::session::Session;
+use crate::usage::usage;
+
+/// The failed scopes of a campaign that has ended, by pack.
+///
+/// # Errors
+/// A usage error when it has not ended, or nothing failed.
+pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Result<Vec<Vec<PackScope>>> {
+    if !campaign.state.is_final() {
+        return Err(usage(format!(
+            "the campaign {} has not ended; wait for it (enqueue campaign watch) or cancel it",
+            campaign.id
+        )));
+    }
+    let mut packs = Vec::new();
+    let filter = campaign_landings(&campaign.spec.name, &campaign.id);
+    ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
+        let failed = landing.outcomes.into_iter().filter(|end| end.outcome == OutcomeKind::Failed);
+        let again = |end: schemas::outcome::ScopeOutcome| PackScope {
+            scope: end.scope,
+            window: end.window,
+            incumbent: None,
+        };
+        let scopes: Vec<PackScope> = failed.map(again).collect();
+        packs.extend((!scopes.is_empty()).then_some(scopes));
+    })
+    .await?;
+    match packs.is_empty() {
+        true => Err(usage(format!("no scope of the campaign {} failed", campaign.id))),
+        false => Ok(packs),
+    }
+}
+
+/// A campaign like `of`, of these scopes alone.
+pub(super) fn campaign(of: &Campaign, scopes: Vec<Vec<PackScope>>) -> (Campaign, Vec<Pack>) {
+    let created_at_ms = now_ms();
+    let planned: u64 = scopes.iter().map(|pack| pack.len() as u64).sum();
+    let again = Campaign {
+        id: ids::campaign(created_at_ms),
+        planned,
+        packs: scopes.len() as u32,
+        estimated_seconds: of.estimated_seconds * planned as f64 / of.planned.max(1) as f64,
+        created_at_ms,
+        retry_of: Some(of.id.clone()),
+        state: CampaignState::Running,
+        closed: None,
+        ..of.clone()
+    };
+    let pack =
+        |(index, scopes)| Pack { campaign: again.id.clone(), model: again.spec.name.clone(), index, scopes };
+    let packs = (0..).zip(scopes).map(pack).collect();
+    (again, packs)
+}
