@@ -44,7 +44,7 @@ async fn each_poisoned_scope_fails_alone_with_what_happened() {
         ("kind=d", "no end after 1 s"),
         ("kind=e", "stack overflow"),
         ("kind=g", "out of memory, the limit scope_mib is 512: memory allocation of 21474836480"),
-        ("kind=h", "signal 11"),
+        ("kind=h", "signal 4"),
         ("kind=k", "code 3"),
     ] {
         let reason = reason(&closed, scope);

@@ -92,7 +92,7 @@ impl Hook for Faults {
                 "loop" => endless(),
                 "stack" => drop(deep(1)),
                 "memory" => drop(std::hint::black_box(vec![1u8; 20 << 30])),
-                "signal" => end(Signal::SEGV),
+                "signal" => end(Signal::ILL),
                 "exit" => std::process::exit(3),
                 other => panic!("FAULT_POISON {other}"),
             }
