@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit bench-train nats-server redis-server images clean
+.PHONY: help build demo dev test lint check-docs unit bench-train bench-catalog nats-server redis-server images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -40,6 +40,9 @@ unit: nats-server redis-server build ## All tests, against real servers
 
 bench-train: nats-server build ## This campaign against a scikit-learn loop, warm and cold
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/train.py $(BIN)
+
+bench-catalog: nats-server build ## How long a reader takes to know a million fits
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-catalog
 
 images: build ## Builds the container images from the programs
 	docker/build

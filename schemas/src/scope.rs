@@ -54,6 +54,11 @@ impl Scope {
         Scope::default()
     }
 
+    /// The scope whose canonical text this is, as written by a [`Scope`] before.
+    pub fn from_canonical(text: &str) -> Scope {
+        Scope(text.to_owned())
+    }
+
     /// Parses any text of the grammar and brings it into canonical form for a model with these `dimensions`.
     ///
     /// # Errors

@@ -19,6 +19,11 @@ pub const CAMPAIGNS_BUCKET: &str = "campaigns";
 /// Key-value bucket of channels, by `model.channel`.
 pub const CHANNELS_BUCKET: &str = "channels";
 
+/// Key-value bucket of what readers of the catalog begin with.
+pub const SNAPSHOTS_BUCKET: &str = "snapshots";
+/// The key of the newest snapshot of the catalog.
+pub const CATALOG_SNAPSHOT: &str = "catalog";
+
 /// Key-value bucket of what a whole system shares, by setting.
 pub const SETTINGS_BUCKET: &str = "settings";
 /// The setting that holds the store's address.

@@ -11,5 +11,6 @@ mod poison;
 mod queue;
 mod requests;
 mod serving;
+mod snapshots;
 mod sources;
 mod stores;

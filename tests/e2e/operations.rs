@@ -158,3 +158,30 @@ async fn dead_messages_are_listed_shown_queued_again_and_dropped() {
     count(0).await;
     assert_eq!(stack.enqueue(&["dead", "drop", "99"]).await.code, 2);
 }
+
+/// A trainer that is told to end hands back what it cannot finish in its grace: no lease has to run out.
+#[tokio::test]
+async fn a_leaving_trainer_hands_back_what_it_cannot_finish_and_a_second_signal_ends_it_at_once() {
+    let mut stack = stack(0).await;
+    // The lease is longer than any test waits.
+    let faults = [
+        ("FAULT_POISON", "loop:carrier=UA"),
+        ("SCOPEFORGE_GRACE_SECONDS", "1"),
+        ("SCOPEFORGE_LEASE_SECONDS", "600"),
+    ];
+    stack.add_faulty_trainer(&faults).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA"]).await;
+    let out = || async { (stack.ask(&["lag"]).await["in_flight"] == 1).then_some(()) };
+    until("the pack being out", out).await;
+    let leaving = stack.trainers.pop().expect("a trainer");
+    assert_eq!(leaving.stop().await, 0);
+    let mut next = stack.command("faulty-worker");
+    next.args(["train", "--threads", "1"]).env("FAULT_POISON", "loop:carrier=UA");
+    let mut next = tests::Program::start(next);
+    next.says("training").await;
+    next.says("redelivered").await;
+    tests::program::signal(next.id(), "TERM").await;
+    next.says("ending").await;
+    tests::program::signal(next.id(), "TERM").await;
+    assert_eq!(next.wait().await, 130);
+}

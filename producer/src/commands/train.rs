@@ -30,7 +30,9 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
         if args.force {
             return Ok((Catalog::default(), Channel::default()));
         }
-        let known = catalog::of_model(&session.broker, model).await?;
+        // Without a store's name, the ledger alone tells.
+        let blobs = session.blobs().await.ok();
+        let known = catalog::of_model(&session.broker, blobs.as_ref(), model).await?;
         Ok::<_, anyhow::Error>((known, channels::read(&channel_bucket, model, &args.channel).await?))
     });
     let (planned, incumbents) = (planned?, incumbents.context("reading the fits that exist")?);

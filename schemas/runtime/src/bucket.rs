@@ -14,6 +14,7 @@ use schemas::subjects;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::broker::{Broker, BrokerError};
+use crate::snapshots::Manifest;
 
 /// Longest wait for the next value while a bucket is listed.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
@@ -83,6 +84,14 @@ pub async fn campaigns(broker: &Broker) -> Result<Bucket<Campaign>, BrokerError>
 /// When the broker has none: declare the topology first.
 pub async fn channels(broker: &Broker) -> Result<Bucket<Channel>, BrokerError> {
     Bucket::open(broker, subjects::CHANNELS_BUCKET).await
+}
+
+/// The bucket that says where the newest snapshot of the catalog is.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn snapshots(broker: &Broker) -> Result<Bucket<Manifest>, BrokerError> {
+    Bucket::open(broker, subjects::SNAPSHOTS_BUCKET).await
 }
 
 /// The bucket of settings that a whole system shares.

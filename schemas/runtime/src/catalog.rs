@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
 use crate::ledger::{Entry, Reader, replay};
+use crate::snapshots;
+use crate::store::Blobs;
 
 /// A shared catalog, as of a moment ago.
 #[derive(Debug, Clone)]
@@ -24,6 +26,7 @@ impl LiveCatalog {
     /// A catalog, and the task that keeps it fresh until `shutdown`; the caller owns the task.
     pub fn follow(
         broker: Broker,
+        blobs: Blobs,
         shutdown: CancellationToken,
     ) -> (LiveCatalog, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
@@ -31,9 +34,22 @@ impl LiveCatalog {
         let catalog = live.catalog.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 11);
+            let mut next = match tokio::select! {
+                loaded = snapshots::load(&broker, &blobs, None) => loaded,
+                () = shutdown.cancelled() => return,
+            } {
+                Ok((loaded, next)) => {
+                    *catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner) = loaded;
+                    next
+                }
+                Err(error) => {
+                    tracing::warn!("{error}; reading the whole ledger instead");
+                    0
+                }
+            };
             loop {
                 let reason = tokio::select! {
-                    ended = follow_once(&broker, &catalog, &ready_tx) => ended,
+                    ended = follow_once(&broker, &catalog, &ready_tx, &mut next) => ended,
                     () = shutdown.cancelled() => return,
                 };
                 let Err(error) = reason;
@@ -68,11 +84,13 @@ async fn follow_once(
     broker: &Broker,
     catalog: &RwLock<Catalog>,
     ready: &watch::Sender<bool>,
+    next: &mut u64,
 ) -> Result<std::convert::Infallible, BrokerError> {
-    let mut reader = Reader::open(broker, subjects::LEDGER, 0).await?;
+    let mut reader = Reader::open(broker, subjects::LEDGER, *next).await?;
     loop {
         match reader.next().await? {
-            Entry::Landing(_, landing) => {
+            Entry::Landing(place, landing) => {
+                *next = place + 1;
                 catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(*landing);
             }
             Entry::CaughtUp => {
@@ -82,14 +100,24 @@ async fn follow_once(
     }
 }
 
-/// The catalog of one model as it is now.
+/// The catalog of one model as it is now; `blobs`, where they can be had, shorten the reading.
 ///
 /// # Errors
 /// [`BrokerError`] when the ledger cannot be read.
-pub fn of_model<'a>(broker: &'a Broker, model: &'a str) -> BoxFuture<'a, Result<Catalog, BrokerError>> {
+pub fn of_model<'a>(
+    broker: &'a Broker,
+    blobs: Option<&'a Blobs>,
+    model: &'a str,
+) -> BoxFuture<'a, Result<Catalog, BrokerError>> {
     Box::pin(async move {
-        let mut catalog = Catalog::default();
-        replay(broker, &subjects::model_landings(model), 0, |landing| catalog.apply(landing)).await?;
+        let (mut catalog, from) = match blobs {
+            Some(blobs) => snapshots::load(broker, blobs, Some(model)).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "reading the whole ledger instead of a snapshot");
+                (Catalog::default(), 0)
+            }),
+            None => (Catalog::default(), 0),
+        };
+        replay(broker, &subjects::model_landings(model), from, |landing| catalog.apply(landing)).await?;
         Ok(catalog)
     })
 }

@@ -101,6 +101,9 @@ pub fn has_landed<'a>(
     })
 }
 
+/// Landings asked for at once: at 1 MiB each, the broker keeps less for us than the 64 MiB at which it cuts a client off.
+const BATCH_MAX: i64 = 32;
+
 /// What a reader of the ledger sees.
 #[derive(Debug)]
 pub enum Entry {
@@ -138,6 +141,7 @@ impl Reader {
                     0 => DeliverPolicy::All,
                     start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
                 },
+                max_batch: BATCH_MAX,
                 ..pull::OrderedConfig::default()
             };
             let made = broker.jetstream.create_consumer_on_stream(config, subjects::LEDGER_STREAM).await;

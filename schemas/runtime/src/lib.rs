@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
 //! | [`jobs`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
-//! | [`ledger`], [`catalog`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
+//! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`] | where fits rest: memory, files, S3, Redis |
 //! | [`fits`] | the listing of a model's fits |
@@ -33,6 +33,7 @@ pub mod presence;
 pub mod rpc;
 pub mod settings;
 pub mod shutdown;
+pub mod snapshots;
 pub mod store;
 pub mod telemetry;
 pub mod topology;

@@ -39,6 +39,7 @@ pub fn declare<'a>(
             subjects::CAMPAIGNS_BUCKET,
             subjects::CHANNELS_BUCKET,
             subjects::SETTINGS_BUCKET,
+            subjects::SNAPSHOTS_BUCKET,
         ];
         let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
         try_join(streams, buckets).await.map(|_| ())

@@ -41,7 +41,7 @@ struct Cell {
 }
 
 /// The rows that one fit answers, with the scope it was found by.
-type Share = (Arc<Landed>, Scope, Vec<u32>);
+type Share = (Landed, Scope, Vec<u32>);
 
 impl Predictor {
     /// Whether it has caught up with the broker.
@@ -94,11 +94,11 @@ impl Predictor {
         spec: &ModelSpec,
         channel: &Channel,
         values: &[Option<String>],
-    ) -> Option<(u8, Scope, Arc<Landed>)> {
+    ) -> Option<(u8, Scope, Landed)> {
         self.catalog.with(|catalog| {
             spec.level_masks().into_iter().zip(0u8..).find_map(|(mask, level)| {
                 let scope = scope_of(spec, values, mask)?;
-                let landed = catalog.resolve(&spec.name, channel, &scope)?.clone();
+                let landed = catalog.resolve(&spec.name, channel, &scope)?;
                 Some((level, scope, landed))
             })
         })

@@ -46,7 +46,7 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
     tasks.spawn(following);
     let (channels, following) = Mirror::follow(bucket::channels(&broker).await?, services.clone());
     tasks.spawn(following);
-    let (catalog, following) = LiveCatalog::follow(broker.clone(), services.clone());
+    let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs.clone(), services.clone());
     tasks.spawn(following);
     let cache_bytes = usize::try_from(args.fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
     let fits = FitCache::new(blobs, cache_bytes);

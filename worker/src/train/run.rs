@@ -12,6 +12,7 @@ use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::settings::Connection;
+use runtime::snapshots;
 use schemas::announce::Role;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
@@ -39,6 +40,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     tasks.spawn(following);
     let keeper = Keeper::open(&broker, &worker).await?;
     tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
+    tasks.spawn(snapshots::keep(broker.clone(), blobs.clone(), services.clone()));
     let status = Arc::new(Status::new(&worker, Role::Trainer, slots));
     let says = status.clone();
     let announcer = Announcer::open(&broker, move || says.announcement(true, 0)).await?;
@@ -73,6 +75,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
         }
     }
     status.draining.store(true, Ordering::Relaxed);
+    tracing::info!(worker, packs = running.len(), "ending: what is under way is finished or handed back");
     running.drain(Duration::from_secs(args.grace_seconds)).await;
     services.cancel();
     tasks.close();

@@ -111,6 +111,14 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
         return Ok(landed);
     }
     let again = job.deliveries() > 1;
+    if again {
+        tracing::info!(
+            campaign = pack.campaign,
+            pack = pack.index,
+            deliveries = job.deliveries(),
+            "redelivered; its scopes go one by one"
+        );
+    }
     if again
         && let Some(landed) =
             ledger::has_landed(&trainer.broker, &pack.model, &pack.campaign, pack.index).await?

@@ -40,6 +40,39 @@ impl Blobs {
         Ok(name)
     }
 
+    /// Writes bytes that are no fits under `prefix` and their BLAKE3; returns their name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn put_bytes(&self, prefix: &str, bytes: Bytes) -> Result<String, StoreError> {
+        let name = format!("{prefix}{}", blob::name(&bytes));
+        self.store.put(&name, bytes).await?;
+        Ok(name)
+    }
+
+    /// What [`Blobs::put_bytes`] wrote under `prefix`, verified.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is missing or damaged, or the store fails.
+    pub async fn get_bytes(&self, prefix: &str, name: &str) -> Result<Bytes, StoreError> {
+        let missing = || StoreError::Missing { address: self.address().to_owned(), blob: name.to_owned() };
+        let bytes = self.store.get(name).await?.ok_or_else(missing)?;
+        let found = blob::name(&bytes);
+        if name.strip_prefix(prefix) != Some(&found) {
+            let problem = format!("its bytes hash to {found}");
+            return Err(self.damaged(schemas::blob::BlobError::Damaged { blob: name.to_owned(), problem }));
+        }
+        Ok(bytes)
+    }
+
+    /// Removes what [`Blobs::put_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn delete_bytes(&self, name: &str) -> Result<(), StoreError> {
+        self.store.delete(name).await
+    }
+
     /// Whether the blob called `name` is there. It is not read.
     ///
     /// # Errors
