@@ -215,7 +215,7 @@ mod tests {
             reason: None,
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
-            metrics: (fingerprint % 2 == 0).then_some(Metrics { rmse: 1.0, mae: 0.5, r2: 0.25 }),
+            metrics: fingerprint.is_multiple_of(2).then_some(Metrics { rmse: 1.0, mae: 0.5, r2: 0.25 }),
             fit: Some(FitRef {
                 fingerprint: format!("{fingerprint:032x}"),
                 blob: format!("b{fingerprint}"),
