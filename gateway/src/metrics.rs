@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use runtime::lag::Lag;
 
@@ -11,11 +12,22 @@ use runtime::lag::Lag;
 const LATENCY_SECONDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
+/// A request that is being answered.
+#[derive(Debug)]
+pub struct OpenRequest(IntGauge);
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The gateway's numbers.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
+    open: IntGaugeVec,
     latency: HistogramVec,
     rows: IntCounterVec,
     pending: IntGauge,
@@ -50,7 +62,11 @@ impl Metrics {
             .buckets(LATENCY_SECONDS.to_vec());
         let latency = HistogramVec::new(latency, &["route"])?;
         registry.register(Box::new(latency.clone()))?;
+        let open = Opts::new("scopeforge_requests_open", "Requests being answered, by route");
+        let open = IntGaugeVec::new(open, &["route"])?;
+        registry.register(Box::new(open.clone()))?;
         Ok(Metrics {
+            open,
             requests: counter(
                 "scopeforge_requests_total",
                 "Requests by route and status",
@@ -71,6 +87,13 @@ impl Metrics {
             latency,
             registry,
         })
+    }
+
+    /// Counts a request as open until the result is dropped.
+    pub fn opened(&self, route: &str) -> OpenRequest {
+        let gauge = self.open.with_label_values(&[route]);
+        gauge.inc();
+        OpenRequest(gauge)
     }
 
     /// Notes an answered request.

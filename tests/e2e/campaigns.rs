@@ -200,3 +200,47 @@ async fn campaigns_are_listed_newest_first() {
         listed.as_array().expect("a list").iter().filter_map(|c| c["id"].as_str()).collect();
     assert_eq!(listed, ordered);
 }
+
+/// Only the scopes that hold changed rows are trained again: the changed one, and the levels above it.
+#[tokio::test]
+async fn changed_rows_retrain_exactly_the_scopes_that_contain_them() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    let rows = |changed: usize| {
+        let row = |i: usize| {
+            let y = if i == changed { 999 } else { 3 * i % 31 };
+            format!("{},{},{i},{y}\n", ["a", "b"][i % 2], ["p", "q", "r"][i % 3])
+        };
+        String::from("shop,item,x,y\n") + &(0..300).map(row).collect::<String>()
+    };
+    let source = stack.write("rows.csv", rows(usize::MAX));
+    stack.add_model(&format!(
+        "name = \"m\"\n[data]\nsource = \"{}\"\n[scope]\ndimensions = [\"shop\", \"item\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\n",
+        source.display()
+    )).await;
+    let all = ["train", "m", "--scope", "shop=*,item=*", "--levels", "--wait"];
+    assert_eq!(stack.ask(&all).await["outcomes"], serde_json::json!({"trained": 9}));
+    // Row 7 is of shop b and item q.
+    stack.write("rows.csv", rows(7));
+    assert_eq!(stack.ask(&all).await["outcomes"], serde_json::json!({"trained": 3, "unchanged": 6}));
+    let fits = stack.ask(&["fits", "m"]).await;
+    let trained: Vec<&str> = fits
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|fit| fit["outcome"] == "trained")
+        .filter_map(|fit| fit["scope"].as_str())
+        .collect();
+    assert_eq!(trained.len(), 3);
+    assert!(["", "shop=b", "shop=b,item=q"].iter().all(|scope| trained.contains(scope)), "{trained:?}");
+}
+
+/// A store that was emptied: what looks unchanged has no bytes any more, and is trained again.
+#[tokio::test]
+async fn scopes_whose_blobs_are_gone_are_trained_again() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let order = ["train", "arrival_delay", "--scope", "carrier=*", "--wait"];
+    stack.ask(&order).await;
+    std::fs::remove_dir_all(stack.store_folder()).expect("the store");
+    assert_eq!(stack.ask(&order).await["outcomes"], serde_json::json!({"trained": 15, "too_few_rows": 1}));
+}

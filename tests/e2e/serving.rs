@@ -276,3 +276,34 @@ async fn routes_tell_of_models_campaigns_queue_and_numbers() {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
 }
+
+#[tokio::test]
+async fn a_leaving_gateway_answers_what_is_open() {
+    let mut stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", "", "--wait"]).await;
+    let body = json!({"rows": [row("UA", "EWR", "IAH")]}).to_string();
+    until("the fit answering", || async {
+        (stack.predict("arrival_delay", body.clone()).await.0 == 200).then_some(())
+    })
+    .await;
+    let predictor = stack.predictors[0].id();
+    let gateway = stack.gateway.take().expect("a gateway");
+    // The predictor is held until the gateway has been told to end: the request stays open meanwhile.
+    tests::program::signal(predictor, "STOP").await;
+    let (answer, code) = tokio::join!(stack.predict("arrival_delay", body.clone()), async {
+        until("the request being open", || async {
+            let (_, metrics) = stack.get("/metrics").await;
+            metrics.contains("scopeforge_requests_open{route=\"/v1/models/{model}/predict\"} 1").then_some(())
+        })
+        .await;
+        let stopping = tokio::spawn(gateway.stop());
+        until("the gateway taking no more", || async {
+            reqwest::get(stack.url("/healthz")).await.is_err().then_some(())
+        })
+        .await;
+        tests::program::signal(predictor, "CONT").await;
+        stopping.await.expect("it ends")
+    });
+    assert_eq!((answer.0, code), (200, 0), "{}", answer.1);
+}

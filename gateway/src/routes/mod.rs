@@ -39,10 +39,11 @@ pub fn router(app: Shared) -> Router {
 /// Counts and times every answer.
 async fn count(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let began = std::time::Instant::now();
-    let response = next.run(request).await;
     // Unknown paths are counted together: callers must not be able to make up labels.
     let route = route.as_deref().unwrap_or("other");
+    let began = std::time::Instant::now();
+    let _open = app.metrics.opened(route);
+    let response = next.run(request).await;
     app.metrics.answered(route, response.status().as_u16(), began.elapsed());
     response
 }
