@@ -60,6 +60,9 @@ pub enum Command {
     /// Lets trainers have packs again
     #[command(after_help = "Example:\n  enqueue resume")]
     Resume,
+    /// Removes blobs from the store that nothing names, and tells which are missing (a trainer does it every hour, too)
+    #[command(after_help = "Example:\n  enqueue sweep --older-than-seconds 86400")]
+    Sweep(SweepArgs),
     /// Shows how much work waits and who is there to do it
     #[command(after_help = "Example:\n  enqueue lag --watch")]
     Lag(LagArgs),
@@ -250,6 +253,14 @@ pub struct PauseArgs {
     /// Release it by itself after so many seconds
     #[arg(long, env = "SCOPEFORGE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_155_760_000))]
     pub seconds: Option<u64>,
+}
+
+/// `enqueue sweep`
+#[derive(Debug, Clone, Args)]
+pub struct SweepArgs {
+    /// Leave younger ones: a trainer may be about to land them
+    #[arg(long, env = "SCOPEFORGE_OLDER_THAN_SECONDS", value_name = "SECONDS", default_value_t = runtime::sweep::OLD_SECONDS)]
+    pub older_than_seconds: u64,
 }
 
 /// `enqueue lag`

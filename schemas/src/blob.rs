@@ -1,9 +1,10 @@
 //! The form in which the fits of one pack rest in the store: one blob, checksummed, named by its content.
 //!
 //! ```text
-//! "SFB1"  u32 count  count × (u64 offset, u32 length, u64 xxh3)  then the fits, each one envelope
+//! "SFB1"  u32 count  count × (u64 offset, u32 length, u64 xxh3)  then the fits, each one envelope, then who wrote it
 //! ```
-//! Numbers are little-endian; offsets count from the blob's first byte. The blob's name is BLAKE3 of all its bytes.
+//! The last part is never read: it makes the blobs of different attempts at one pack different, so that the leftover of one
+//! can be removed without harm to another. Numbers are little-endian; offsets count from the blob's first byte. The blob's name is BLAKE3 of all its bytes.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -40,11 +41,11 @@ pub enum BlobError {
     Envelope(#[from] envelope::EnvelopeError),
 }
 
-/// Writes `fits` into one blob.
+/// Writes `fits` into one blob; `attempt` says who wrote it, and differs between attempts.
 ///
 /// # Errors
 /// When a fit does not serialise.
-pub fn write(fits: &[Fit]) -> Result<Vec<u8>, BlobError> {
+pub fn write(fits: &[Fit], attempt: &str) -> Result<Vec<u8>, BlobError> {
     let mut index = Vec::with_capacity(HEADER_BYTES + fits.len() * ENTRY_BYTES);
     let mut bodies = Vec::new();
     index.extend_from_slice(MAGIC);
@@ -58,6 +59,7 @@ pub fn write(fits: &[Fit]) -> Result<Vec<u8>, BlobError> {
         bodies.extend_from_slice(&body);
     }
     index.append(&mut bodies);
+    index.extend_from_slice(attempt.as_bytes());
     Ok(index)
 }
 
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn fits_come_back_as_they_went_in() {
-        let bytes = write(&[fit(1.0), fit(2.0)]).unwrap();
+        let bytes = write(&[fit(1.0), fit(2.0)], "attempt").unwrap();
         let blob = Blob::verify(&name(&bytes), &bytes).unwrap();
         assert_eq!((blob.len(), blob.fit(1).unwrap()), (2, fit(2.0)));
         assert!(matches!(blob.fit(2), Err(BlobError::NoFit { .. })));
@@ -179,14 +181,14 @@ mod tests {
 
     #[test]
     fn the_form_of_version_one_is_pinned() {
-        let bytes = write(&[fit(1.0)]).unwrap();
+        let bytes = write(&[fit(1.0)], "").unwrap();
         assert_eq!(name(&bytes), "2c65b435e3697c1e6cc0b18e6d5d033aed4e9ee1c5878b995da33973c46c3343");
     }
 
     proptest! {
         #[test]
         fn no_damage_goes_unseen(at in 0usize..200, flip in 1u8..) {
-            let whole = write(&[fit(1.0), fit(2.0)]).unwrap();
+            let whole = write(&[fit(1.0), fit(2.0)], "attempt").unwrap();
             let mut bytes = whole.clone();
             let at = at % bytes.len();
             bytes[at] ^= flip;

@@ -185,3 +185,31 @@ async fn a_leaving_trainer_hands_back_what_it_cannot_finish_and_a_second_signal_
     tests::program::signal(next.id(), "TERM").await;
     assert_eq!(next.wait().await, 130);
 }
+
+/// A trainer that dies between writing and landing leaves a blob that nothing names; a sweep removes it, and nothing else.
+#[tokio::test]
+async fn a_sweep_removes_what_nothing_names_and_tells_what_is_missing() {
+    let mut stack = stack(0).await;
+    stack.add_faulty_trainer(&[("FAULT_KILL", "AfterBlob"), ("SCOPEFORGE_LEASE_SECONDS", "1")]).await;
+    let ordered = stack.ask(&["train", "arrival_delay", "--scope", "carrier=*"]).await;
+    assert_eq!(stack.trainers.pop().expect("a trainer").wait().await, -1);
+    stack.add_trainer().await;
+    stack.ask(&["campaign", "watch", ordered["id"].as_str().expect("an id")]).await;
+    let before = stack.ask(&["fits", "arrival_delay"]).await;
+    stack.write("store/notes.txt", "not ours");
+    let young = stack.ask(&["sweep"]).await;
+    assert_eq!((young["removed"].as_u64(), young["orphans"].as_u64() >= Some(2)), (Some(0), true), "{young}");
+    let swept = stack.ask(&["sweep", "--older-than-seconds", "0"]).await;
+    assert_eq!(swept["removed"].as_u64(), young["orphans"].as_u64().map(|orphans| orphans - 1), "{swept}");
+    assert_eq!(stack.ask(&["fits", "arrival_delay"]).await, before);
+    assert!(stack.store_folder().join("notes.txt").is_file());
+    for blob in std::fs::read_dir(stack.store_folder()).expect("the store").flatten() {
+        std::fs::remove_file(blob.path()).expect("removed");
+    }
+    let missing = stack.enqueue(&["--json", "sweep"]).await;
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert_eq!(
+        missing.json()["missing"].as_array().map(Vec::len),
+        swept["named"].as_u64().map(|n| n as usize)
+    );
+}

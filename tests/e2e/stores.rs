@@ -14,13 +14,20 @@ async fn suite(store: &dyn ModelStore) {
     store.put("b", Bytes::new()).await.expect("written");
     assert_eq!(store.get("a").await.expect("read"), Some(Bytes::from_static(b"one")));
     assert_eq!(store.get("b").await.expect("read"), Some(Bytes::new()));
+    assert!(store.has("b").await.expect("looked") && !store.has("c").await.expect("looked"));
     let large: Vec<u8> = (0..3_000_000u32).map(|i| (i % 251) as u8).collect();
     store.put("a", large.clone().into()).await.expect("replaced whole");
     assert_eq!(store.get("a").await.expect("read").as_deref(), Some(&large[..]));
-    assert_eq!(store.list().await.expect("listed"), ["a", "b"]);
+    assert_eq!(names(store).await, ["a", "b"]);
     store.delete("a").await.expect("deleted");
     assert_eq!(store.get("a").await.expect("no error"), None);
-    assert_eq!(store.list().await.expect("listed"), ["b"]);
+    assert_eq!(names(store).await, ["b"]);
+}
+
+async fn names(store: &dyn ModelStore) -> Vec<String> {
+    let stored = store.list().await.expect("listed");
+    assert!(stored.iter().all(|one| one.age_seconds < 3_600), "{stored:?}");
+    stored.into_iter().map(|one| one.name).collect()
 }
 
 #[tokio::test]

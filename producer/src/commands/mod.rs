@@ -8,6 +8,7 @@ mod model;
 mod pause;
 mod plan;
 mod retry;
+mod sweep;
 mod train;
 mod watch;
 
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dead(command) => dead::run(&session, command, out).await,
         Command::Pause(args) => pause::pause(&session, &args, out).await,
         Command::Resume => pause::resume(&session, out).await,
+        Command::Sweep(args) => sweep::run(&session, &args, out).await,
         Command::Lag(args) => lag::run(&session, &args, out).await,
         Command::Fits(args) => fits::run(&session, &args, out).await,
         Command::Dev(_) => Ok(ExitCode::SUCCESS),

@@ -6,7 +6,7 @@
 //! | [`jobs`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
-//! | [`store`], [`objects`] | where fits rest: memory, files, S3, Redis |
+//! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`fits`] | the listing of a model's fits |
 //! | [`presence`], [`rpc`] | who is alive, and request-reply |
 //! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
@@ -35,5 +35,6 @@ pub mod settings;
 pub mod shutdown;
 pub mod snapshots;
 pub mod store;
+pub mod sweep;
 pub mod telemetry;
 pub mod topology;

@@ -21,7 +21,7 @@ use crate::ledger;
 use crate::store::{Blobs, StoreError};
 
 /// What the names of snapshot blobs begin with.
-const PREFIX: &str = "snapshot-";
+pub(crate) const PREFIX: &str = "snapshot-";
 
 /// How often it is looked whether a snapshot is due.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -189,7 +189,7 @@ async fn make(
     };
     // A reader that has just read the old manifest replays the ledger instead.
     for part in old.parts.iter().filter(|part| !new.parts.contains(part)) {
-        blobs.delete_bytes(&part.blob).await?;
+        blobs.delete(&part.blob).await?;
     }
     Ok(Some(fits))
 }

@@ -126,7 +126,7 @@ mod tests {
     async fn fits_stay_while_the_budget_allows_and_come_back_when_asked() {
         let store = Arc::new(MemoryStore::default());
         let blobs = Blobs::new(store.clone());
-        let names = [blobs.put(&[fit(1.0)]).await.unwrap(), blobs.put(&[fit(2.0)]).await.unwrap()];
+        let names = [blobs.put(&[fit(1.0)], "").await.unwrap(), blobs.put(&[fit(2.0)], "").await.unwrap()];
         let cache = FitCache::new(blobs, 1);
         for (name, intercept) in names.iter().zip([1.0, 2.0]).cycle().take(4) {
             assert_eq!(*cache.get(&place(name)).await.unwrap(), fit(intercept));
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_blob_is_named_and_a_mended_one_is_read_again() {
         let store = Arc::new(MemoryStore::default());
-        let name = Blobs::new(store.clone()).put(&[fit(1.0)]).await.unwrap();
+        let name = Blobs::new(store.clone()).put(&[fit(1.0)], "").await.unwrap();
         let whole = store.get(&name).await.unwrap().unwrap();
         let mut torn = whole.to_vec();
         torn.truncate(20);

@@ -12,7 +12,7 @@ use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::settings::Connection;
-use runtime::snapshots;
+use runtime::{snapshots, sweep};
 use schemas::announce::Role;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
@@ -40,6 +40,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     tasks.spawn(following);
     let keeper = Keeper::open(&broker, &worker).await?;
     tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
+    tasks.spawn(sweep::keep(broker.clone(), blobs.clone(), services.clone()));
     tasks.spawn(snapshots::keep(broker.clone(), blobs.clone(), services.clone()));
     let status = Arc::new(Status::new(&worker, Role::Trainer, slots));
     let says = status.clone();

@@ -134,7 +134,8 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
     };
     at(Step::AfterFit);
     let _landing = LandingNow::enter(trainer);
-    land(trainer, &pack, results, began).await
+    let attempt = format!("{}/{}/{}/{}", pack.campaign, pack.index, trainer.worker, job.deliveries());
+    land(trainer, &pack, results, (began, &attempt)).await
 }
 
 /// The pack's campaign, which every keeper knows: one without a record is nobody's.
@@ -222,7 +223,12 @@ impl Drop for LandingNow<'_> {
     }
 }
 
-async fn land(trainer: &Trainer, pack: &Pack, results: Results, began: Instant) -> Result<Landed, Missed> {
+async fn land(
+    trainer: &Trainer,
+    pack: &Pack,
+    results: Results,
+    (began, attempt): (Instant, &str),
+) -> Result<Landed, Missed> {
     let at_ms = now_ms();
     let mut fits = Vec::new();
     let mut outcomes = Vec::with_capacity(results.len());
@@ -233,7 +239,7 @@ async fn land(trainer: &Trainer, pack: &Pack, results: Results, began: Instant) 
         outcomes.push(outcome);
     }
     if !fits.is_empty() {
-        let blob = put(&trainer.blobs, &fits).await.context("landing fits").map_err(transient)?;
+        let blob = put(&trainer.blobs, &fits, attempt).await.context("landing fits").map_err(transient)?;
         for (index, (place, fingerprint)) in (0u32..).zip(places) {
             let blob = blob.clone();
             outcomes[place].fit = Some(FitRef { fingerprint, blob, index, trained_at_ms: at_ms });
@@ -263,11 +269,11 @@ async fn land(trainer: &Trainer, pack: &Pack, results: Results, began: Instant) 
 }
 
 /// Writes one blob, waiting for an absent store for a while: what has been learned is worth it.
-async fn put(blobs: &Blobs, fits: &[Fit]) -> anyhow::Result<String> {
+async fn put(blobs: &Blobs, fits: &[Fit], attempt: &str) -> anyhow::Result<String> {
     let began = Instant::now();
     let mut backoff = Backoff::new(200, 5_000, now_ms().unsigned_abs());
     loop {
-        let error = match blobs.put(fits).await {
+        let error = match blobs.put(fits, attempt).await {
             Ok(name) => return Ok(name),
             Err(error) => error,
         };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use schemas::blob::{self, Blob};
 use schemas::fit::{Fit, FitRef};
 
-use super::{ModelStore, StoreError};
+use super::{ModelStore, StoreError, Stored};
 
 /// A verified blob with its name.
 type Named = Option<(String, Blob<Bytes>)>;
@@ -29,12 +29,12 @@ impl Blobs {
         self.store.address()
     }
 
-    /// Writes fits into one blob and returns its name.
+    /// Writes fits into one blob and returns its name; `attempt` differs between attempts at the same fits.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn put(&self, fits: &[Fit]) -> Result<String, StoreError> {
-        let bytes = blob::write(fits).map_err(|source| self.damaged(source))?;
+    pub async fn put(&self, fits: &[Fit], attempt: &str) -> Result<String, StoreError> {
+        let bytes = blob::write(fits, attempt).map_err(|source| self.damaged(source))?;
         let name = blob::name(&bytes);
         self.store.put(&name, Bytes::from(bytes)).await?;
         Ok(name)
@@ -65,11 +65,19 @@ impl Blobs {
         Ok(bytes)
     }
 
-    /// Removes what [`Blobs::put_bytes`] wrote.
+    /// Everything in the store.
     ///
     /// # Errors
     /// [`StoreError`] when the store fails.
-    pub async fn delete_bytes(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        self.store.list().await
+    }
+
+    /// Removes a blob, or what [`Blobs::put_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.store.delete(name).await
     }
 

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{ModelStore, StoreError};
+use super::{ModelStore, StoreError, Stored};
 
 /// Bytes by name, gone with the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    blobs: Mutex<BTreeMap<String, Bytes>>,
+    blobs: Mutex<BTreeMap<String, (Bytes, Instant)>>,
 }
 
 impl MemoryStore {
-    fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, Instant)>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -23,12 +24,12 @@ impl MemoryStore {
 #[async_trait]
 impl ModelStore for MemoryStore {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.blobs().insert(name.to_owned(), bytes);
+        self.blobs().insert(name.to_owned(), (bytes, Instant::now()));
         Ok(())
     }
 
     async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.blobs().get(name).cloned())
+        Ok(self.blobs().get(name).map(|(bytes, _)| bytes.clone()))
     }
 
     async fn has(&self, name: &str) -> Result<bool, StoreError> {
@@ -40,8 +41,12 @@ impl ModelStore for MemoryStore {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.blobs().keys().cloned().collect())
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        let stored = |(name, (_, at)): (&String, &(Bytes, Instant))| Stored {
+            name: name.clone(),
+            age_seconds: at.elapsed().as_secs(),
+        };
+        Ok(self.blobs().iter().map(stored).collect())
     }
 
     fn address(&self) -> &str {

@@ -61,6 +61,15 @@ pub enum StoreError {
     },
 }
 
+/// Something in a store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stored {
+    /// Its name.
+    pub name: String,
+    /// Seconds since it was written, as far as the store can tell; never more.
+    pub age_seconds: u64,
+}
+
 /// Any cause.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,8 +84,8 @@ pub trait ModelStore: std::fmt::Debug + Send + Sync {
     async fn has(&self, name: &str) -> Result<bool, StoreError>;
     /// Removes `name`; nothing happens if it is not there.
     async fn delete(&self, name: &str) -> Result<(), StoreError>;
-    /// All names, sorted.
-    async fn list(&self) -> Result<Vec<String>, StoreError>;
+    /// Everything there is, sorted by name.
+    async fn list(&self) -> Result<Vec<Stored>, StoreError>;
     /// Where the store is, without secrets.
     fn address(&self) -> &str;
 }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::{ModelStore, StoreError};
+use super::{ModelStore, StoreError, Stored};
+use crate::clock::now_ms;
 use crate::objects;
 use crate::settings::redact;
 
@@ -75,15 +76,20 @@ impl ModelStore for FolderStore {
         }
     }
 
-    async fn list(&self) -> Result<Vec<String>, StoreError> {
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
         let objects: Vec<_> = match self.store.list(Some(&self.prefix)).try_collect().await {
             Err(Error::NotFound { .. }) => Vec::new(),
             listed => listed.map_err(self.failed("list its blobs".to_owned()))?,
         };
-        let mut names: Vec<String> =
-            objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect();
-        names.sort();
-        Ok(names)
+        let now_ms = now_ms();
+        let stored = |object: &ObjectMeta| {
+            let name = object.location.filename()?.to_owned();
+            let age_ms = now_ms - object.last_modified.timestamp_millis();
+            Some(Stored { name, age_seconds: u64::try_from(age_ms / 1_000).unwrap_or_default() })
+        };
+        let mut all: Vec<Stored> = objects.iter().filter_map(stored).collect();
+        all.sort();
+        Ok(all)
     }
 
     fn address(&self) -> &str {

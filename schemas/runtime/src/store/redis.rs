@@ -8,7 +8,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, Client, RedisError};
 use tokio::sync::OnceCell;
 
-use super::{ModelStore, StoreError};
+use super::{ModelStore, StoreError, Stored};
 use crate::settings::redact;
 
 /// What all keys begin with.
@@ -91,7 +91,7 @@ impl ModelStore for RedisStore {
         connection.del::<_, ()>(key(name)).await.map_err(self.failed(&action))
     }
 
-    async fn list(&self) -> Result<Vec<String>, StoreError> {
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
         let action = "list its blobs";
         let mut connection = self.connection(action).await?;
         let mut names = Vec::new();
@@ -110,7 +110,22 @@ impl ModelStore for RedisStore {
         // SCAN may name a key twice.
         names.sort();
         names.dedup();
-        Ok(names)
+        let mut all = Vec::with_capacity(names.len());
+        for some in names.chunks(SCAN_COUNT) {
+            let mut ages = redis::pipe();
+            for name in some {
+                ages.cmd("OBJECT").arg("IDLETIME").arg(key(name));
+            }
+            // Reading makes a key younger, and some eviction policies keep no times: both only keep a blob for longer.
+            let ages: Vec<Option<u64>> =
+                ages.query_async(&mut connection).await.unwrap_or_else(|_| vec![None; some.len()]);
+            let stored = |(name, age): (&String, Option<u64>)| Stored {
+                name: name.clone(),
+                age_seconds: age.unwrap_or_default(),
+            };
+            all.extend(some.iter().zip(ages).map(stored));
+        }
+        Ok(all)
     }
 
     fn address(&self) -> &str {
