@@ -53,6 +53,12 @@ impl Output {
     }
 }
 
+/// `1 pack`, `1,200 packs`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// Rows as a table with aligned columns: the first column to the left, the others to the right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -1,7 +1,7 @@
 //! A command's connection to the broker.
 
 use anyhow::Context;
-use runtime::broker::{Broker, ConnectRequest};
+use runtime::broker::{Broker, ConnectError, ConnectRequest};
 use runtime::bucket::{self, Bucket};
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
@@ -32,7 +32,14 @@ impl Session {
     pub async fn open(connection: &Connection) -> anyhow::Result<Session> {
         let patience = connection.patience(PATIENCE_SECONDS);
         let request = ConnectRequest { url: connection.nats_url(), name: "enqueue".into(), patience };
-        let broker = Broker::connect(&request, &CancellationToken::new()).await?;
+        let broker =
+            Broker::connect(&request, &CancellationToken::new()).await.map_err(|error| match error {
+                ConnectError::Refused { .. } => {
+                    let error = anyhow::Error::from(error);
+                    usage(format!("{error:#}"))
+                }
+                error => error.into(),
+            })?;
         let models = match bucket::models(&broker).await {
             Ok(models) => models,
             // The first to come declares what the broker must hold.

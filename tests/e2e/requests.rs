@@ -55,6 +55,8 @@ async fn each_bad_request_is_a_clear_problem() {
         assert_eq!(problem["status"], status, "{what}: {problem}");
         assert!(problem.to_string().contains(expected), "{what}: {problem}");
     }
+    let strange = stack.get("/v1/models/%ff").await;
+    assert!(strange.0 == 400 && strange.1.contains("\"status\":400"), "{strange:?}");
     let field = stack.predict("arrival_delay", with("distance", json!("far"))).await.1;
     assert_eq!((&field["errors"][0]["row"], &field["errors"][0]["field"]), (&json!(0), &json!("distance")));
     let (status, problem) = stack.predict("arival_delay", whole.clone()).await;

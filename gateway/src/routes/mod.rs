@@ -7,14 +7,17 @@ mod predict;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{Method, Uri};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use schemas::limits::PREDICT_BODY_BYTES_MAX;
 
 use crate::app::Shared;
 use crate::problem::Problem;
+
+/// Bytes of a refusal by the framework.
+const REFUSAL_BYTES_MAX: usize = 4_096;
 
 /// All routes.
 pub fn router(app: Shared) -> Router {
@@ -43,9 +46,21 @@ async fn count(State(app): State<Shared>, request: Request, next: Next) -> Respo
     let route = route.as_deref().unwrap_or("other");
     let began = std::time::Instant::now();
     let _open = app.metrics.opened(route);
-    let response = next.run(request).await;
+    let response = explained(next.run(request).await).await;
     app.metrics.answered(route, response.status().as_u16(), began.elapsed());
     response
+}
+
+/// Refusals of the framework itself (a path that is no text, a query it cannot read) as problems, like all others.
+async fn explained(response: Response) -> Response {
+    let is_text = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    let plain = response.headers().get(header::CONTENT_TYPE).is_some_and(is_text);
+    if !response.status().is_client_error() || !plain {
+        return response;
+    }
+    let status = response.status();
+    let text = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    Problem::new(status, "bad request", String::from_utf8_lossy(&text)).into_response()
 }
 
 async fn no_route(uri: Uri) -> Problem {

@@ -15,7 +15,7 @@ use schemas::pack::{Incumbent, Pack, PackScope};
 use super::plan::plan;
 use super::watch::Watch;
 use crate::args::{PublishArg, TrainArgs};
-use crate::output::{Output, count};
+use crate::output::{Output, counted};
 use crate::plan::{Order, PlannedPack};
 use crate::session::Session;
 use crate::usage::usage;
@@ -44,10 +44,10 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     };
     order_campaign(session, &campaign, &packs).await?;
     out.note(&format!(
-        "campaign {}: {} scopes in {} packs published",
+        "campaign {}: {} in {} published",
         campaign.id,
-        count(campaign.planned),
-        count(u64::from(campaign.packs))
+        counted(campaign.planned, "scope"),
+        counted(u64::from(campaign.packs), "pack")
     ));
     match watch {
         Some(watch) => watch.finish(session, Duration::from_secs(args.wait_seconds), out).await,

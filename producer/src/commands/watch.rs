@@ -20,6 +20,9 @@ use crate::session::Session;
 /// Time without a landing after which it is worth saying that no trainer is there.
 const LOOK_FOR_TRAINERS: Duration = Duration::from_secs(2);
 
+/// The exit code of what a signal ended.
+const INTERRUPTED: u8 = 130;
+
 /// A campaign being followed.
 pub(super) struct Watch {
     campaign: Campaign,
@@ -45,8 +48,20 @@ impl Watch {
         let bar = bar(self.campaign.planned, out);
         let mut news = Instant::now();
         let mut said = false;
+        let interrupted = runtime::shutdown::on_signals()?;
         while self.tally.packs() < self.campaign.packs {
-            match tokio::time::timeout(LOOK_FOR_TRAINERS.min(patience), self.reader.next()).await {
+            let next = tokio::select! {
+                next = tokio::time::timeout(LOOK_FOR_TRAINERS.min(patience), self.reader.next()) => next,
+                () = interrupted.cancelled() => {
+                    bar.finish_and_clear();
+                    let id = &self.campaign.id;
+                    out.note(&format!(
+                        "the campaign goes on: enqueue campaign watch {id} (or end it: enqueue campaign cancel {id})"
+                    ));
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
+            };
+            match next {
                 Ok(Ok(Entry::Landing(_, landing))) => {
                     self.tally.add(&landing);
                     news = Instant::now();
