@@ -1,14 +1,13 @@
 //! The model spec: where the data is, which slices there are, and what is learned on each.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::check::SpecError;
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::feature::Feature;
-use crate::limits::{
-    DELIVERIES_MAX, DIMENSIONS_MAX, FEATURES_MAX, SCOPE_MIB_MIN, SCOPE_SECONDS_MAX, SPEC_BYTES_MAX,
-};
-use crate::name::{self, NameError};
-use crate::pattern::TIME_KEY;
+use crate::limits::SPEC_BYTES_MAX;
 
 /// A named model, as its TOML file and as stored by the broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,31 +134,6 @@ fn default_min_rows() -> u64 {
     30
 }
 
-/// Why a spec was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SpecError {
-    /// Not TOML, or not of the spec's shape.
-    #[error("not a model spec: {0}")]
-    Toml(String),
-    /// The file is too large to be a spec.
-    #[error("a model spec has at most {SPEC_BYTES_MAX} bytes, this has {0}")]
-    TooLarge(usize),
-    /// A bad model name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// A bad algorithm or parameter.
-    #[error("[learn] {0}")]
-    Algorithm(#[from] AlgorithmError),
-    /// A field that contradicts another or lies out of range.
-    #[error("{field}: {problem}")]
-    Field {
-        /// Where, as `[section] key`.
-        field: &'static str,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-}
-
 impl ModelSpec {
     /// Parses and checks a spec file.
     ///
@@ -172,110 +146,6 @@ impl ModelSpec {
         let spec: ModelSpec = toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))?;
         spec.check()?;
         Ok(spec)
-    }
-
-    /// Checks what the types alone cannot hold.
-    ///
-    /// # Errors
-    /// [`SpecError`] for the first thing that is wrong.
-    pub fn check(&self) -> Result<(), SpecError> {
-        name::check("model", &self.name)?;
-        self.check_data()?;
-        self.check_scope()?;
-        self.check_limits()?;
-        self.check_learn()
-    }
-
-    fn check_limits(&self) -> Result<(), SpecError> {
-        let LimitsSpec { attempts, scope_seconds, scope_mib } = self.limits;
-        if attempts == 0 || attempts >= DELIVERIES_MAX {
-            let problem = format!("{attempts} is none of 1 to {}", DELIVERIES_MAX - 1);
-            return Err(field("[limits] attempts", problem));
-        }
-        if scope_seconds == 0 || scope_seconds > SCOPE_SECONDS_MAX {
-            let problem = format!("{scope_seconds} is none of 1 to {SCOPE_SECONDS_MAX}");
-            return Err(field("[limits] scope_seconds", problem));
-        }
-        if scope_mib < SCOPE_MIB_MIN {
-            return Err(field("[limits] scope_mib", format!("must be at least {SCOPE_MIB_MIN}")));
-        }
-        Ok(())
-    }
-
-    fn check_data(&self) -> Result<(), SpecError> {
-        let places = self.data.source.places();
-        if places.is_empty() || places.iter().any(|place| place.trim().is_empty()) {
-            return Err(field("[data] source", "names no file, folder, glob or URL"));
-        }
-        Ok(())
-    }
-
-    fn check_scope(&self) -> Result<(), SpecError> {
-        let dimensions = &self.scope.dimensions;
-        let at = "[scope] dimensions";
-        if dimensions.len() > DIMENSIONS_MAX {
-            return Err(field(at, format!("at most {DIMENSIONS_MAX}, here are {}", dimensions.len())));
-        }
-        if let Some(twice) = repeated(dimensions) {
-            return Err(field(at, format!("`{twice}` stands twice")));
-        }
-        if dimensions.iter().any(|d| d == TIME_KEY || d.is_empty()) {
-            return Err(field(
-                at,
-                format!("a dimension must have a name other than `{TIME_KEY}`, which is the window's"),
-            ));
-        }
-        for level in &self.scope.fallback {
-            if let Some(unknown) = level.iter().find(|d| !dimensions.contains(d)) {
-                let hint = crate::suggest::hint(unknown, dimensions.iter().map(String::as_str));
-                return Err(field("[scope] fallback", format!("no dimension `{unknown}`{hint}")));
-            }
-        }
-        if let Some(twice) = repeated(&self.level_masks()) {
-            return Err(field(
-                "[scope] fallback",
-                format!("the level {:?} stands twice", self.level_names(*twice)),
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_learn(&self) -> Result<(), SpecError> {
-        let learn = &self.learn;
-        let inputs = learn.features.len() + learn.categorical.len();
-        if learn.target.is_empty() {
-            return Err(field("[learn] target", "names no column"));
-        }
-        if inputs > FEATURES_MAX {
-            return Err(field("[learn] features", format!("at most {FEATURES_MAX}, here are {inputs}")));
-        }
-        if let Some(twice) = repeated(&learn.features) {
-            return Err(field("[learn] features", format!("`{twice}` stands twice")));
-        }
-        if let Some(twice) = repeated(&learn.categorical) {
-            return Err(field("[learn] categorical", format!("`{twice}` stands twice")));
-        }
-        let reads_target = |f: &Feature| *f == Feature::Column(learn.target.clone());
-        if learn.features.iter().any(reads_target) || learn.categorical.contains(&learn.target) {
-            return Err(field(
-                "[learn] features",
-                format!("`{}` is the target, it cannot predict itself", learn.target),
-            ));
-        }
-        if inputs == 0 && self.algorithm()? != Algorithm::Mean {
-            return Err(field("[learn] features", "is empty; only the algorithm `mean` needs none"));
-        }
-        if !(0.0..1.0).contains(&learn.holdout) {
-            return Err(field(
-                "[learn] holdout",
-                format!("{} is no share: 0 or more, below 1", learn.holdout),
-            ));
-        }
-        if learn.min_rows == 0 {
-            return Err(field("[learn] min_rows", "must be at least 1"));
-        }
-        self.algorithm()?.check(&learn.params)?;
-        Ok(())
     }
 
     /// The algorithm.
@@ -319,62 +189,5 @@ impl ModelSpec {
     pub fn revision(&self) -> String {
         let bytes = rmp_serde::to_vec_named(self).unwrap_or_default();
         blake3::hash(&bytes).to_hex()[..12].to_owned()
-    }
-}
-
-fn field(field: &'static str, problem: impl Into<String>) -> SpecError {
-    SpecError::Field { field, problem: problem.into() }
-}
-
-fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    items.iter().enumerate().find(|(i, item)| items[..*i].contains(item)).map(|(_, item)| item)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scope::Scope;
-
-    pub(crate) const FLIGHTS: &str = r#"
-name = "arrival_delay"
-[data]
-source = "tests/data/flights.parquet"
-time = "time_hour"
-[scope]
-dimensions = ["carrier", "origin", "dest"]
-[learn]
-target = "arr_delay"
-features = ["dep_delay", "distance", "hour", "month", "day", "weekday(time_hour)"]
-algorithm = "ridge"
-params = { alpha = 1.0 }
-"#;
-
-    #[test]
-    fn the_design_spec_parses_with_its_defaults() {
-        let spec = ModelSpec::parse(FLIGHTS).unwrap();
-        assert_eq!(spec.level_masks(), [0b111, 0b011, 0b001, 0]);
-        assert_eq!((spec.learn.min_rows, spec.learn.refit), (30, false));
-        assert_eq!(spec.level_of(spec.mask_of(&Scope::new([("carrier", "UA")])).unwrap()), Some(2));
-        assert_eq!(spec.revision(), ModelSpec::parse(FLIGHTS).unwrap().revision());
-    }
-
-    #[test]
-    fn each_wrong_field_is_named() {
-        let error = |from: &str, to: &str| {
-            assert!(FLIGHTS.contains(from));
-            ModelSpec::parse(&FLIGHTS.replace(from, to)).unwrap_err().to_string()
-        };
-        assert!(error("\"ridge\"", "\"rigde\"").contains("did you mean `ridge`?"));
-        assert!(error("alpha =", "alfa =").contains("did you mean `alpha`?"));
-        assert!(error("target =", "tagret =").contains("target"));
-        assert!(error("arrival_delay", "a/b").contains("has '/' in it"));
-        assert!(error("\"dep_delay\"", "\"arr_delay\"").contains("cannot predict itself"));
-        assert!(error("\"origin\"", "\"carrier\"").contains("stands twice"));
-        assert!(error("\"dest\"", "\"time\"").contains("window"));
-        assert!(error("weekday(", "weakday(").contains("weekday"));
-        assert!(error("target = \"arr_delay\"", "target = \"y\"\nholdout = 1.0").contains("no share"));
-        let fallback = "[scope]\nfallback = [[\"carier\"]]";
-        assert!(error("[scope]", fallback).contains("did you mean `carrier`?"));
-        assert!(ModelSpec::parse(&"#".repeat(SPEC_BYTES_MAX + 1)).is_err());
     }
 }

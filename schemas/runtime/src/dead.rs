@@ -16,7 +16,8 @@ use serde::Deserialize;
 
 use crate::broker::{Broker, BrokerError};
 use crate::clock::now_ms;
-use crate::jobs::{Job, publish_until_stored};
+use crate::job::Job;
+use crate::stored::publish_until_stored;
 use crate::topology;
 
 /// Stores `job` with `reason` among the dead, then takes it off the queue.

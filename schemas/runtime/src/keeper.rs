@@ -32,8 +32,8 @@ use crate::bucket::{self, Bucket, BucketError};
 use crate::campaigns::{self, CampaignError};
 use crate::clock::now_ms;
 use crate::dead::{self, Exhausted};
-use crate::jobs::PUBLISHES_AT_ONCE;
 use crate::mirror::Mirror;
+use crate::stored::PUBLISHES_AT_ONCE;
 use crate::{jobs, ledger, plans};
 
 /// How often running campaigns are looked at, besides after each landing of one's own.

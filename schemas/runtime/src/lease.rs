@@ -2,7 +2,7 @@
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::jobs::Job;
+use crate::job::Job;
 
 /// A renewed lease: ends when dropped.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use schemas::retry::Backoff;
 use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
-use crate::jobs::{is_transient, try_publish};
+use crate::stored::{is_transient, try_publish};
 
 /// Tries of one landing: about 20 seconds.
 const LAND_TRIES: u32 = 12;

@@ -3,7 +3,7 @@
 //! | module | what for |
 //! |---|---|
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
-//! | [`jobs`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
+//! | [`jobs`], [`job`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
@@ -20,6 +20,7 @@ pub mod clock;
 pub mod dead;
 pub mod fits;
 pub mod ids;
+pub mod job;
 pub mod jobs;
 pub mod keeper;
 pub mod lag;
@@ -35,6 +36,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod snapshots;
 pub mod store;
+mod stored;
 pub mod sweep;
 pub mod telemetry;
 pub mod topology;

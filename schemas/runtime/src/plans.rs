@@ -9,7 +9,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
-use crate::jobs::{Message, PUBLISHES_AT_ONCE, publish_stored};
+use crate::jobs::Message;
+use crate::stored::{PUBLISHES_AT_ONCE, publish_stored};
 
 /// Stores every pack of a campaign; the campaign's record comes after, so that none is on record whose packs are lost.
 ///

@@ -1,10 +1,11 @@
 //! `worker train`.
 //!
-//! [`run`] pulls packs; [`work`] takes one through its five steps; [`sandbox`] learns where a crash harms nobody, and there
+//! [`run`] pulls packs; [`work`] takes one through its steps, of which [`landing`] has the last; [`sandbox`] learns where a crash harms nobody, and there
 //! [`prepared`] holds decoded data ready for learning, [`slices`] finds a scope's rows, [`moments`] adds up statistics for
 //! all scopes of a pack in one pass, and [`fitting`] turns all of it into outcomes and fits.
 
 mod fitting;
+mod landing;
 mod moments;
 mod prepared;
 mod run;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use runtime::bucket;
 use runtime::ids;
-use runtime::jobs::{Job, JobSource};
+use runtime::job::{Job, JobSource};
 use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;

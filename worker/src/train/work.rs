@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,27 +12,25 @@ use runtime::broker::{Broker, BrokerError};
 use runtime::bucket::Bucket;
 use runtime::clock::now_ms;
 use runtime::dead;
-use runtime::jobs::Job;
+use runtime::job::Job;
 use runtime::lease::Lease;
 use runtime::ledger::{self, Landed};
 use runtime::mirror::Mirror;
 use runtime::store::Blobs;
 use schemas::campaign::{Campaign, CampaignState};
-use schemas::fit::{Fit, FitRef};
+use schemas::fit::Fit;
 use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::Pack;
-use schemas::retry::{Backoff, Trouble, Verdict, judge};
+use schemas::retry::{Trouble, Verdict, judge};
 use schemas::spec::LimitsSpec;
 use tokio::sync::Notify;
 
+use super::landing::{LandingNow, land};
 use super::sandbox::{Hosts, learn};
 use crate::faults::{Step, at};
 
 /// How often a pack under way looks whether its campaign is being cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// How long results wait for an absent store before the pack is handed back and learned again.
-const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What working on packs takes.
 pub(super) struct Trainer {
@@ -49,7 +47,7 @@ pub(super) struct Trainer {
 }
 
 /// How an attempt ended that has not landed.
-enum Missed {
+pub(super) enum Missed {
     /// For a reason to be judged.
     Trouble(Trouble),
     /// The campaign is being cancelled: a keeper ends its packs.
@@ -62,7 +60,7 @@ impl From<BrokerError> for Missed {
     }
 }
 
-fn transient(error: anyhow::Error) -> Missed {
+pub(super) fn transient(error: anyhow::Error) -> Missed {
     Missed::Trouble(Trouble::Transient(format!("{error:#}")))
 }
 
@@ -182,7 +180,8 @@ async fn cancelled(trainer: &Trainer, campaign: &str) {
     }
 }
 
-type Results = Vec<(ScopeOutcome, Option<Fit>)>;
+/// What came of a pack's scopes, in their order.
+pub(super) type Results = Vec<(ScopeOutcome, Option<Fit>)>;
 
 /// Learns the pack's scopes. Where that is impossible for all of them, each of them ends `failed`.
 async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) -> Result<Results, Missed> {
@@ -203,86 +202,6 @@ async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) 
                 |scope| ScopeOutcome::without_fit(&campaign.spec, scope, OutcomeKind::Failed, &reason);
             Ok(pack.scopes.iter().map(|scope| (failed(scope), None)).collect())
         }
-    }
-}
-
-/// Counts a pack as landing while it lives.
-struct LandingNow<'a>(&'a Trainer);
-
-impl LandingNow<'_> {
-    fn enter(trainer: &Trainer) -> LandingNow<'_> {
-        trainer.landing.fetch_add(1, Ordering::Relaxed);
-        trainer.learned.notify_one();
-        LandingNow(trainer)
-    }
-}
-
-impl Drop for LandingNow<'_> {
-    fn drop(&mut self) {
-        self.0.landing.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn land(
-    trainer: &Trainer,
-    pack: &Pack,
-    results: Results,
-    (began, attempt): (Instant, &str),
-) -> Result<Landed, Missed> {
-    let at_ms = now_ms();
-    let mut fits = Vec::new();
-    let mut outcomes = Vec::with_capacity(results.len());
-    let mut places = Vec::new();
-    for (outcome, fit) in results {
-        places.extend(fit.as_ref().map(|fit| (outcomes.len(), fit.fingerprint.clone())));
-        fits.extend(fit);
-        outcomes.push(outcome);
-    }
-    if !fits.is_empty() {
-        let blob = put(&trainer.blobs, &fits, attempt).await.context("landing fits").map_err(transient)?;
-        for (index, (place, fingerprint)) in (0u32..).zip(places) {
-            let blob = blob.clone();
-            outcomes[place].fit = Some(FitRef { fingerprint, blob, index, trained_at_ms: at_ms });
-        }
-    }
-    at(Step::AfterBlob);
-    let landing = Landing {
-        campaign: pack.campaign.clone(),
-        model: pack.model.clone(),
-        pack: pack.index,
-        worker: trainer.worker.clone(),
-        at_ms,
-        took_ms: began.elapsed().as_secs_f64() * 1_000.0,
-        outcomes,
-    };
-    let landed = ledger::land(&trainer.broker, &landing).await.map_err(|error| transient(error.into()))?;
-    at(Step::AfterLand);
-    tracing::info!(
-        campaign = landing.campaign,
-        pack = landing.pack,
-        scopes = landing.outcomes.len(),
-        took_ms = landing.took_ms.round(),
-        first = landed.first,
-        "landed"
-    );
-    Ok(landed)
-}
-
-/// Writes one blob, waiting for an absent store for a while: what has been learned is worth it.
-async fn put(blobs: &Blobs, fits: &[Fit], attempt: &str) -> anyhow::Result<String> {
-    let began = Instant::now();
-    let mut backoff = Backoff::new(200, 5_000, now_ms().unsigned_abs());
-    loop {
-        let error = match blobs.put(fits, attempt).await {
-            Ok(name) => return Ok(name),
-            Err(error) => error,
-        };
-        let wait = backoff.next_wait();
-        if began.elapsed() + wait > STORE_PATIENCE {
-            return Err(error.into());
-        }
-        tracing::warn!("{:#}; trying again", anyhow::Error::from(error));
-        tokio::time::sleep(wait).await;
     }
 }
 

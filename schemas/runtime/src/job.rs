@@ -1,0 +1,168 @@
+//! The work queue, from a trainer: packs come out, leased, and are answered for.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, AckKind};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use schemas::envelope::{self, EnvelopeError};
+use schemas::pack::Pack;
+use schemas::subjects::{self, Priority};
+
+use crate::broker::{Broker, BrokerError};
+use crate::ledger::Landed;
+
+/// Where a trainer gets its packs.
+#[derive(Debug)]
+pub struct JobSource {
+    consumers: Vec<PullConsumer>,
+    wake: async_nats::Subscriber,
+    broker: Broker,
+}
+
+/// The longest an idle trainer goes without looking: bounds the delay of a redelivered pack.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl JobSource {
+    /// Opens the queue of a declared topology.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the topology is not there.
+    pub fn open<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<JobSource, BrokerError>> {
+        Box::pin(async move {
+            let mut consumers = Vec::new();
+            for priority in Priority::ALL {
+                consumers.push(crate::topology::open_consumer(broker, priority).await?);
+            }
+            let wake = broker.client.subscribe(subjects::WAKE).await;
+            let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
+            Ok(JobSource { consumers, wake, broker: broker.clone() })
+        })
+    }
+
+    /// Up to `free_slots` packs, most urgent first: what waits now, or nothing.
+    ///
+    /// Only as many as can start at once are taken: the lease of a pack that lies in a buffer runs out.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker does not answer.
+    pub fn take<'a>(&'a mut self, free_slots: usize) -> BoxFuture<'a, Result<Vec<Job>, BrokerError>> {
+        Box::pin(async move {
+            let mut jobs = Vec::new();
+            for consumer in &self.consumers {
+                let wanted = free_slots - jobs.len();
+                if wanted == 0 {
+                    break;
+                }
+                let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
+                let lease = consumer.cached_info().config.ack_wait;
+                let mut batch =
+                    consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
+                while let Some(message) = batch.next().await {
+                    jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone(), lease });
+                }
+            }
+            Ok(jobs)
+        })
+    }
+
+    /// Returns when it is worth looking again: at a wake-up call, or after two seconds.
+    pub fn wait<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            match tokio::time::timeout(LOOK_AGAIN, self.wake.next()).await {
+                // One look answers all calls that came meanwhile.
+                Ok(Some(_)) => while let Some(Some(_)) = self.wake.next().now_or_never() {},
+                Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(_) => {}
+            }
+        })
+    }
+}
+
+/// A pack in the hands of a trainer, leased until it is finished, handed back or set aside.
+#[derive(Debug, Clone)]
+pub struct Job {
+    message: jetstream::Message,
+    broker: Broker,
+    lease: Duration,
+}
+
+impl Job {
+    /// The pack.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] when the message is none that this release can read.
+    pub fn pack(&self) -> Result<Pack, EnvelopeError> {
+        envelope::decode(&self.message.payload)
+    }
+
+    /// Silence after which it goes to another trainer.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// The message's bytes.
+    pub fn payload(&self) -> &[u8] {
+        &self.message.payload
+    }
+
+    /// Where it was published.
+    pub fn subject(&self) -> &str {
+        self.message.subject.as_str()
+    }
+
+    /// How often it has been delivered, this time included.
+    pub fn deliveries(&self) -> u32 {
+        self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(u32::MAX))
+    }
+
+    /// Its place in the JOBS stream.
+    pub fn stream_sequence(&self) -> u64 {
+        self.message.info().map_or(0, |info| info.stream_sequence)
+    }
+
+    /// Takes the pack off the queue, confirmed by the broker: its outcomes stand in the ledger.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the confirmation does not come: the pack may be delivered again.
+    pub async fn finish(&self, _: Landed) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Ack, "take a finished pack off the queue").await
+    }
+
+    /// Takes the pack off the queue for good although it is not done, confirmed by the broker.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the confirmation does not come.
+    pub(crate) async fn set_aside(&self) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Term, "take a dead pack off the queue").await
+    }
+
+    /// Hands the pack back, to be delivered again after `wait`.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker cannot be told: the lease then runs out by itself.
+    pub async fn hand_back(&self, wait: Duration) -> Result<(), BrokerError> {
+        self.confirmed(AckKind::Nak(Some(wait)), "take a pack back").await
+    }
+
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker cannot be told.
+    pub fn renew<'a>(&'a self) -> BoxFuture<'a, Result<(), BrokerError>> {
+        Box::pin(async move {
+            let sent = self.message.ack_with(AckKind::Progress).await;
+            sent.map_err(|error| BrokerError::new("renew a lease", error))
+        })
+    }
+
+    /// An acknowledgement as a request: unlike the client's `double_ack`, it does not take "nobody there" for a yes.
+    async fn confirmed(&self, kind: AckKind, action: &str) -> Result<(), BrokerError> {
+        let Some(reply) = self.message.reply.clone() else {
+            return Err(BrokerError::new(action, "the message has no reply subject".to_owned()));
+        };
+        let done = self.broker.client.request(reply, kind.into()).await;
+        done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
+    }
+}

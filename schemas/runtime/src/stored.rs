@@ -1,0 +1,73 @@
+//! Publishing to a stream until it is stored.
+
+use async_nats::jetstream::context::PublishError as PublishFailure;
+use async_nats::jetstream::message::PublishMessage;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use schemas::retry::Backoff;
+
+use crate::broker::{Broker, BrokerError};
+use crate::clock::now_ms;
+
+/// Publishes under way at once.
+pub(crate) const PUBLISHES_AT_ONCE: usize = 256;
+
+/// Tries of one publish: about 20 seconds, longer than the broker takes to choose a new leader.
+const PUBLISH_TRIES: u32 = 12;
+
+/// Publishes `payload` to a stream until it is stored, trying again with the same message id.
+///
+/// # Errors
+/// [`BrokerError`] after [`PUBLISH_TRIES`] tries, or at once when trying again cannot help.
+pub(crate) fn publish_stored<'a>(
+    broker: &'a Broker,
+    subject: &'a str,
+    message_id: &'a str,
+    payload: Bytes,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let message = || PublishMessage::build().payload(payload.clone()).message_id(message_id);
+        let done = publish_until_stored(broker, subject, message).await;
+        done.map_err(|error| BrokerError::new(format!("store a message on {subject}"), error))
+    })
+}
+
+/// Publishes what `message` builds until it is stored, or refused for good, or [`PUBLISH_TRIES`] tries have failed.
+pub(crate) async fn publish_until_stored(
+    broker: &Broker,
+    subject: &str,
+    message: impl Fn() -> PublishMessage,
+) -> Result<(), PublishFailure> {
+    let mut backoff = Backoff::new(100, 3_000, now_ms().unsigned_abs());
+    let mut tries = 0;
+    loop {
+        let error = match try_publish(broker, subject, message()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries >= PUBLISH_TRIES || !is_transient(&error) {
+            return Err(error);
+        }
+        tracing::warn!(subject, tries, %error, "publish failed; trying again");
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// One publish, confirmed by the stream.
+pub(crate) fn try_publish<'a>(
+    broker: &'a Broker,
+    subject: &'a str,
+    message: PublishMessage,
+) -> BoxFuture<'a, Result<u64, PublishFailure>> {
+    Box::pin(async move {
+        let ack = broker.jetstream.send_publish(subject.to_owned(), message).await?.await?;
+        Ok(ack.sequence)
+    })
+}
+
+/// Whether a leader election or reconnection explains the failure.
+pub(crate) fn is_transient(error: &PublishFailure) -> bool {
+    use async_nats::jetstream::context::PublishErrorKind as Kind;
+    matches!(error.kind(), Kind::StreamNotFound | Kind::TimedOut | Kind::BrokenPipe | Kind::MaxAckPending)
+}
