@@ -16,6 +16,14 @@ pub enum Algorithm {
     Ridge,
     /// Least squares with both penalties, by coordinate descent.
     ElasticNet,
+    /// One decision tree.
+    Tree,
+    /// The mean of trees, each on a bootstrap sample.
+    Forest,
+    /// The mean of trees with random cuts.
+    ExtraTrees,
+    /// The sum of small trees, each on what those before it left over.
+    Boosting,
 }
 
 /// A numeric parameter of an algorithm.
@@ -76,13 +84,28 @@ const L1_RATIO: ParamSpec = ParamSpec { name: "l1_ratio", default: 0.5, min: 0.0
 const TOLERANCE: ParamSpec = ParamSpec { name: "tolerance", default: 1e-6, min: 1e-15, max: 1.0 };
 const ITERATIONS: ParamSpec = ParamSpec { name: "max_iterations", default: 1_000.0, min: 1.0, max: 1e6 };
 
+const TREES: ParamSpec = ParamSpec { name: "trees", default: 100.0, min: 1.0, max: 10_000.0 };
+const MAX_DEPTH: ParamSpec = ParamSpec { name: "max_depth", default: 32.0, min: 1.0, max: 64.0 };
+const MIN_LEAF: ParamSpec = ParamSpec { name: "min_leaf", default: 1.0, min: 1.0, max: 1e9 };
+const BOOSTING_MIN_LEAF: ParamSpec = ParamSpec { name: "min_leaf", default: 20.0, min: 1.0, max: 1e9 };
+const MAX_FEATURES: ParamSpec = ParamSpec { name: "max_features", default: 1.0, min: 1e-6, max: 1.0 };
+const SEED: ParamSpec = ParamSpec { name: "seed", default: 0.0, min: 0.0, max: 9e15 };
+const ROUNDS: ParamSpec = ParamSpec { name: "iterations", default: 100.0, min: 1.0, max: 100_000.0 };
+const LEARNING_RATE: ParamSpec = ParamSpec { name: "learning_rate", default: 0.1, min: 1e-6, max: 1.0 };
+const MAX_LEAVES: ParamSpec = ParamSpec { name: "max_leaves", default: 31.0, min: 2.0, max: 65_536.0 };
+const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
+
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 4] = [
+    pub const ALL: [(Algorithm, &'static str); 8] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
         (Algorithm::ElasticNet, "elastic_net"),
+        (Algorithm::Tree, "tree"),
+        (Algorithm::Forest, "forest"),
+        (Algorithm::ExtraTrees, "extra_trees"),
+        (Algorithm::Boosting, "boosting"),
     ];
 
     /// The name in specs.
@@ -108,6 +131,9 @@ impl Algorithm {
             Algorithm::Mean | Algorithm::Linear => &[],
             Algorithm::Ridge => &[ALPHA],
             Algorithm::ElasticNet => &[ALPHA, L1_RATIO, TOLERANCE, ITERATIONS],
+            Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
+            Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],
+            Algorithm::Boosting => &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2],
         }
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::algorithm::Algorithm;
 use crate::feature::Feature;
 use crate::scope::Scope;
+use crate::trees::Trees;
 use crate::window::Window;
 
 /// Everything needed to predict with a fit and to say where it came from.
@@ -84,6 +85,8 @@ pub enum Parameters {
         #[serde(with = "crate::packed")]
         coefficients: Vec<f64>,
     },
+    /// Decision trees, forests and boosting.
+    Trees(Trees),
 }
 
 /// How many rows stand behind a fit.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`scope`], [`window`], [`pattern`], [`time`] | which slice of a data set: scope, window, pattern grammar |
 //! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
-//! | [`fit`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
+//! | [`fit`], [`trees`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
@@ -40,4 +40,5 @@ pub mod subjects;
 pub mod suggest;
 pub mod text;
 pub mod time;
+pub mod trees;
 pub mod window;

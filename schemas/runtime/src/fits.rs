@@ -73,13 +73,24 @@ pub struct MetricsView {
     pub r2: Option<f64>,
 }
 
-/// A linear fit in the features' own units.
+/// What a fit learned.
 #[derive(Debug, Clone, Serialize)]
-pub struct ParametersView {
-    /// The prediction where all columns are zero.
-    pub intercept: f64,
-    /// By design column.
-    pub coefficients: BTreeMap<String, f64>,
+#[serde(untagged)]
+pub enum ParametersView {
+    /// A linear fit, in the features' own units.
+    Linear {
+        /// The prediction where all columns are zero.
+        intercept: f64,
+        /// By design column.
+        coefficients: BTreeMap<String, f64>,
+    },
+    /// Trees, by their size.
+    Trees {
+        /// Number of trees.
+        trees: usize,
+        /// Nodes of all of them, leaves included.
+        nodes: usize,
+    },
 }
 
 /// Why fits could not be listed.
@@ -183,11 +194,17 @@ impl From<Metrics> for MetricsView {
 
 impl From<&Fit> for ParametersView {
     fn from(fit: &Fit) -> Self {
-        let Parameters::Linear { intercept, coefficients } = &fit.parameters;
-        let names = design_names(&fit.inputs);
-        ParametersView {
-            intercept: *intercept,
-            coefficients: names.into_iter().zip(coefficients.iter().copied()).collect(),
+        match &fit.parameters {
+            Parameters::Linear { intercept, coefficients } => ParametersView::Linear {
+                intercept: *intercept,
+                coefficients: design_names(&fit.inputs)
+                    .into_iter()
+                    .zip(coefficients.iter().copied())
+                    .collect(),
+            },
+            Parameters::Trees(trees) => {
+                ParametersView::Trees { trees: trees.roots.len(), nodes: trees.columns.len() }
+            }
         }
     }
 }

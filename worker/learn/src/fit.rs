@@ -8,6 +8,7 @@ use crate::elastic_net::{ElasticNetParams, elastic_net};
 use crate::error::LearnError;
 use crate::linear::{mean, ridge};
 use crate::moments::{Moments, Scratch};
+use crate::trees::{BoostingParams, ForestParams, boosting, forest};
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +24,10 @@ pub enum Method {
     },
     /// See [`elastic_net`].
     ElasticNet(ElasticNetParams),
+    /// See [`forest`]: also a single tree, and extremely randomised ones.
+    Forest(ForestParams),
+    /// See [`boosting`].
+    Boosting(BoostingParams),
 }
 
 impl Method {
@@ -39,6 +44,23 @@ impl Method {
                 tolerance: param("tolerance"),
                 max_iterations: param("max_iterations") as u32,
             }),
+            Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees => Method::Forest(ForestParams {
+                trees: if algorithm == Algorithm::Tree { 1 } else { param("trees") as u32 },
+                max_depth: param("max_depth") as u32,
+                min_leaf: param("min_leaf") as u32,
+                max_features: if algorithm == Algorithm::Tree { 1.0 } else { param("max_features") },
+                bootstrap: algorithm == Algorithm::Forest,
+                random_cuts: algorithm == Algorithm::ExtraTrees,
+                seed: param("seed") as u64,
+            }),
+            Algorithm::Boosting => Method::Boosting(BoostingParams {
+                iterations: param("iterations") as u32,
+                learning_rate: param("learning_rate"),
+                max_leaves: param("max_leaves") as u32,
+                max_depth: param("max_depth") as u32,
+                min_leaf: param("min_leaf") as u32,
+                l2: param("l2"),
+            }),
         }
     }
 
@@ -48,7 +70,7 @@ impl Method {
             Method::Mean => Some(mean(moments)),
             Method::Linear => Some(ridge(moments, 0.0)),
             Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
-            Method::ElasticNet(_) => None,
+            Method::ElasticNet(_) | Method::Forest(_) | Method::Boosting(_) => None,
         }
     }
 
@@ -74,6 +96,14 @@ impl Method {
                 scratch.gather(design, y, rows);
                 elastic_net(&scratch.block, &scratch.target, *params)
             }
+            Method::Forest(params) => {
+                scratch.gather(design, y, rows);
+                forest(&scratch.block, &scratch.target, params).map(Parameters::Trees)
+            }
+            Method::Boosting(params) => {
+                scratch.gather(design, y, rows);
+                boosting(&scratch.block, &scratch.target, params).map(Parameters::Trees)
+            }
         }
     }
 }
@@ -84,7 +114,10 @@ impl Method {
 /// # Panics
 /// When `train` has not the design columns of `inputs`.
 pub fn prune(inputs: &[Input], parameters: Parameters, train: &Moments) -> (Vec<Input>, Parameters) {
-    let Parameters::Linear { intercept, coefficients } = parameters;
+    let Parameters::Linear { intercept, coefficients } = parameters else {
+        // Trees name columns by their places.
+        return (inputs.to_vec(), parameters);
+    };
     if coefficients.is_empty() {
         return (Vec::new(), Parameters::Linear { intercept, coefficients });
     }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
 //! | [`moments`] | counts, means and cross products that add up over rows |
-//! | [`linear`], [`mod@elastic_net`] | the algorithms, one file per family |
+//! | [`linear`], [`mod@elastic_net`], [`trees`] | the algorithms, one file or folder per family |
 //! | [`fit`] | which algorithm a spec asks for, and running it |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
@@ -24,6 +24,7 @@ pub mod moments;
 pub mod predict;
 mod semidefinite;
 mod standard;
+pub mod trees;
 mod vector;
 
 pub use block::Block;
@@ -35,3 +36,4 @@ pub use linear::{mean, ridge};
 pub use metrics::score;
 pub use moments::{Moments, Scratch};
 pub use predict::{PredictError, predict};
+pub use trees::{BoostingParams, ForestParams, boosting, forest};

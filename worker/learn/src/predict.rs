@@ -1,6 +1,7 @@
 //! Predictions by columns.
 
 use schemas::fit::Parameters;
+use schemas::trees::{LEAF, Trees};
 
 use crate::block::Block;
 use crate::vector::add_scaled;
@@ -18,6 +19,12 @@ pub enum PredictError {
         /// Columns of the block.
         found: usize,
     },
+    /// The fit's trees lead nowhere, or read columns that the rows do not have.
+    #[error("the fit's trees do not belong to rows of {found} design columns")]
+    Trees {
+        /// Columns of the block.
+        found: usize,
+    },
 }
 
 /// Writes one prediction per row of the block; `out` is cleared first. A fit without coefficients answers any block with
@@ -26,7 +33,10 @@ pub enum PredictError {
 /// # Errors
 /// [`PredictError::Width`].
 pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
-    let Parameters::Linear { intercept, coefficients } = parameters;
+    let (intercept, coefficients) = match parameters {
+        Parameters::Linear { intercept, coefficients } => (intercept, coefficients),
+        Parameters::Trees(trees) => return by_trees(trees, block, out),
+    };
     if !coefficients.is_empty() && coefficients.len() != block.width() {
         return Err(PredictError::Width { expected: coefficients.len(), found: block.width() });
     }
@@ -36,4 +46,28 @@ pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Re
         add_scaled(out, *coefficient, block.column(i));
     }
     Ok(())
+}
+
+fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
+    if !trees.is_whole(block.width()) {
+        return Err(PredictError::Trees { found: block.width() });
+    }
+    out.clear();
+    let mut values = vec![0.0; block.width()];
+    for row in 0..block.rows() {
+        values.iter_mut().enumerate().for_each(|(column, value)| *value = block.column(column)[row]);
+        let leaves: f64 = trees.roots.iter().map(|root| leaf(trees, *root as usize, &values)).sum();
+        out.push(trees.base + trees.scale * leaves);
+    }
+    Ok(())
+}
+
+/// The value of the leaf that a row falls into; `trees` are whole.
+fn leaf(trees: &Trees, root: usize, values: &[f64]) -> f64 {
+    let mut at = root;
+    while trees.columns[at] != LEAF {
+        let goes_left = values[trees.columns[at] as usize] <= trees.values[at];
+        at = if goes_left { at + 1 } else { trees.rights[at] as usize };
+    }
+    trees.values[at]
 }

@@ -127,7 +127,7 @@ fn a_mean_needs_no_inputs() {
     let (kept, pruned) = prune(&inputs, fitted, &Moments::empty(1));
     assert_eq!(kept, []);
     let expected = target[..3].iter().sum::<f64>() / 3.0;
-    let Parameters::Linear { intercept, .. } = pruned;
+    let Parameters::Linear { intercept, .. } = pruned else { panic!("a linear fit") };
     assert!((intercept - expected).abs() < 1e-9);
     let (mut block, mut out) = (Block::default(), Vec::new());
     design(&kept, &table).unwrap().block(&rows, &mut block);

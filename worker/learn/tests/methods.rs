@@ -21,7 +21,7 @@ fn columns() -> (Vec<f64>, Vec<f64>, Vec<f64>) {
 }
 
 fn coefficients(parameters: &Parameters) -> &[f64] {
-    let Parameters::Linear { coefficients, .. } = parameters;
+    let Parameters::Linear { coefficients, .. } = parameters else { panic!("a linear fit") };
     coefficients
 }
 

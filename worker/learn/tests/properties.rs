@@ -49,7 +49,7 @@ fn tables(widths: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> impl 
 }
 
 fn linear(parameters: Parameters) -> (f64, Vec<f64>) {
-    let Parameters::Linear { intercept, coefficients } = parameters;
+    let Parameters::Linear { intercept, coefficients } = parameters else { panic!("a linear fit") };
     (intercept, coefficients)
 }
 

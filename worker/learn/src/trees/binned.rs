@@ -1,0 +1,135 @@
+//! Columns as small numbers.
+
+use crate::block::Block;
+
+/// Bins of a column: their numbers fit a byte.
+const BINS_MAX: usize = 255;
+
+/// Values from which the cuts of a long column are chosen.
+const SAMPLE_MAX: usize = 200_000;
+
+/// A block with each value replaced by the number of its bin, row by row.
+#[derive(Debug)]
+pub(super) struct Binned {
+    rows: usize,
+    width: usize,
+    codes: Vec<u8>,
+    /// Per column the values between bins: bin `b` holds what is above cut `b − 1` and not above cut `b`.
+    cuts: Vec<Vec<f64>>,
+    /// Where each column's bins begin in a histogram over all columns; one more entry than columns.
+    starts: Vec<u32>,
+}
+
+impl Binned {
+    /// Bins every column of `block`, whose values are finite: each distinct value apart where there are few, else at
+    /// quantiles.
+    pub(super) fn new(block: &Block) -> Binned {
+        let (rows, width) = (block.rows(), block.width());
+        let mut codes = vec![0; rows * width];
+        let mut cuts = Vec::with_capacity(width);
+        let mut starts = vec![0];
+        for column in 0..width {
+            let values = block.column(column);
+            let own = self::cuts(values);
+            for (row, value) in values.iter().enumerate() {
+                codes[row * width + column] = own.partition_point(|cut| cut < value) as u8;
+            }
+            starts.push(starts[column] + own.len() as u32 + 1);
+            cuts.push(own);
+        }
+        Binned { rows, width, codes, cuts, starts }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The bins of a row, column by column.
+    pub(super) fn row(&self, row: u32) -> &[u8] {
+        &self.codes[row as usize * self.width..][..self.width]
+    }
+
+    /// The bin of a row in a column.
+    pub(super) fn code(&self, row: u32, column: usize) -> u8 {
+        self.codes[row as usize * self.width + column]
+    }
+
+    /// The value between bin `bin` and the next one.
+    pub(super) fn cut(&self, column: usize, bin: u8) -> f64 {
+        self.cuts[column][bin as usize]
+    }
+
+    /// The places of a column's bins in a histogram over all columns.
+    pub(super) fn span(&self, column: usize) -> std::ops::Range<usize> {
+        self.starts[column] as usize..self.starts[column + 1] as usize
+    }
+
+    /// Where each column's bins begin in a histogram over all columns.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts[..self.width]
+    }
+
+    /// Bins of all columns.
+    pub(super) fn bins(&self) -> usize {
+        self.starts[self.width] as usize
+    }
+}
+
+/// The values between the bins of a column, ascending.
+fn cuts(values: &[f64]) -> Vec<f64> {
+    let step = values.len().div_ceil(SAMPLE_MAX).max(1);
+    let mut sorted: Vec<f64> = values.iter().step_by(step).copied().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let between = |pair: &[f64]| -> Option<f64> {
+        // −0 and 0 are one value.
+        (pair[0] < pair[1]).then(|| {
+            let middle = pair[0] / 2.0 + pair[1] / 2.0;
+            // Neighbouring floats have no value between them: the lower one separates them as well.
+            if middle < pair[1] && middle >= pair[0] { middle } else { pair[0] }
+        })
+    };
+    let all: Vec<f64> = sorted.windows(2).filter_map(between).collect();
+    if all.len() < BINS_MAX {
+        return all;
+    }
+    let quantile = |bin: usize| bin * sorted.len() / BINS_MAX;
+    let mut cuts: Vec<f64> =
+        (1..BINS_MAX).filter_map(|bin| between(&sorted[quantile(bin) - 1..=quantile(bin)])).collect();
+    // A quantile in the midst of equal values separates nothing; the ends of that run do.
+    if cuts.len() < BINS_MAX / 2 {
+        let wanted = BINS_MAX - 1;
+        cuts = (0..wanted).map(|at| all[at * all.len() / wanted]).collect();
+    }
+    cuts.dedup();
+    cuts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bins_keep_the_order_of_values(values in proptest::collection::vec(-50i32..50, 1..400), scale in 1e-3f64..1e3) {
+            let values: Vec<f64> = values.iter().map(|v| f64::from(*v) * scale).collect();
+            let binned = Binned::new(&Block::from_columns(values.len(), &[&values]));
+            for (a, x) in values.iter().enumerate() {
+                for (b, y) in values.iter().enumerate() {
+                    let (code_x, code_y) = (binned.code(a as u32, 0), binned.code(b as u32, 0));
+                    prop_assert_eq!(x.partial_cmp(y), code_x.partial_cmp(&code_y));
+                }
+            }
+        }
+
+        #[test]
+        fn many_values_fill_many_bins(values in proptest::collection::vec(-1e9f64..1e9, 2_000..3_000)) {
+            let binned = Binned::new(&Block::from_columns(values.len(), &[&values]));
+            prop_assert!(binned.bins() > 200 && binned.bins() <= BINS_MAX);
+        }
+    }
+}

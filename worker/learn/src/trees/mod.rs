@@ -1,0 +1,13 @@
+//! Trees on histograms: one engine for decision trees, forests, extremely randomised trees and gradient boosting.
+//!
+//! Columns are cut into at most 255 bins once per slice ([`binned`]); a tree grows by sums over bins, and of two children
+//! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]); [`ensemble`] adds up trees.
+//! Everything is seeded and repeats bit for bit.
+
+mod binned;
+mod ensemble;
+mod grow;
+mod histogram;
+mod random;
+
+pub use ensemble::{BoostingParams, ForestParams, boosting, forest};
