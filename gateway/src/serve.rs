@@ -31,7 +31,9 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let patience = cli.connection.patience(0);
     let request = ConnectRequest { url: cli.connection.nats_url(), name: ids::worker("gateway"), patience };
     let broker = Broker::connect(&request, &shutdown).await?;
-    topology::declare(&broker, usize::from(cli.replicas), None).await.context("preparing the broker")?;
+    let declared =
+        topology::declare_patiently(&broker, (usize::from(cli.replicas), None), patience, &shutdown).await;
+    declared.context("preparing the broker")?;
     let blobs = store::find(&broker, cli.connection.store_url()).await?;
 
     let services = CancellationToken::new();

@@ -31,20 +31,21 @@ impl Session {
     /// When no broker answers in time, or it is not usable.
     pub async fn open(connection: &Connection) -> anyhow::Result<Session> {
         let patience = connection.patience(PATIENCE_SECONDS);
+        let endless = CancellationToken::new();
         let request = ConnectRequest { url: connection.nats_url(), name: "enqueue".into(), patience };
-        let broker =
-            Broker::connect(&request, &CancellationToken::new()).await.map_err(|error| match error {
-                ConnectError::Refused { .. } => {
-                    let error = anyhow::Error::from(error);
-                    usage(format!("{error:#}"))
-                }
-                error => error.into(),
-            })?;
+        let broker = Broker::connect(&request, &endless).await.map_err(|error| match error {
+            ConnectError::Refused { .. } => {
+                let error = anyhow::Error::from(error);
+                usage(format!("{error:#}"))
+            }
+            error => error.into(),
+        })?;
         let models = match bucket::models(&broker).await {
             Ok(models) => models,
             // The first to come declares what the broker must hold.
             Err(_) => {
-                topology::declare(&broker, 1, None).await.context("preparing the broker")?;
+                let declared = topology::declare_patiently(&broker, (1, None), patience, &endless);
+                declared.await.context("preparing the broker")?;
                 bucket::models(&broker).await?
             }
         };

@@ -26,7 +26,9 @@ pub async fn connect(
     let patience = connection.patience(PATIENCE_SECONDS);
     let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
     let broker = Broker::connect(&request, shutdown).await?;
-    topology::declare(&broker, usize::from(replicas), lease).await.context("preparing the broker")?;
+    let declared =
+        topology::declare_patiently(&broker, (usize::from(replicas), lease), patience, shutdown).await;
+    declared.context("preparing the broker")?;
     let given = connection.store_url();
     if let Some(url) = &given {
         store::open(url)?;

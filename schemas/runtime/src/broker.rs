@@ -66,6 +66,19 @@ impl BrokerError {
     pub(crate) fn new(action: impl Into<String>, source: impl Into<async_nats::Error>) -> BrokerError {
         BrokerError { action: action.into(), source: source.into() }
     }
+
+    /// Whether the broker may do it later: unless it said that it never will (settings that contradict what it holds, no
+    /// JetStream, no permission).
+    pub fn is_transient(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.source);
+        while let Some(error) = cause {
+            if error.downcast_ref::<jetstream::Error>().is_some_and(|e| (400..500).contains(&e.code())) {
+                return false;
+            }
+            cause = error.source();
+        }
+        true
+    }
 }
 
 /// How to connect.

@@ -21,6 +21,12 @@ pub struct JobSource {
     broker: Broker,
 }
 
+/// The longest that the broker may take to say what waits.
+const TAKE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest that an answer for a pack may take to be confirmed.
+const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
+
 /// The longest an idle trainer goes without looking: bounds the delay of a redelivered pack.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -59,7 +65,11 @@ impl JobSource {
                 let lease = consumer.cached_info().config.ack_wait;
                 let mut batch =
                     consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
-                while let Some(message) = batch.next().await {
+                // What asks a broker that has just died gets no answer at all.
+                while let Some(message) = tokio::time::timeout(TAKE_LIMIT, batch.next())
+                    .await
+                    .map_err(|late| failed(late.into()))?
+                {
                     jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone(), lease });
                 }
             }
@@ -162,7 +172,10 @@ impl Job {
         let Some(reply) = self.message.reply.clone() else {
             return Err(BrokerError::new(action, "the message has no reply subject".to_owned()));
         };
-        let done = self.broker.client.request(reply, kind.into()).await;
-        done.map(|_| ()).map_err(|error| BrokerError::new(action, error))
+        let asked = self.broker.client.request(reply, kind.into());
+        match tokio::time::timeout(CONFIRM_LIMIT, asked).await {
+            Ok(done) => done.map(|_| ()).map_err(|error| BrokerError::new(action, error)),
+            Err(late) => Err(BrokerError::new(action, late)),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger: one message per landed pack, for ever.
 
+use std::time::Duration;
+
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
@@ -100,6 +102,9 @@ pub fn has_landed<'a>(
         }
     })
 }
+
+/// The longest that the broker may be silent while landings are left to read.
+const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Landings asked for at once: at 1 MiB each, the broker keeps less for us than the 64 MiB at which it cuts a client off.
 const BATCH_MAX: i64 = 32;
@@ -212,7 +217,10 @@ pub async fn replay(
 ) -> Result<u64, BrokerError> {
     let mut reader = Reader::open(broker, filter, from).await?;
     let mut next = from;
-    while let Entry::Landing(place, landing) = reader.next().await? {
+    let late = |late| BrokerError::new("go on sending the ledger", late);
+    while let Entry::Landing(place, landing) =
+        tokio::time::timeout(SILENCE_LIMIT, reader.next()).await.map_err(late)??
+    {
         next = place + 1;
         each(*landing);
     }

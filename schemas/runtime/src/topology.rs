@@ -1,14 +1,17 @@
 //! What the broker must hold: declared by every process at start, unchanged when it is there already.
 
 use futures::future::BoxFuture;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, kv};
 use futures::future::{try_join, try_join_all};
 use schemas::limits::DELIVERIES_MAX;
+use schemas::retry::Backoff;
 use schemas::subjects::{self, Priority};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
 
@@ -43,6 +46,35 @@ pub fn declare<'a>(
         ];
         let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
         try_join(streams, buckets).await.map(|_| ())
+    })
+}
+
+/// [`declare`], tried again while the broker cannot (a cluster without a leader, say), at most `patience` (`None`: for ever).
+///
+/// # Errors
+/// The last [`BrokerError`] after that time, or when `shutdown` comes first.
+pub fn declare_patiently<'a>(
+    broker: &'a Broker,
+    (replicas, lease): (usize, Option<Duration>),
+    patience: Option<Duration>,
+    shutdown: &'a CancellationToken,
+) -> BoxFuture<'a, Result<(), BrokerError>> {
+    Box::pin(async move {
+        let began = Instant::now();
+        let mut backoff = Backoff::new(200, 5_000, u64::from(std::process::id()));
+        loop {
+            let Err(error) = declare(broker, replicas, lease).await else { return Ok(()) };
+            let wait = backoff.next_wait();
+            let too_late = patience.is_some_and(|patience| began.elapsed() + wait > patience);
+            if too_late || shutdown.is_cancelled() || !error.is_transient() {
+                return Err(error);
+            }
+            tracing::warn!("{error}; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.cancelled() => return Err(error),
+            }
+        }
     })
 }
 
