@@ -18,12 +18,9 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     let field = Arc::new(Field::new(nats.nats_url(), data, mode.seed));
     let mut crew = Crew::new(&field);
     (0..2).for_each(|_| crew.add(Box::new(|_| vec![("FAULT_SLOW_MS", "1".into())])));
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
+    field.declared().await;
     // Every delivery that meets a dead broker is one of them.
-    field.add_model("[limits]\nattempts = 50", "").await;
+    field.add_model("[limits]\nattempts = 49", "").await;
     let (kills, over) = (mode.choose(20, 4), AtomicBool::new(false));
     let killing = async {
         for _ in 0..kills {

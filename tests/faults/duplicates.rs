@@ -22,12 +22,9 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     field.copied_landings = true;
     let field = Arc::new(field);
     let crew = Crew::plain(&field, 1);
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
+    field.declared().await;
     crew.stop().await;
-    field.add_model("[limits]\nattempts = 50", "").await;
+    field.add_model("[limits]\nattempts = 49", "").await;
     let mut ids = Vec::new();
     for count in [8, 5, 8, 3] {
         ids.extend(field.order_some(count, &["--force"]).await);

@@ -100,6 +100,12 @@ impl Field {
         self.enqueue(&["model", "add", &spec.to_string_lossy()]).await.ok();
     }
 
+    /// Waits until the first trainer has declared what the broker must hold.
+    pub(crate) async fn declared(&self) {
+        let answers = || async { (self.enqueue(&["lag"]).await.code == 0).then_some(()) };
+        tests::until("the broker being declared", answers).await;
+    }
+
     /// Runs `enqueue --json`.
     pub(crate) async fn enqueue(&self, arguments: &[&str]) -> Finished {
         let mut command = self.command("enqueue");
@@ -113,12 +119,13 @@ impl Field {
         let arguments = ["train", "m", "--scope", pattern];
         let whole: Vec<&str> = arguments.iter().chain(more).copied().collect();
         let done = self.enqueue(&whole).await;
-        if done.code != 0 {
+        // With `--wait`, 1 also says that a scope failed.
+        let said: Option<serde_json::Value> = serde_json::from_str(&done.out).ok();
+        let Some(id) = said.and_then(|said| said["id"].as_str().map(str::to_owned)) else {
             let last = done.err.lines().last().unwrap_or_default();
             self.note(format!("`enqueue train` failed: {}", last.chars().take(160).collect::<String>()));
             return None;
-        }
-        let id = done.json()["id"].as_str().expect("an id").to_owned();
+        };
         locked(&self.orders)[place].id = Some(id.clone());
         Some(id)
     }

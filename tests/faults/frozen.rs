@@ -23,10 +23,7 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     let field = Arc::new(Field::new(nats.nats_url(), data, mode.seed));
     let mut crew = Crew::new(&field);
     crew.add(Box::new(|_| vec![("FAULT_SLOW_MS", "2".into())]));
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
+    field.declared().await;
     field.add_model("", "").await;
     for step in STEPS.into_iter().take(mode.choose(6, 2)) {
         at_step(&field, step).await;

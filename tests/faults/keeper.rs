@@ -22,10 +22,7 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     let data = Data { groups: 8, per_group: 300, rows: 11 };
     let field = Arc::new(Field::new(nats.nats_url(), data, mode.seed));
     let crew = Crew::plain(&field, 1);
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
+    field.declared().await;
     crew.stop().await;
     field.add_model("", "").await;
     let began = Instant::now();

@@ -3,20 +3,23 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`trainers`], [`broker`], [`cluster`], [`stores`], [`frozen`], [`duplicates`], [`keeper`], [`poison`] | one scenario each |
+//! | [`trainers`], [`broker`], [`cluster`], [`stores`], [`frozen`], [`duplicates`], [`keeper`], [`poison`], [`auditor`] | one scenario each |
 //! | [`field`], [`data`], [`crew`], [`server`], [`proxy`], [`chance`] | what they stand on |
 //! | [`audit`], [`blobs`], [`raw`] | the auditor |
+//! | [`damage`] | predictions from damaged blobs |
 //! | [`results`] | the table of figures |
 //!
 //! `make test-faults` runs all of them; `FAULTS='--only keeper --quick'` one of them, shorter; `FAULTS_SEED` decides
 //! what happens when (as far as the machine's own timing lets it).
 
 mod audit;
+mod auditor;
 mod blobs;
 mod broker;
 mod chance;
 mod cluster;
 mod crew;
+mod damage;
 mod data;
 mod duplicates;
 mod field;
@@ -82,7 +85,7 @@ pub(crate) struct Ran {
 type Scenario = fn(Mode) -> BoxFuture<'static, Result<Ran>>;
 
 /// Name, the longest it may take in seconds, what it does.
-const SCENARIOS: [(&str, u64, Scenario); 8] = [
+const SCENARIOS: [(&str, u64, Scenario); 9] = [
     ("trainers", 300, |mode| Box::pin(trainers::run(mode))),
     ("keeper", 180, |mode| Box::pin(keeper::run(mode))),
     ("poison", 180, |mode| Box::pin(poison::run(mode))),
@@ -90,6 +93,7 @@ const SCENARIOS: [(&str, u64, Scenario); 8] = [
     ("frozen", 180, |mode| Box::pin(frozen::run(mode))),
     ("duplicates", 180, |mode| Box::pin(duplicates::run(mode))),
     ("stores", 300, |mode| Box::pin(stores::run(mode))),
+    ("auditor", 120, |mode| Box::pin(auditor::run(mode))),
     ("cluster", 360, |mode| Box::pin(cluster::run(mode))),
 ];
 

@@ -39,10 +39,7 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
         let poison = poison.clone();
         crew.add(Box::new(move |_| vec![("FAULT_POISON", poison.clone())]));
     }
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
+    field.declared().await;
     field.add_model("[limits]\nscope_seconds = 1\nscope_mib = 512", &strange_rows()).await;
     field.note(format!("poisoned: {counts:?}, one scope of one row, one whose values overflow"));
     for _ in 0..mode.choose(2, 1) {

@@ -117,6 +117,14 @@ impl Store {
         }
     }
 
+    /// Removes a blob.
+    pub(crate) async fn remove(&mut self, name: &str) -> Result<()> {
+        match self {
+            Store::Folder(folder) => Ok(std::fs::remove_file(folder.join(name))?),
+            Store::Redis(redis) => Ok(redis.del(format!("{REDIS_PREFIX}{name}")).await?),
+        }
+    }
+
     /// The names of all blobs. A folder may also hold what a killed writer left unfinished.
     pub(crate) async fn list(&mut self) -> Result<Vec<String>> {
         match self {

@@ -69,7 +69,7 @@ impl Row {
 
     /// The figures in one line, then the notes.
     pub(crate) fn told(&self) -> String {
-        let mut text = format!(
+        let text = format!(
             "{}: {} kills, {} campaigns, {} scopes planned, {}; {} packs, {} learned again, {} orphans, {:.1} s, {} losses",
             self.name,
             self.kills,
@@ -82,8 +82,7 @@ impl Row {
             self.seconds,
             self.losses
         );
-        self.notes.iter().for_each(|note| drop(write!(text, "\n  {note}")));
-        text
+        text + &self.notes.iter().map(|note| format!("\n  {note}")).collect::<String>()
     }
 }
 
@@ -111,8 +110,8 @@ pub(crate) fn write(rows: &[Row], mode: Mode) -> Result<()> {
     );
     for row in rows.iter().filter(|row| !row.notes.is_empty() || !row.told.is_empty()) {
         write!(text, "\n**{}**\n\n", row.name)?;
-        row.told.iter().for_each(|told| drop(writeln!(text, "* LOSS: {told}")));
-        row.notes.iter().for_each(|note| drop(writeln!(text, "* {note}")));
+        text += &row.told.iter().map(|told| format!("* LOSS: {told}\n")).collect::<String>();
+        text += &row.notes.iter().map(|note| format!("* {note}\n")).collect::<String>();
     }
     let file = tests::program::root().join("tests/faults/RESULTS.md");
     std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))

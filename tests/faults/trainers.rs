@@ -27,11 +27,8 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     let (kills, per_step) = (mode.choose(200, 24), mode.choose(10, 2));
     let mut crew = crew(&field);
     // The first trainer declares what the broker must hold.
-    tests::until("the broker being declared", || async {
-        field.enqueue(&["lag"]).await.code.eq(&0).then_some(())
-    })
-    .await;
-    field.add_model("[limits]\nattempts = 50", "").await;
+    field.declared().await;
+    field.add_model("[limits]\nattempts = 49", "").await;
     let enough = || crew.kills() >= kills && steps(&field).values().all(|count| *count >= per_step);
     let killing = async {
         while !enough() {
