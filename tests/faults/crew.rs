@@ -103,9 +103,11 @@ impl Crew {
             self.signal(place, "TERM").await;
         }
         let limit = Instant::now() + Duration::from_secs(40);
-        for (place, (slot, task)) in std::mem::take(&mut self.slots).into_iter().enumerate() {
-            if tokio::time::timeout_at(limit.into(), task).await.is_err() {
+        for (place, (slot, mut task)) in std::mem::take(&mut self.slots).into_iter().enumerate() {
+            if tokio::time::timeout_at(limit.into(), &mut task).await.is_err() {
                 self.field.note(format!("trainer {place} did not end within 40 s of SIGTERM"));
+                task.abort();
+                // Dropping a child kills it.
                 slot.child.lock().await.take();
             }
         }

@@ -10,7 +10,7 @@
 //! | [`results`] | the table of figures |
 //!
 //! `make test-faults` runs all of them; `FAULTS='--only keeper --quick'` one of them, shorter; `FAULTS_SEED` decides
-//! what happens when (as far as the machine's own timing lets it).
+//! what happens when (as far as the machine's own timing lets it). After losses, or with `FAULTS_KEEP=1`, logs are kept.
 
 mod audit;
 mod auditor;

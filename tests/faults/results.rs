@@ -34,12 +34,11 @@ impl Row {
             1 => note,
             _ => format!("{count} × {note}"),
         };
-        let mut told = audit.told;
         // Logs and data of a loss are worth more than the space they take.
-        if audit.losses > 0
+        if (audit.losses > 0 || std::env::var_os("FAULTS_KEEP").is_some())
             && let Some(field) = std::sync::Arc::into_inner(field)
         {
-            told.push(format!("logs are in {}", field.folder.keep().display()));
+            eprintln!("the logs of {name} are kept in {}", field.folder.keep().display());
         }
         Row {
             name,
@@ -52,7 +51,7 @@ impl Row {
             orphans: audit.orphans,
             seconds: took.as_secs_f64(),
             losses: audit.losses,
-            told,
+            told: audit.told,
             notes: notes.into_iter().map(times).collect(),
         }
     }
