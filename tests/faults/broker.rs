@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -11,6 +12,9 @@ use crate::data::Data;
 use crate::field::Field;
 use crate::server::Server;
 use crate::{Mode, Ran};
+
+/// Idle trainers ask for packs every two seconds.
+const HANGS_FOR: Duration = Duration::from_millis(2_500);
 
 pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     let mut nats = Server::nats().await;
@@ -23,8 +27,13 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     field.add_model("[limits]\nattempts = 49", "").await;
     let (kills, over) = (mode.choose(20, 4), AtomicBool::new(false));
     let killing = async {
-        for _ in 0..kills {
+        for time in 0..kills {
             field.chance.wait(200, 1_800).await;
+            // Every fourth time it hangs before it dies, so that whoever asks it something has asked in vain.
+            if time % 4 == 3 {
+                nats.signal("STOP").await;
+                tokio::time::sleep(HANGS_FOR).await;
+            }
             nats.kill().await;
             field.chance.wait(50, 1_000).await;
             nats.start().await;
