@@ -71,6 +71,7 @@ impl Field {
         command.env("SCOPEFORGE_NATS_URL", &self.url).env("SCOPEFORGE_STORE", &self.store);
         command.env("FAULT_TRACE", self.trace());
         if name != "enqueue" {
+            command.envs(std::env::var("FAULTS_LOG").map(|log| ("SCOPEFORGE_LOG", log)));
             command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         }
         command.current_dir(root());

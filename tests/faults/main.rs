@@ -10,7 +10,8 @@
 //! | [`results`] | the table of figures |
 //!
 //! `make test-faults` runs all of them; `FAULTS='--only keeper --quick'` one of them, shorter; `FAULTS_SEED` decides
-//! what happens when (as far as the machine's own timing lets it). After losses, or with `FAULTS_KEEP=1`, logs are kept.
+//! what happens when (as far as the machine's own timing lets it). After losses, or with `FAULTS_KEEP=1`, logs are kept;
+//! `FAULTS_LOG` is what they say, as `SCOPEFORGE_LOG` is.
 
 mod audit;
 mod auditor;

@@ -99,6 +99,10 @@ impl Hook for Faults {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a learner is a process of one thread, and is to take its time"
+    )]
     fn learn(&self, scope: &PackScope) {
         std::thread::sleep(Duration::from_millis(self.slow_ms));
         for (what, _) in self.poison.iter().filter(|(_, poisoned)| poisoned == scope.scope.as_str()) {
