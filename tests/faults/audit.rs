@@ -15,7 +15,7 @@ use crate::field::Field;
 use crate::raw;
 
 /// The longest that everything may take to come to rest after the last fault.
-const REST_WITHIN: Duration = Duration::from_secs(120);
+const REST_WITHIN: Duration = Duration::from_secs(90);
 
 /// Losses that are told in words; all of them are counted.
 const LOSSES_TOLD: usize = 20;
@@ -56,8 +56,7 @@ impl Audit {
     }
 }
 
-/// Waits until everything has come to rest and examines it. `tidier` is asked for one more trainer, which forgets the
-/// packs of ended campaigns when it starts.
+/// Waits until everything has come to rest and examines it. A trainer must live.
 pub(crate) async fn audit(field: &std::sync::Arc<Field>) -> Result<Audit> {
     let js = raw::jetstream(&field.url).await?;
     let mut audit = Audit::default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::audit::audit;
@@ -26,7 +26,7 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     field.declared().await;
     field.add_model("", "").await;
     for step in STEPS.into_iter().take(mode.choose(6, 2)) {
-        at_step(&field, step).await;
+        at_step(&field, step).await?;
     }
     for _ in 0..mode.choose(3, 1) {
         anywhere(&field, &crew).await;
@@ -40,7 +40,7 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
 }
 
 /// Freezes a trainer that has reached a step, in company of one that is well.
-async fn at_step(field: &Arc<Field>, step: &'static str) {
+async fn at_step(field: &Arc<Field>, step: &'static str) -> Result<()> {
     let file = field.folder.path().join(format!("stopped-{step}"));
     let mut crew = Crew::new(field);
     let place = file.display().to_string();
@@ -66,10 +66,10 @@ async fn at_step(field: &Arc<Field>, step: &'static str) {
     if !file.exists() {
         field.note(format!("no trainer came to {step}"));
     }
-    if before["state"] == "complete" && before != after {
-        field.note(format!("a late result at {step} changed {before} to {after}"));
-    }
     crew.stop().await;
+    let unchanged = before["state"] != "complete" || before == after;
+    ensure!(unchanged, "a late result at {step} changed {before} to {after}");
+    Ok(())
 }
 
 /// Freezes a trainer wherever it is.
