@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit bench-train bench-catalog nats-server redis-server images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults bench-train bench-catalog nats-server redis-server images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -37,6 +37,9 @@ check-docs: ## Builds the API documentation with warnings as errors
 unit: nats-server redis-server build ## All tests, against real servers
 	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" \
 	  $(CARGO) test --release --locked --workspace
+
+test-faults: nats-server redis-server build ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(BIN)/faults $(FAULTS)
 
 bench-train: nats-server build ## This campaign against a scikit-learn loop, warm and cold
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/train.py $(BIN)

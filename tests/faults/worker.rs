@@ -6,11 +6,15 @@
 //! | `FAULT_SHARE` | how often, of all times a step is reached: 0 to 1 (default 1) |
 //! | `FAULT_SEED` | decides which of them |
 //! | `FAULT_FILE` | each kill appends its step to this file first; with `FAULT_MAX` lines in it, no more kills |
+//! | `FAULT_STOP` | steps at which to stop this process as SIGSTOP does, until somebody continues it |
+//! | `FAULT_TRACE` | each step that is reached appends its name to this file |
+//! | `FAULT_SLOW_MS` | milliseconds that the learner of each scope sleeps first |
 //! | `FAULT_POISON` | what befalls the learner of a scope: `panic:kind=a;loop:kind=b;stack:…;memory:…;signal:…;exit:…` |
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
 use rustix::process::{Signal, getpid, kill_process};
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
 #[derive(Debug, Default)]
 struct Faults {
     kill_at: Vec<String>,
+    stop_at: Vec<String>,
+    trace: Option<String>,
+    slow_ms: u64,
     share: f64,
     random: AtomicU64,
     file: Option<String>,
@@ -46,12 +53,14 @@ impl Faults {
         let text = |name: &str| std::env::var(name).unwrap_or_default();
         let number = |name: &str, default: f64| text(name).parse().unwrap_or(default);
         let pair = |text: &str| text.split_once(':').map(|(what, scope)| (what.to_owned(), scope.to_owned()));
+        let steps = |name: &str| {
+            text(name).split(',').filter(|step| !step.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
         Faults {
-            kill_at: text("FAULT_KILL")
-                .split(',')
-                .filter(|step| !step.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            kill_at: steps("FAULT_KILL"),
+            stop_at: steps("FAULT_STOP"),
+            trace: std::env::var("FAULT_TRACE").ok(),
+            slow_ms: number("FAULT_SLOW_MS", 0.0) as u64,
             share: number("FAULT_SHARE", 1.0),
             random: AtomicU64::new(number("FAULT_SEED", 1.0) as u64 ^ (u64::from(std::process::id()) << 20)),
             file: std::env::var("FAULT_FILE").ok(),
@@ -72,20 +81,30 @@ impl Faults {
     fn note(&self, step: &str) -> bool {
         let Some(file) = &self.file else { return true };
         let so_far = std::fs::read_to_string(file).unwrap_or_default().lines().count();
-        let noted = std::fs::File::options().create(true).append(true).open(file);
-        so_far < self.kills_max && noted.and_then(|mut file| writeln!(file, "{step}")).is_ok()
+        so_far < self.kills_max && append(file, step)
     }
 }
 
 impl Hook for Faults {
     fn at(&self, step: Step) {
         let step = format!("{step:?}");
+        if let Some(file) = &self.trace {
+            append(file, &step);
+        }
+        if self.stop_at.contains(&step) && self.random() < self.share && self.note(&step) {
+            kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
+        }
         if self.kill_at.contains(&step) && self.random() < self.share && self.note(&step) {
             end(Signal::KILL);
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a learner is a process of one thread, and is to take its time"
+    )]
     fn learn(&self, scope: &PackScope) {
+        std::thread::sleep(Duration::from_millis(self.slow_ms));
         for (what, _) in self.poison.iter().filter(|(_, poisoned)| poisoned == scope.scope.as_str()) {
             match what.as_str() {
                 "panic" => panic!("poisoned {}", scope.scope),
@@ -98,6 +117,12 @@ impl Hook for Faults {
             }
         }
     }
+}
+
+/// Appends a line in one write, so that several processes may share the file; says whether it could.
+fn append(file: &str, line: &str) -> bool {
+    let opened = std::fs::File::options().create(true).append(true).open(file);
+    opened.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())).is_ok()
 }
 
 fn end(signal: Signal) {

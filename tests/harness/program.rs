@@ -9,10 +9,14 @@ use tokio::sync::watch;
 
 use crate::wait::LIMIT;
 
-/// The built program called `name`: beside the test programs.
+/// The built program called `name`: in the folder of this program, or above it for a test program.
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the test program's path");
-    let folder = own.ancestors().nth(2).expect("target/release/deps/TEST has a grandparent");
+    let beside = own.parent().expect("a program lies in a folder");
+    let folder = match beside.ends_with("deps") {
+        true => beside.parent().expect("target/release/deps/TEST has a grandparent"),
+        false => beside,
+    };
     let file = folder.join(name);
     assert!(file.is_file(), "{} is not built; run `make build` first", file.display());
     file

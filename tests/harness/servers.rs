@@ -33,6 +33,11 @@ pub fn nats_server() -> String {
     server("nats-server", "SCOPEFORGE_NATS_SERVER")
 }
 
+/// The redis-server program.
+pub fn redis_server() -> String {
+    server("redis-server", "SCOPEFORGE_REDIS_SERVER")
+}
+
 /// A JetStream broker.
 #[derive(Debug)]
 pub struct Nats {
@@ -87,7 +92,7 @@ impl Redis {
     pub async fn start() -> Redis {
         let folder = TempDir::new().expect("a folder");
         let port = free_port();
-        let mut command = Command::new(server("redis-server", "SCOPEFORGE_REDIS_SERVER"));
+        let mut command = Command::new(redis_server());
         command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(folder.path());

@@ -1,0 +1,95 @@
+//! Trainers are killed at random moments and at each step of a pack's life, and started again at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::audit::audit;
+use crate::crew::Crew;
+use crate::data::Data;
+use crate::field::Field;
+use crate::server::Server;
+use crate::{Mode, Ran};
+
+/// The steps of a pack's life, as `FAULT_KILL` names them.
+pub(crate) const STEPS: [&str; 6] =
+    ["BeforeFit", "AfterFit", "AfterBlob", "AfterLand", "BeforeConfirm", "AfterConfirm"];
+
+/// Trainers that kill themselves at steps, and others that are killed from outside.
+const BY_STEP: usize = 2;
+const FROM_OUTSIDE: usize = 2;
+
+pub(crate) async fn run(mode: Mode) -> Result<Ran> {
+    let nats = Server::nats().await;
+    let data = Data { groups: 8, per_group: 300, rows: 11 };
+    let field = Arc::new(Field::new(nats.nats_url(), data, mode.seed));
+    let (kills, per_step) = (mode.choose(200, 24), mode.choose(10, 2));
+    let mut crew = crew(&field);
+    // The first trainer declares what the broker must hold.
+    field.declared().await;
+    field.add_model("[limits]\nattempts = 49", "").await;
+    let enough = || crew.kills() >= kills && steps(&field).values().all(|count| *count >= per_step);
+    let killing = async {
+        while !enough() {
+            field.chance.wait(20, 900).await;
+            crew.kill(BY_STEP + field.chance.below(FROM_OUTSIDE)).await;
+        }
+    };
+    let ordering = async {
+        while !enough() {
+            rounds(&field).await;
+        }
+    };
+    tokio::join!(killing, ordering);
+    let counts: Vec<String> = steps(&field).iter().map(|(step, count)| format!("{count} {step}")).collect();
+    let total = crew.kills();
+    field.note(format!("kills at steps: {}; the others from outside", counts.join(", ")));
+    crew.add(Box::new(|_| Vec::new()));
+    let audit = audit(&field).await?;
+    crew.stop().await;
+    Ok(Ran { field, kills: total, audit })
+}
+
+fn crew(field: &Arc<Field>) -> Crew {
+    let mut crew = Crew::new(field);
+    for place in 0..BY_STEP + FROM_OUTSIDE {
+        let own = field.clone();
+        let slow = ("FAULT_SLOW_MS", "1".to_owned());
+        crew.add(Box::new(move |incarnation| {
+            let mut faults = vec![slow.clone()];
+            if place < BY_STEP {
+                // The step that was hit least, so that all are hit about as often.
+                let counts = steps(&own);
+                let rarest =
+                    counts.iter().min_by_key(|(_, count)| **count).map_or(STEPS[0], |(step, _)| step);
+                faults.push(("FAULT_KILL", rarest.to_owned()));
+                faults.push(("FAULT_SHARE", "0.5".into()));
+                faults.push(("FAULT_SEED", (incarnation * 7 + own.chance.below(1_000)).to_string()));
+                faults.push(("FAULT_FILE", file(&own)));
+            }
+            faults
+        }));
+    }
+    crew
+}
+
+fn file(field: &Field) -> String {
+    field.folder.path().join("kills").display().to_string()
+}
+
+/// How often each step was hit.
+fn steps(field: &Field) -> BTreeMap<&'static str, usize> {
+    let text = std::fs::read_to_string(file(field)).unwrap_or_default();
+    let count = |step: &'static str| (step, text.lines().filter(|line| *line == step).count());
+    STEPS.into_iter().map(count).collect()
+}
+
+/// Four campaigns at once, to their ends.
+async fn rounds(field: &Field) {
+    let order = |force: bool| async move {
+        let more: &[&str] = if force { &["--wait", "--force"] } else { &["--wait"] };
+        field.order_some(4, more).await
+    };
+    tokio::join!(order(true), order(false), order(true), order(true));
+}
