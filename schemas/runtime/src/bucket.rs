@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::StreamExt;
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
@@ -18,6 +19,9 @@ use crate::snapshots::Manifest;
 
 /// Longest wait for the next value while a bucket is listed.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
+
+/// The header that marks a key as deleted.
+const KV_OPERATION: &str = "KV-Operation";
 
 /// A bucket whose values are `T`.
 #[derive(Debug, Clone)]
@@ -109,20 +113,24 @@ impl<T: Serialize + DeserializeOwned> Bucket<T> {
         Ok(Bucket { store, _values: PhantomData })
     }
 
-    /// The value of `key`.
+    /// The value of `key`, as the bucket's leader has it. (The client's own way of reading asks any replica, and one that
+    /// lags behind does not know what was written a moment ago.)
     ///
     /// # Errors
     /// [`BucketError`] when the broker fails or the bytes cannot be read.
     pub async fn get(&self, key: &str) -> Result<Option<Revised<T>>, BucketError> {
-        let entry = self.store.entry(key).await;
-        let entry = entry.map_err(|error| self.failed("read", key, error))?;
-        match entry {
-            Some(entry) if entry.operation == Operation::Put => {
-                let value = self.decode(key, &entry.value)?;
-                Ok(Some(Revised { value, revision: entry.revision }))
-            }
-            _ => Ok(None),
+        let subject = format!("{}{key}", self.store.prefix);
+        let found = match self.store.stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", key, error).into()),
+        };
+        if found.headers.get(KV_OPERATION).is_some_and(|operation| operation.as_str() != "PUT") {
+            // Deleted or purged.
+            return Ok(None);
         }
+        let value = self.decode(key, &found.payload)?;
+        Ok(Some(Revised { value, revision: found.sequence }))
     }
 
     /// Sets `key`, whatever it was.
