@@ -28,12 +28,7 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn new(name: &'static str, took: Duration, ran: Ran) -> Row {
         let Ran { field, kills, audit } = ran;
-        let mut notes: BTreeMap<String, usize> = BTreeMap::new();
-        field.notes().into_iter().for_each(|note| *notes.entry(note).or_default() += 1);
-        let times = |(note, count): (String, usize)| match count {
-            1 => note,
-            _ => format!("{count} × {note}"),
-        };
+        let notes = field.notes();
         // Logs and data of a loss are worth more than the space they take.
         if (audit.losses > 0 || std::env::var_os("FAULTS_KEEP").is_some())
             && let Some(field) = std::sync::Arc::into_inner(field)
@@ -52,7 +47,7 @@ impl Row {
             seconds: took.as_secs_f64(),
             losses: audit.losses,
             told: audit.told,
-            notes: notes.into_iter().map(times).collect(),
+            notes: counted(notes.into_iter()),
         }
     }
 
@@ -85,6 +80,28 @@ impl Row {
     }
 }
 
+/// Texts with how often they occur.
+fn counted(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    texts.for_each(|text| *counts.entry(text).or_default() += 1);
+    let times = |(text, count): (String, usize)| match count {
+        1 => text,
+        _ => format!("{count} × {text}"),
+    };
+    counts.into_iter().map(times).collect()
+}
+
+/// A text without the names of campaigns, which are of one run only.
+fn nameless(text: &str) -> String {
+    let is_name =
+        |word: &str| word.len() > 20 && word.starts_with("20") && word.as_bytes().get(8) == Some(&b't');
+    let name = |word: &str| match is_name(word.trim_end_matches(':')) {
+        true => "a campaign".to_owned(),
+        false => word.to_owned(),
+    };
+    text.split(' ').map(name).collect::<Vec<_>>().join(" ")
+}
+
 /// Writes RESULTS.md.
 pub(crate) fn write(rows: &[Row], mode: Mode) -> Result<()> {
     let quick = if mode.quick { " FAULTS=--quick" } else { "" };
@@ -109,7 +126,10 @@ pub(crate) fn write(rows: &[Row], mode: Mode) -> Result<()> {
     );
     for row in rows.iter().filter(|row| !row.notes.is_empty() || !row.told.is_empty()) {
         write!(text, "\n**{}**\n\n", row.name)?;
-        text += &row.told.iter().map(|told| format!("* LOSS: {told}\n")).collect::<String>();
+        text += &counted(row.told.iter().map(|told| format!("LOSS: {}", nameless(told))))
+            .iter()
+            .map(|told| format!("* {told}\n"))
+            .collect::<String>();
         text += &row.notes.iter().map(|note| format!("* {note}\n")).collect::<String>();
     }
     let file = tests::program::root().join("tests/faults/RESULTS.md");
