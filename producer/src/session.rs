@@ -1,11 +1,14 @@
 //! A command's connection to the broker.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
-use runtime::broker::{Broker, ConnectError, ConnectRequest};
-use runtime::bucket::{self, Bucket};
+use runtime::broker::{Broker, BrokerError, ConnectError, ConnectRequest};
+use runtime::bucket::{self, Bucket, BucketError};
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
+use schemas::retry::Backoff;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +16,35 @@ use crate::usage::usage;
 
 /// Seconds a command waits for an absent broker when not told otherwise.
 const PATIENCE_SECONDS: u64 = 10;
+
+/// Longest time that a command tries again what the broker cannot do just now: a cluster takes up to ten seconds to choose a
+/// new leader.
+const TRY_AGAIN_FOR: Duration = Duration::from_secs(30);
+
+/// Tries again what failed because the broker cannot do it just now. `what` must be safe to repeat.
+///
+/// # Errors
+/// The last error.
+pub async fn patiently<T>(what: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let began = Instant::now();
+    let mut backoff = Backoff::new(250, 5_000, u64::from(std::process::id()));
+    loop {
+        let error = match what().await {
+            Err(error) if may_pass(&error) && began.elapsed() < TRY_AGAIN_FOR => error,
+            done => return done,
+        };
+        tracing::warn!("{error:#}; trying again");
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+fn may_pass(error: &anyhow::Error) -> bool {
+    let of_broker = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<BrokerError>().is_some_and(BrokerError::is_transient)
+            || cause.downcast_ref::<BucketError>().is_some_and(BucketError::is_transient)
+    };
+    error.chain().any(of_broker)
+}
 
 /// A connected broker with its topology.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::bucket;
+use runtime::bucket::{self, BucketError};
 use runtime::clock::now_ms;
 use runtime::{catalog, channels, ids, jobs, plans};
 use schemas::campaign::{Campaign, CampaignState, Publish};
@@ -17,23 +17,27 @@ use super::watch::Watch;
 use crate::args::{PublishArg, TrainArgs};
 use crate::output::{Output, counted};
 use crate::plan::{Order, PlannedPack};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> anyhow::Result<ExitCode> {
     schemas::name::check("channel", &args.channel).map_err(usage)?;
     let created_at_ms = now_ms();
-    let order = Order::new(session.model(&args.plan.model).await?, &args.plan)?;
+    let spec = patiently(async || session.model(&args.plan.model).await).await?;
+    let order = Order::new(spec, &args.plan)?;
     let model = &order.spec.name;
-    let channel_bucket = bucket::channels(&session.broker).await?;
     let (planned, incumbents) = tokio::join!(plan(&order, &args.plan), async {
         if args.force {
             return Ok((Catalog::default(), Channel::default()));
         }
-        // Without a store's name, the ledger alone tells.
-        let blobs = session.blobs().await.ok();
-        let known = catalog::of_model(&session.broker, blobs.as_ref(), model).await?;
-        Ok::<_, anyhow::Error>((known, channels::read(&channel_bucket, model, &args.channel).await?))
+        patiently(async || {
+            // Without a store's name, the ledger alone tells.
+            let blobs = session.blobs().await.ok();
+            let known = catalog::of_model(&session.broker, blobs.as_ref(), model).await?;
+            let buckets = bucket::channels(&session.broker).await?;
+            Ok((known, channels::read(&buckets, model, &args.channel).await?))
+        })
+        .await
     });
     let (planned, incumbents) = (planned?, incumbents.context("reading the fits that exist")?);
     let campaign = record(&order, args, &planned, created_at_ms);
@@ -111,12 +115,19 @@ pub(super) async fn order_campaign(
     let messages = jobs::messages(packs)?;
     plans::store(broker, &campaign.id, &messages).await.context("storing the packs")?;
     if campaign.publish == Publish::Each {
-        let channels = bucket::channels(broker).await?;
-        let moved = channels::promote(&channels, &campaign.spec.name, &campaign.channel, &campaign.id);
+        let moved = patiently(async || {
+            let channels = bucket::channels(broker).await?;
+            Ok(channels::promote(&channels, &campaign.spec.name, &campaign.channel, &campaign.id).await?)
+        });
         moved.await.context("moving the channel")?;
     }
-    let records = bucket::campaigns(broker).await?;
-    records.replace(&campaign.id, campaign, 0).await.context("putting the campaign on record")?;
+    let recorded =
+        patiently(async || match bucket::campaigns(broker).await?.replace(&campaign.id, campaign, 0).await {
+            // A try whose answer was lost has put it there.
+            Err(BucketError::Conflict { .. }) => Ok(()),
+            done => Ok(done.map(|_| ())?),
+        });
+    recorded.await.context("putting the campaign on record")?;
     jobs::publish(broker, campaign.priority, &campaign.id, messages).await.with_context(|| {
         format!(
             "queueing the campaign {} (it is on record, and trainers will bring it to its end)",

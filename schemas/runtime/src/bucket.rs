@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::kv::{self, Operation, Store};
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::StreamExt;
 use schemas::campaign::Campaign;
@@ -16,6 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::broker::{Broker, BrokerError};
 use crate::snapshots::Manifest;
+use crate::stored::is_taken;
 
 /// Longest wait for the next value while a bucket is listed.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
@@ -64,6 +65,13 @@ pub enum BucketError {
         /// The key.
         key: String,
     },
+}
+
+impl BucketError {
+    /// Whether the broker may do it later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, BucketError::Broker(error) if error.is_transient())
+    }
 }
 
 /// The bucket of model specs.
@@ -148,11 +156,9 @@ impl<T: Serialize + DeserializeOwned> Bucket<T> {
     /// [`BucketError::Conflict`] when another process was faster.
     pub async fn replace(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
         let updated = self.store.update(key, self.encode(key, value)?.into(), revision).await;
-        updated.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => {
-                BucketError::Conflict { bucket: self.store.name.clone(), key: key.to_owned() }
-            }
-            _ => self.failed("write", key, error).into(),
+        updated.map_err(|error| match is_taken(&error) {
+            true => BucketError::Conflict { bucket: self.store.name.clone(), key: key.to_owned() },
+            false => self.failed("write", key, error).into(),
         })
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use serde::Deserialize;
 use crate::broker::{Broker, BrokerError};
 use crate::clock::now_ms;
 use crate::job::Job;
-use crate::stored::publish_until_stored;
+use crate::stored::{is_taken, publish_until_stored};
 use crate::topology;
 
 /// Stores `job` with `reason` among the dead, then takes it off the queue.
@@ -51,9 +50,7 @@ async fn store(broker: &Broker, letter: &DeadLetter) -> Result<(), BrokerError> 
     let payload = Bytes::from(encoded.map_err(|error| BrokerError::new("encode a dead letter", error))?);
     let message = || PublishMessage::build().payload(payload.clone()).expected_last_subject_sequence(0);
     match publish_until_stored(broker, &subjects::dead(letter.stream_sequence), message).await {
-        Err(error) if error.kind() != PublishErrorKind::WrongLastSequence => {
-            Err(BrokerError::new("store a dead letter", error))
-        }
+        Err(error) if !is_taken(&error) => Err(BrokerError::new("store a dead letter", error)),
         _ => Ok(()),
     }
 }

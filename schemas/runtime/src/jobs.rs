@@ -1,6 +1,5 @@
 //! The work queue, from outside: packs go in, wait, and are taken off.
 
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -10,7 +9,7 @@ use schemas::pack::Pack;
 use schemas::subjects::{self, Priority};
 
 use crate::broker::{Broker, BrokerError};
-use crate::stored::{PUBLISHES_AT_ONCE, publish_until_stored};
+use crate::stored::{PUBLISHES_AT_ONCE, is_taken, publish_until_stored};
 
 /// Why a pack could not be published.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +85,7 @@ pub(crate) fn queue<'a>(
             message.expected_last_subject_sequence(0)
         };
         match publish_until_stored(broker, &subject, message).await {
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+            Err(error) if is_taken(&error) => Ok(()),
             Err(error) => Err(BrokerError::new(format!("store a message on {subject}"), error)),
             Ok(()) => Ok(()),
         }

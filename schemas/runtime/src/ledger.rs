@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -15,7 +14,7 @@ use schemas::retry::Backoff;
 use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
-use crate::stored::{is_transient, try_publish};
+use crate::stored::{is_taken, is_transient, try_publish};
 
 /// Tries of one landing: about 20 seconds.
 const LAND_TRIES: u32 = 12;
@@ -63,7 +62,7 @@ pub fn land<'a>(broker: &'a Broker, landing: &'a Landing) -> BoxFuture<'a, Resul
                 Ok(_) => return Ok(Landed { first: true }),
                 Err(error) => error,
             };
-            if error.kind() == PublishErrorKind::WrongLastSequence {
+            if is_taken(&error) {
                 return Ok(Landed { first: false });
             }
             if tries >= LAND_TRIES || !is_transient(&error) {

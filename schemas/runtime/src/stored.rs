@@ -2,6 +2,7 @@
 
 use async_nats::jetstream::context::PublishError as PublishFailure;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use schemas::retry::Backoff;
@@ -70,4 +71,19 @@ pub(crate) fn try_publish<'a>(
 pub(crate) fn is_transient(error: &PublishFailure) -> bool {
     use async_nats::jetstream::context::PublishErrorKind as Kind;
     matches!(error.kind(), Kind::StreamNotFound | Kind::TimedOut | Kind::BrokenPipe | Kind::MaxAckPending)
+}
+
+/// Whether a message was refused because of what stands on its subject already. A cluster has an error code of its own for
+/// it, which the client does not know.
+pub(crate) fn is_taken(error: &(dyn std::error::Error + 'static)) -> bool {
+    const WRONG_LAST_SEQUENCE_OF_A_CLUSTER: u64 = 10164;
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        let codes = [ErrorCode::STREAM_WRONG_LAST_SEQUENCE, ErrorCode(WRONG_LAST_SEQUENCE_OF_A_CLUSTER)];
+        if one.downcast_ref::<jetstream::Error>().is_some_and(|error| codes.contains(&error.error_code())) {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
 }
