@@ -277,6 +277,30 @@ async fn routes_tell_of_models_campaigns_queue_and_numbers() {
     }
 }
 
+/// Fits of every family answer over HTTP; a later one with a delay is predicted later than one without.
+#[tokio::test]
+async fn trees_answer_too() {
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    let mut late = row("UA", "EWR", "IAH");
+    late["dep_delay"] = json!(180);
+    let rows = json!([row("UA", "EWR", "IAH"), late]);
+    for algorithm in ["forest", "boosting"] {
+        let size = if algorithm == "forest" { "trees=10" } else { "iterations=40" };
+        let arguments = ["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
+        let closed = stack.ask(&[&arguments[..], &["--param", size]].concat()).await;
+        let (_, answer) = until("the fit answering", || async {
+            let found = predict(&stack, rows.clone()).await;
+            (found.0 == 200 && found.1["fits"][0]["campaign"] == closed["id"]).then_some(found)
+        })
+        .await;
+        let value = |row: usize| answer["predictions"][row].as_f64().expect("a prediction");
+        assert!(value(0).abs() < 60.0 && (100.0..300.0).contains(&value(1)), "{algorithm}: {answer}");
+        let fits = stack.ask(&["fits", "arrival_delay", "--scope", "carrier=UA"]).await;
+        assert!(fits[0]["parameters"]["nodes"].as_u64() > Some(100), "{fits}");
+    }
+}
+
 #[tokio::test]
 async fn a_leaving_gateway_answers_what_is_open() {
     let mut stack = Stack::start(Setup::default()).await;
