@@ -287,7 +287,8 @@ async fn trees_answer_too() {
     let rows = json!([row("UA", "EWR", "IAH"), late]);
     for algorithm in ["forest", "boosting"] {
         let size = if algorithm == "forest" { "trees=10" } else { "iterations=40" };
-        let arguments = ["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
+        let arguments =
+            ["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
         let closed = stack.ask(&[&arguments[..], &["--param", size]].concat()).await;
         let (_, answer) = until("the fit answering", || async {
             let found = predict(&stack, rows.clone()).await;

@@ -88,9 +88,12 @@ impl Watch {
             bar.set_message(outcomes(&self.tally));
         }
         bar.finish_and_clear();
-        self.reader.close().await;
-        let campaigns = bucket::campaigns(&session.broker).await?;
-        let channels = bucket::channels(&session.broker).await?;
+        let (campaigns, channels, ()) = tokio::join!(
+            bucket::campaigns(&session.broker),
+            bucket::channels(&session.broker),
+            self.reader.close()
+        );
+        let (campaigns, channels) = (campaigns?, channels?);
         let buckets = (&campaigns, &channels);
         let closed = campaigns::close(&session.broker, buckets, &self.campaign.id, &self.tally).await?;
         let closed = closed.unwrap_or(self.campaign);

@@ -66,8 +66,8 @@ pub fn sweep<'a>(
         let parts = manifest.into_iter().flat_map(|manifest| manifest.parts).map(|part| part.blob);
         let parts: HashSet<String> = parts.collect();
         let there: HashSet<&str> = stored.iter().map(|blob| blob.name.as_str()).collect();
-        let mut swept = Swept::default();
-        swept.missing = named.iter().filter(|name| !there.contains(name.as_str())).cloned().collect();
+        let missing = named.iter().filter(|name| !there.contains(name.as_str())).cloned();
+        let mut swept = Swept { missing: missing.collect(), ..Swept::default() };
         swept.missing.sort();
         for blob in &stored {
             if named.contains(&blob.name) || parts.contains(&blob.name) {

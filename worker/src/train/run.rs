@@ -16,6 +16,7 @@ use runtime::{snapshots, sweep};
 use schemas::announce::Role;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,9 @@ use super::work::{Trainer, work};
 use crate::args::{TrainArgs, cores};
 use crate::start;
 use crate::status::Status;
+
+/// Between the last landing and a look whether campaigns can be closed: an `enqueue` that waits for one closes it itself.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Pulls and trains packs until `shutdown`.
 ///
@@ -60,17 +64,22 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     tracing::info!(worker, slots, broker = broker.address(), "training");
 
     let mut running = Running::default();
+    let mut sweep_at = None;
     while !shutdown.is_cancelled() {
         let free = running.free(slots as usize, &trainer);
         let landed = running.start(&mut source, free, &trainer).await;
         status.busy.store(running.len() as u32, Ordering::Relaxed);
         if landed && running.is_empty() {
-            keeper.sweep(&trainer.campaigns).await;
+            sweep_at = Some(Instant::now() + SETTLE);
         }
         let full = running.free(slots as usize, &trainer) == 0;
         tokio::select! {
             () = running.one_ends() => {}
             () = trainer.learned.notified() => {}
+            () = tokio::time::sleep_until(sweep_at.unwrap_or_else(Instant::now)), if sweep_at.is_some() => {
+                sweep_at = None;
+                keeper.sweep(&trainer.campaigns).await;
+            }
             () = source.wait(), if !full => {}
             () = shutdown.cancelled() => {}
         }
