@@ -6,6 +6,7 @@ mod campaigns;
 mod commands;
 mod containers;
 mod dev;
+mod keepers;
 mod operations;
 mod poison;
 mod queue;

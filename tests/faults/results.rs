@@ -119,7 +119,7 @@ pub(crate) fn write(rows: &[Row], mode: Mode) -> Result<()> {
         writeln!(text, "| `{}` {line}", row.name)?;
     }
     text.push_str(
-        "| `clock` | not run: it needs libfaketime |\n\n\
+        "\n\
          Kills: of trainers, `enqueue` or servers, as the scenario says. Learned again: packs whose fits were made once more, \
          because what was made before did not land. Orphans: blobs that no outcome names, left by a crash between \
          writing a blob and landing it. Losses: whatever the auditor objects to.\n",

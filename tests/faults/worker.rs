@@ -9,6 +9,7 @@
 //! | `FAULT_STOP` | steps at which to stop this process as SIGSTOP does, until somebody continues it |
 //! | `FAULT_TRACE` | each step that is reached appends its name to this file |
 //! | `FAULT_SLOW_MS` | milliseconds that the learner of each scope sleeps first |
+//! | `FAULT_CLOCK_MS` | how far this process's clock is ahead |
 //! | `FAULT_POISON` | what befalls the learner of a scope: `panic:kind=a;loop:kind=b;stack:…;memory:…;signal:…;exit:…` |
 
 use std::io::Write;
@@ -26,6 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     install(Box::new(Faults::of_environment()));
+    let ahead = std::env::var("FAULT_CLOCK_MS").ok().and_then(|ms| ms.parse().ok());
+    runtime::clock::shift(ahead.unwrap_or_default());
     match worker::run(worker::args::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
