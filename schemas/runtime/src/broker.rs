@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event};
 use tokio_util::sync::CancellationToken;
@@ -128,6 +129,12 @@ impl Broker {
                 }
             }
         })
+    }
+
+    /// A stream of the topology, to be asked for more: nothing is sent yet.
+    pub(crate) async fn stream(&self, name: &str) -> Result<Stream<()>, BrokerError> {
+        let stream = self.jetstream.get_stream_no_info(name).await;
+        stream.map_err(|error| BrokerError::new(format!("open the stream {name}"), error))
     }
 
     /// Where the broker is, without secrets.

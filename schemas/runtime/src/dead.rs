@@ -79,7 +79,7 @@ struct Advisory {
 /// [`BrokerError`] when the broker does not answer.
 pub fn exhausted<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<Exhausted>, BrokerError>> {
     Box::pin(async move {
-        let jobs = open(broker, subjects::JOBS_STREAM).await?;
+        let jobs = broker.stream(subjects::JOBS_STREAM).await?;
         let mut places = advised(broker).await?;
         places.extend(passed_over(broker, &jobs).await?);
         let mut found = Vec::new();
@@ -103,7 +103,7 @@ pub fn exhausted<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<Exhausted>,
 }
 
 async fn advised(broker: &Broker) -> Result<BTreeSet<u64>, BrokerError> {
-    let dead = open(broker, subjects::DEAD_STREAM).await?;
+    let dead = broker.stream(subjects::DEAD_STREAM).await?;
     let mut places = BTreeSet::new();
     let mut from = 1;
     while let Ok(message) = dead.get_first_raw_message_by_subject(subjects::MAX_DELIVERIES, from).await {
@@ -115,13 +115,13 @@ async fn advised(broker: &Broker) -> Result<BTreeSet<u64>, BrokerError> {
 }
 
 async fn forget_advisories(broker: &Broker) -> Result<(), BrokerError> {
-    let dead = open(broker, subjects::DEAD_STREAM).await?;
+    let dead = broker.stream(subjects::DEAD_STREAM).await?;
     let purged = dead.purge().filter(subjects::MAX_DELIVERIES).await;
     purged.map(|_| ()).map_err(|error| BrokerError::new("forget folded advisories", error))
 }
 
 /// Messages below the floor up to which their consumer has dealt with everything.
-async fn passed_over(broker: &Broker, jobs: &Stream) -> Result<BTreeSet<u64>, BrokerError> {
+async fn passed_over(broker: &Broker, jobs: &Stream<()>) -> Result<BTreeSet<u64>, BrokerError> {
     let mut places = BTreeSet::new();
     for priority in Priority::ALL {
         let consumer = topology::open_consumer(broker, priority).await?;
@@ -168,7 +168,7 @@ pub fn bury_exhausted<'a>(
 /// # Errors
 /// [`BrokerError`] when the broker does not answer.
 pub(crate) async fn take_off(broker: &Broker, stream_sequence: u64) -> Result<(), BrokerError> {
-    let jobs = open(broker, subjects::JOBS_STREAM).await?;
+    let jobs = broker.stream(subjects::JOBS_STREAM).await?;
     match jobs.delete_message(stream_sequence).await {
         Ok(_) => Ok(()),
         // Another keeper was faster.
@@ -183,8 +183,8 @@ pub(crate) async fn take_off(broker: &Broker, stream_sequence: u64) -> Result<()
 /// [`BrokerError`] when the broker does not answer.
 pub fn count<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<u64, BrokerError>> {
     Box::pin(async move {
-        let mut dead = open(broker, subjects::DEAD_STREAM).await?;
-        let info = dead.info().await.map_err(|error| BrokerError::new("count dead packs", error))?;
+        let dead = broker.stream(subjects::DEAD_STREAM).await?;
+        let info = dead.get_info().await.map_err(|error| BrokerError::new("count dead packs", error))?;
         if info.state.messages == 0 {
             return Ok(0);
         }
@@ -193,7 +193,7 @@ pub fn count<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<u64, BrokerError>> 
 }
 
 /// The places in JOBS that dead packs had.
-async fn places(dead: &Stream) -> Result<Vec<u64>, BrokerError> {
+async fn places(dead: &Stream<()>) -> Result<Vec<u64>, BrokerError> {
     let failed = |error: async_nats::Error| BrokerError::new("list dead packs", error);
     let listed = dead.info_with_subjects(subjects::DEAD).await.map_err(|error| failed(error.into()))?;
     let listed: Vec<(String, usize)> = listed.try_collect().await.map_err(|error| failed(error.into()))?;
@@ -209,7 +209,7 @@ async fn places(dead: &Stream) -> Result<Vec<u64>, BrokerError> {
 /// [`BrokerError`] when the broker does not answer.
 pub fn list<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<DeadLetter>, BrokerError>> {
     Box::pin(async move {
-        let dead = open(broker, subjects::DEAD_STREAM).await?;
+        let dead = broker.stream(subjects::DEAD_STREAM).await?;
         let reads = places(&dead).await?.into_iter().map(|place| get(broker, place));
         let letters: Vec<Option<DeadLetter>> =
             futures::stream::iter(reads).buffered(LISTED_AT_ONCE).try_collect().await?;
@@ -227,7 +227,7 @@ const LISTED_AT_ONCE: usize = 64;
 pub fn get<'a>(broker: &'a Broker, place: u64) -> BoxFuture<'a, Result<Option<DeadLetter>, BrokerError>> {
     Box::pin(async move {
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
-        let dead = open(broker, subjects::DEAD_STREAM).await?;
+        let dead = broker.stream(subjects::DEAD_STREAM).await?;
         match dead.get_last_raw_message_by_subject(&subjects::dead(place)).await {
             Ok(message) => envelope::decode(&message.payload)
                 .map(Some)
@@ -244,13 +244,8 @@ pub fn get<'a>(broker: &'a Broker, place: u64) -> BoxFuture<'a, Result<Option<De
 /// [`BrokerError`] when the broker does not answer.
 pub fn forget<'a>(broker: &'a Broker, place: u64) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
-        let dead = open(broker, subjects::DEAD_STREAM).await?;
+        let dead = broker.stream(subjects::DEAD_STREAM).await?;
         let purged = dead.purge().filter(subjects::dead(place)).await;
         purged.map(|_| ()).map_err(|error| BrokerError::new("forget a dead pack", error))
     })
-}
-
-async fn open(broker: &Broker, name: &str) -> Result<Stream, BrokerError> {
-    let stream = broker.jetstream.get_stream(name).await;
-    stream.map_err(|error| BrokerError::new(format!("open the stream {name}"), error))
 }

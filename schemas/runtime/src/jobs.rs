@@ -118,8 +118,7 @@ pub fn queue_again<'a>(
 pub fn waiting<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result<Vec<u32>, BrokerError>> {
     Box::pin(async move {
         let failed = |error: async_nats::Error| BrokerError::new("look for a campaign's packs", error);
-        let jobs = broker.jetstream.get_stream_no_info(subjects::JOBS_STREAM).await;
-        let jobs = jobs.map_err(|error| failed(error.into()))?;
+        let jobs = broker.stream(subjects::JOBS_STREAM).await?;
         let listed = jobs.info_with_subjects(subjects::campaign_jobs(campaign)).await;
         let listed = listed.map_err(|error| failed(error.into()))?;
         let listed: Vec<(String, usize)> =
@@ -134,8 +133,7 @@ pub fn waiting<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Resul
 /// [`BrokerError`] when the broker does not answer.
 pub(crate) async fn purge(broker: &Broker, campaign: &str) -> Result<(), BrokerError> {
     let failed = |error: async_nats::Error| BrokerError::new("take a campaign's packs off the queue", error);
-    let jobs = broker.jetstream.get_stream_no_info(subjects::JOBS_STREAM).await;
-    let jobs = jobs.map_err(|error| failed(error.into()))?;
+    let jobs = broker.stream(subjects::JOBS_STREAM).await?;
     let purged = jobs.purge().filter(subjects::campaign_jobs(campaign)).await;
     purged.map(|_| ()).map_err(|error| failed(error.into()))
 }

@@ -92,8 +92,7 @@ pub fn has_landed<'a>(
     Box::pin(async move {
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::landing(model, campaign, pack);
-        let stream = broker.jetstream.get_stream_no_info(subjects::LEDGER_STREAM).await;
-        let stream = stream.map_err(|error| BrokerError::new("open the ledger", error))?;
+        let stream = broker.stream(subjects::LEDGER_STREAM).await?;
         match stream.get_last_raw_message_by_subject(&subject).await {
             Ok(_) => Ok(Some(Landed { first: false })),
             Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),

@@ -1,6 +1,5 @@
 //! Holding the queue: packs stay, trainers get none.
 
-use async_nats::jetstream::stream::Stream;
 use futures::future::BoxFuture;
 use schemas::subjects::{self, Priority};
 use time::OffsetDateTime;
@@ -17,7 +16,7 @@ const FOR_EVER_SECONDS: i64 = 4_102_444_800;
 /// [`BrokerError`] when the broker does not answer.
 pub fn pause<'a>(broker: &'a Broker, until_ms: Option<i64>) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
-        let queue = open(broker).await?;
+        let queue = broker.stream(subjects::JOBS_STREAM).await?;
         let until = OffsetDateTime::from_unix_timestamp(until_ms.map_or(FOR_EVER_SECONDS, |ms| ms / 1_000));
         let until = until.map_err(|error| BrokerError::new("hold the queue until then", error))?;
         for priority in Priority::ALL {
@@ -34,7 +33,7 @@ pub fn pause<'a>(broker: &'a Broker, until_ms: Option<i64>) -> BoxFuture<'a, Res
 /// [`BrokerError`] when the broker does not answer.
 pub fn resume<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
-        let queue = open(broker).await?;
+        let queue = broker.stream(subjects::JOBS_STREAM).await?;
         for priority in Priority::ALL {
             let released = queue.resume_consumer(&priority.consumer()).await;
             released.map_err(|error| BrokerError::new("release the queue", error))?;
@@ -42,9 +41,4 @@ pub fn resume<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<(), BrokerError>> 
         jobs::wake(broker).await;
         Ok(())
     })
-}
-
-async fn open(broker: &Broker) -> Result<Stream<()>, BrokerError> {
-    let queue = broker.jetstream.get_stream_no_info(subjects::JOBS_STREAM).await;
-    queue.map_err(|error| BrokerError::new("open the queue", error))
 }

@@ -43,8 +43,7 @@ pub fn get<'a>(
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::plan(campaign, pack);
         let failed = |error: async_nats::Error| BrokerError::new(format!("read {subject}"), error);
-        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
-        let stream = stream.map_err(|error| failed(error.into()))?;
+        let stream = broker.stream(subjects::PLANS_STREAM).await?;
         match stream.get_last_raw_message_by_subject(&subject).await {
             Ok(message) => Ok(Some(message.payload)),
             Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
@@ -60,8 +59,7 @@ pub fn get<'a>(
 pub fn forget<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result<(), BrokerError>> {
     Box::pin(async move {
         let failed = |error: async_nats::Error| BrokerError::new("forget the packs of a campaign", error);
-        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
-        let stream = stream.map_err(|error| failed(error.into()))?;
+        let stream = broker.stream(subjects::PLANS_STREAM).await?;
         let purged = stream.purge().filter(subjects::campaign_plan(campaign)).await;
         purged.map(|_| ()).map_err(|error| failed(error.into()))
     })
@@ -74,8 +72,7 @@ pub fn forget<'a>(broker: &'a Broker, campaign: &'a str) -> BoxFuture<'a, Result
 pub fn campaigns<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<BTreeSet<String>, BrokerError>> {
     Box::pin(async move {
         let failed = |error: async_nats::Error| BrokerError::new("list the stored packs", error);
-        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
-        let stream = stream.map_err(|error| failed(error.into()))?;
+        let stream = broker.stream(subjects::PLANS_STREAM).await?;
         let mut listed =
             stream.info_with_subjects(subjects::PLANS).await.map_err(|error| failed(error.into()))?;
         let mut campaigns = BTreeSet::new();
@@ -97,8 +94,7 @@ pub fn stored_ms<'a>(
     Box::pin(async move {
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let failed = |error: async_nats::Error| BrokerError::new("look at the stored packs", error);
-        let stream = broker.jetstream.get_stream_no_info(subjects::PLANS_STREAM).await;
-        let stream = stream.map_err(|error| failed(error.into()))?;
+        let stream = broker.stream(subjects::PLANS_STREAM).await?;
         match stream.get_first_raw_message_by_subject(&subjects::campaign_plan(campaign), 1).await {
             Ok(message) => Ok(Some(message.time.unix_timestamp().saturating_mul(1_000))),
             Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
