@@ -1,16 +1,13 @@
 //! A cluster of three brokers loses its leader again and again, and one is cut off for a while.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use async_nats::jetstream::Context as JetStream;
 
-use crate::audit::audit;
-use crate::crew::Crew;
 use crate::data::Data;
 use crate::field::Field;
+use crate::load::under_load;
 use crate::server::Server;
 use crate::{Mode, Ran, raw};
 
@@ -28,33 +25,12 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
     field.environment.push(("SCOPEFORGE_REPLICAS", "3".into()));
     // An election takes longer than the shortest lease.
     field.environment[0].1 = "2".into();
-    let field = Arc::new(field);
     tests::until("a leader of JetStream", || async {
         let js = raw::jetstream(&field.url).await.ok()?;
         js.query_account().await.ok()
     })
     .await;
-    let mut crew = Crew::new(&field);
-    (0..2).for_each(|_| crew.add(Box::new(|_| vec![("FAULT_SLOW_MS", "1".into())])));
-    field.declared().await;
-    field.add_model("[limits]\nattempts = 49", "").await;
-    let over = AtomicBool::new(false);
-    let harming = async {
-        let done = harm(&field, &mut servers, mode).await;
-        over.store(true, Ordering::Relaxed);
-        done
-    };
-    let ordering = || async {
-        while !over.load(Ordering::Relaxed) {
-            let more: &[&str] = if field.chance.below(2) == 0 { &["--force"] } else { &[] };
-            field.order_some(1 + field.chance.below(8), more).await;
-            field.chance.wait(300, 1_500).await;
-        }
-    };
-    let (kills, (), ()) = tokio::join!(harming, ordering(), ordering());
-    let audit = audit(&field).await?;
-    crew.stop().await;
-    Ok(Ran { field, kills: kills?, audit })
+    under_load(field, async |field| harm(&field, &mut servers, mode).await).await
 }
 
 async fn harm(field: &Field, servers: &mut [Server], mode: Mode) -> Result<usize> {

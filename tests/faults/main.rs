@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`trainers`], [`broker`], [`cluster`], [`stores`], [`frozen`], [`duplicates`], [`clocks`], [`keeper`], [`poison`], [`auditor`] | one scenario each |
-//! | [`field`], [`data`], [`crew`], [`server`], [`proxy`], [`chance`] | what they stand on |
+//! | [`field`], [`data`], [`crew`], [`load`], [`server`], [`proxy`], [`chance`] | what they stand on |
 //! | [`audit`], [`blobs`], [`raw`] | the auditor |
 //! | [`damage`] | predictions from damaged blobs |
 //! | [`results`] | the table of figures |
@@ -27,6 +27,7 @@ mod duplicates;
 mod field;
 mod frozen;
 mod keeper;
+mod load;
 mod poison;
 mod proxy;
 mod raw;
@@ -87,7 +88,7 @@ pub(crate) struct Ran {
 type Scenario = fn(Mode) -> BoxFuture<'static, Result<Ran>>;
 
 /// Name, the longest it may take in seconds, what it does.
-const SCENARIOS: [(&str, u64, Scenario); 10] = [
+const SCENARIOS: [(&str, u64, Scenario); 11] = [
     ("trainers", 300, |mode| Box::pin(trainers::run(mode))),
     ("keeper", 180, |mode| Box::pin(keeper::run(mode))),
     ("poison", 180, |mode| Box::pin(poison::run(mode))),
@@ -95,7 +96,8 @@ const SCENARIOS: [(&str, u64, Scenario); 10] = [
     ("frozen", 180, |mode| Box::pin(frozen::run(mode))),
     ("duplicates", 180, |mode| Box::pin(duplicates::run(mode))),
     ("clocks", 180, |mode| Box::pin(clocks::run(mode))),
-    ("stores", 300, |mode| Box::pin(stores::run(mode))),
+    ("redis", 300, |mode| Box::pin(stores::redis(mode))),
+    ("objects", 300, |mode| Box::pin(stores::objects(mode))),
     ("auditor", 120, |mode| Box::pin(auditor::run(mode))),
     ("cluster", 360, |mode| Box::pin(cluster::run(mode))),
 ];

@@ -1,9 +1,12 @@
 //! Servers that a scenario kills, freezes and starts again where they were.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
-use tests::program::{Program, signal};
+use tests::program::{Program, program, signal};
 use tests::servers::{free_port, nats_server, redis_server};
 use tests::until;
 use tokio::process::Command;
@@ -11,9 +14,9 @@ use tokio::process::Command;
 /// A server with a folder and a port of its own.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    program: String,
+    program: PathBuf,
     arguments: Vec<String>,
-    _folder: TempDir,
+    folder: TempDir,
     process: Option<Program>,
 }
 
@@ -24,7 +27,7 @@ impl Server {
         let (port, files) = (free_port(), folder.path().display().to_string());
         let arguments =
             ["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd", &files].map(str::to_owned).to_vec();
-        let mut server = Server { port, program: nats_server(), arguments, _folder: folder, process: None };
+        let mut server = Server { port, program: nats_server().into(), arguments, folder, process: None };
         server.start().await;
         server
     }
@@ -44,7 +47,7 @@ impl Server {
             let file = folder.path().join("nats.conf");
             std::fs::write(&file, config).expect("the configuration can be written");
             let arguments = vec!["-c".to_owned(), file.display().to_string()];
-            servers.push(Server { port, program: nats_server(), arguments, _folder: folder, process: None });
+            servers.push(Server { port, program: nats_server().into(), arguments, folder, process: None });
         }
         for server in &mut servers {
             server.spawn();
@@ -61,9 +64,40 @@ impl Server {
             .into_iter()
             .chain(["--appendonly", "yes", "--appendfsync", "always"]);
         let arguments = arguments.map(str::to_owned).collect();
-        let mut server = Server { port, program: redis_server(), arguments, _folder: folder, process: None };
+        let mut server = Server { port, program: redis_server().into(), arguments, folder, process: None };
         server.start().await;
         server
+    }
+
+    /// An S3 server over files, with one bucket.
+    pub(crate) async fn s3(bucket: &str) -> Server {
+        let folder = TempDir::new().expect("a folder");
+        std::fs::create_dir(folder.path().join(bucket)).expect("a bucket");
+        let port = free_port();
+        let arguments = vec![folder.path().display().to_string(), port.to_string()];
+        let mut server = Server { port, program: program("s3-server"), arguments, folder, process: None };
+        server.start().await;
+        server
+    }
+
+    /// Makes its disk or memory full, or no longer.
+    pub(crate) async fn fill(&self, full: bool) -> Result<()> {
+        if self.program.ends_with("s3-server") {
+            let id = self.process.as_ref().expect("the server runs").id();
+            let id = Pid::from_raw(id.cast_signed()).context("a process")?;
+            let limit = Rlimit { current: full.then_some(0), maximum: None };
+            return Ok(prlimit(Some(id), Resource::Fsize, limit).map(drop)?);
+        }
+        let bytes = if full { "1" } else { "0" };
+        let mut own = redis::Client::open(self.redis_url())?.get_multiplexed_async_connection().await?;
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(bytes);
+        Ok(command.query_async::<()>(&mut own).await?)
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the process without waiting for it.

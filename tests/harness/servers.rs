@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::program::{Program, root};
+use crate::program::{Program, program, root};
 use crate::wait::until;
 
 /// A port that was free a moment ago.
@@ -108,50 +108,29 @@ impl Redis {
     }
 }
 
-/// An S3 server in this process, over a temporary folder. Its buckets are the folder's subfolders.
+/// An S3 server over a temporary folder. Its buckets are the folder's subfolders.
 #[derive(Debug)]
 pub struct S3 {
     folder: TempDir,
     port: u16,
-    task: tokio::task::JoinHandle<()>,
+    _process: Program,
 }
 
 impl S3 {
     /// Starts a server with one bucket.
     pub async fn start(bucket: &str) -> S3 {
-        use hyper_util::rt::{TokioExecutor, TokioIo};
-        use hyper_util::server::conn::auto::Builder;
-        let folder = TempDir::new().expect("a folder");
+        let (folder, port) = (TempDir::new().expect("a folder"), free_port());
         std::fs::create_dir(folder.path().join(bucket)).expect("a bucket");
-        let files = s3s_fs::FileSystem::new(folder.path()).expect("an S3 file system");
-        let mut service = s3s::service::S3ServiceBuilder::new(files);
-        service.set_auth(s3s::auth::SimpleAuth::from_single("test", "testsecret"));
-        let service = service.build();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
-                connections.spawn(async move {
-                    // A client that goes away is its own business.
-                    let _ = Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
-        });
-        S3 { folder, port, task }
+        let mut command = Command::new(program("s3-server"));
+        command.arg(folder.path()).arg(port.to_string());
+        let mut process = Program::start(command);
+        process.says("serving").await;
+        S3 { folder, port, _process: process }
     }
 
     /// The settings that its clients need in their environment.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_ACCESS_KEY_ID", "test".into()),
-            ("AWS_SECRET_ACCESS_KEY", "testsecret".into()),
-        ]
+        s3_environment(self.port)
     }
 
     /// The folder of its buckets.
@@ -160,8 +139,12 @@ impl S3 {
     }
 }
 
-impl Drop for S3 {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// What clients of an `s3-server` on this port need in their environment.
+pub fn s3_environment(port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+        ("AWS_REGION", "us-east-1".into()),
+        ("AWS_ACCESS_KEY_ID", "test".into()),
+        ("AWS_SECRET_ACCESS_KEY", "testsecret".into()),
+    ]
 }
