@@ -77,6 +77,7 @@ pub struct LearnSpec {
     /// The column to predict.
     pub target: String,
     /// Columns and date parts to predict from.
+    #[serde(default)]
     pub features: Vec<Feature>,
     /// Text columns to one-hot encode; unseen values become all zeros.
     #[serde(default)]

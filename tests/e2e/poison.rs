@@ -70,6 +70,32 @@ async fn each_poisoned_scope_fails_alone_with_what_happened() {
     assert_eq!(none.code, 2, "{none:?}");
 }
 
+/// A source may have a million columns, a design matrix may not; neither troubles other models.
+#[tokio::test]
+async fn a_million_columns_train_and_a_million_categories_are_refused() {
+    let mut stack = stack("attempts = 10").await;
+    stack.add_trainer().await;
+    let source = stack.write("wide.csv", tests::wide::csv());
+    stack.add_model(&tests::wide::spec(&source)).await;
+    let closed = stack.ask(&["train", "wide", "--scope", "shop=*", "--wait"]).await;
+    assert_eq!(closed["outcomes"], json!({"trained": 2}), "{closed}");
+    let many: String = (0..1_000_000).map(|i| format!("{},t{i},{i}\n", ["a", "b"][i % 2])).collect();
+    let source = stack.write("many.csv", format!("shop,x,y\n{many}"));
+    let spec = tests::wide::spec(&source).replace("features = [\"x\"]", "categorical = [\"x\"]");
+    stack.add_model(&spec.replace("\"wide\"", "\"many\"")).await;
+    let done = stack.enqueue(&["--json", "train", "many", "--scope", "shop=*", "--wait"]).await;
+    assert_eq!(done.code, 1, "{done:?}");
+    let closed = done.json();
+    assert_eq!(closed["outcomes"], json!({"failed": 2}), "{closed}");
+    let reason = reason(&closed, "shop=a");
+    assert!(
+        reason.contains("one-hot encoding makes") && reason.contains("fewer distinct values"),
+        "{reason}"
+    );
+    let other = stack.ask(&["train", "m", "--scope", "kind=*", "--wait"]).await;
+    assert_eq!(other["outcomes"], json!({"trained": 12}));
+}
+
 /// A trainer that dies at each step of a pack's life: another one brings the campaign to its end, and each pack lands once.
 #[tokio::test]
 async fn a_trainer_killed_at_any_step_loses_and_doubles_nothing() {

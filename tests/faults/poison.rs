@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::audit::audit;
 use crate::crew::Crew;
@@ -46,8 +46,21 @@ pub(crate) async fn run(mode: Mode) -> Result<Ran> {
         field.order_some(8, &["--wait", "--force"]).await;
     }
     let audit = audit(&field).await?;
+    wide(&field).await?;
     crew.stop().await;
     Ok(Ran { field, kills: 0, audit })
+}
+
+/// A source of a million columns is trained like any other.
+async fn wide(field: &Field) -> Result<()> {
+    let (source, spec) = (field.folder.path().join("wide.csv"), field.folder.path().join("wide.toml"));
+    std::fs::write(&source, tests::wide::csv())?;
+    std::fs::write(&spec, tests::wide::spec(&source))?;
+    field.enqueue(&["model", "add", &spec.to_string_lossy()]).await.ok();
+    let closed = field.enqueue(&["train", "wide", "--scope", "shop=*", "--wait"]).await.ok().json();
+    ensure!(closed["outcomes"] == serde_json::json!({"trained": 2}), "a million columns: {closed}");
+    field.note(format!("a source of {} columns was trained", tests::wide::COLUMNS));
+    Ok(())
 }
 
 /// A scope of one row, and one whose squares are beyond all numbers.

@@ -6,6 +6,7 @@
 //! | [`servers`] | nats-server, redis-server, an S3 server |
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
+//! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
 pub mod flights;
@@ -13,6 +14,7 @@ pub mod program;
 pub mod servers;
 pub mod stack;
 pub mod wait;
+pub mod wide;
 
 pub use program::{Finished, Program, program};
 pub use servers::{Nats, Redis, S3};

@@ -1,5 +1,7 @@
 //! The end of a process: first signal asks, second insists.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -20,4 +22,20 @@ pub fn on_signals() -> std::io::Result<CancellationToken> {
         std::process::exit(130);
     });
     Ok(token)
+}
+
+/// Does `work` now and then every `period`, until `shutdown`, which also ends work that is under way.
+pub async fn every<F: Future<Output = ()>>(
+    period: Duration,
+    shutdown: &CancellationToken,
+    mut work: impl FnMut() -> F,
+) {
+    let mut ticks = tokio::time::interval(period);
+    let working = async {
+        loop {
+            ticks.tick().await;
+            work().await;
+        }
+    };
+    shutdown.run_until_cancelled(working).await;
 }

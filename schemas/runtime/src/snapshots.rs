@@ -18,6 +18,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
 use crate::clock::now_ms;
 use crate::ledger;
+use crate::shutdown::every;
 use crate::store::{Blobs, StoreError};
 
 /// What the names of snapshot blobs begin with.
@@ -117,21 +118,14 @@ async fn read(blobs: &Blobs, part: &Part) -> Result<ModelSnapshot, Error> {
 
 /// Makes snapshots when they are due, until `shutdown`.
 pub async fn keep(broker: Broker, blobs: Blobs, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return,
-        }
-        let made = tokio::select! {
-            made = make_if_due(&broker, &blobs) => made,
-            () = shutdown.cancelled() => return,
-        };
-        match made {
-            Ok(Some(fits)) => tracing::info!(fits, "snapshot of the catalog made"),
-            Ok(None) => {}
-            Err(error) => tracing::warn!("no snapshot of the catalog: {error}; trying again later"),
-        }
+    every(LOOK_EVERY, &shutdown, || look(&broker, &blobs)).await;
+}
+
+async fn look(broker: &Broker, blobs: &Blobs) {
+    match make_if_due(broker, blobs).await {
+        Ok(Some(fits)) => tracing::info!(fits, "snapshot of the catalog made"),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("no snapshot of the catalog: {error}; trying again later"),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::broker::Broker;
 use crate::bucket::{self, BucketError};
 use crate::clock::now_ms;
 use crate::ledger;
+use crate::shutdown::every;
 use crate::snapshots::{self, Error};
 use crate::store::Blobs;
 
@@ -92,26 +93,19 @@ fn is_ours(name: &str) -> bool {
 
 /// Sweeps once an hour, by one of the trainers, until `shutdown`.
 pub async fn keep(broker: Broker, blobs: Blobs, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return,
-        }
-        let swept = tokio::select! {
-            swept = sweep_if_time(&broker, &blobs) => swept,
-            () = shutdown.cancelled() => return,
-        };
-        match swept {
-            Ok(Some(swept)) => {
-                tracing::info!(swept.named, swept.orphans, swept.removed, "store swept");
-                for blob in &swept.missing {
-                    tracing::error!(blob, "the store lacks a blob of fits; train its scopes again");
-                }
+    every(LOOK_EVERY, &shutdown, || look(&broker, &blobs)).await;
+}
+
+async fn look(broker: &Broker, blobs: &Blobs) {
+    match sweep_if_time(broker, blobs).await {
+        Ok(Some(swept)) => {
+            tracing::info!(swept.named, swept.orphans, swept.removed, "store swept");
+            for blob in &swept.missing {
+                tracing::error!(blob, "the store lacks a blob of fits; train its scopes again");
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!("the store was not swept: {error}; trying again later"),
         }
+        Ok(None) => {}
+        Err(error) => tracing::warn!("the store was not swept: {error}; trying again later"),
     }
 }
 

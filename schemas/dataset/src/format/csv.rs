@@ -14,6 +14,9 @@ use crate::files::File;
 use crate::kind::Kind;
 use crate::request::Slot;
 
+/// Fields parsed at once. The reader keeps eight bytes for each, also for those of columns that nobody wants.
+const BATCH_FIELDS: usize = 4 << 20;
+
 /// Names from the header, kinds from the rows at hand.
 pub(super) fn columns(file: &File, head: &[u8], delimiter: u8) -> Result<Vec<(String, Kind)>, ReadError> {
     let schema = schema(head, delimiter, None).map_err(|error| file.damaged(error))?;
@@ -35,7 +38,7 @@ pub(super) fn decode(file: &File, text: &[u8], delimiter: u8, slots: &[Slot]) ->
         .with_header(true)
         .with_delimiter(delimiter)
         .with_projection(wanted.clone())
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size((BATCH_FIELDS / names.len().max(1)).clamp(1, BATCH_ROWS))
         .build(text)
         .map_err(|error| file.damaged(error))?;
     let mut collector = Collector::new(file, slots);

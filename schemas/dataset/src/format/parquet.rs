@@ -54,7 +54,12 @@ async fn footer(file: &File) -> Result<(ArrowReaderMetadata, Sparse), ReadError>
 
 /// The file's schema, but texts stay the dictionaries that they are stored as.
 fn with_dictionaries(metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
-    let declared = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())?;
+    let metadata = Arc::new(metadata);
+    // The file's own types are enough where Arrow's, which some writers add, cannot be read: they may not be when there are
+    // half a million columns.
+    let own = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let declared = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())
+        .or_else(|_| ArrowReaderMetadata::try_new(metadata, own))?;
     let by_code = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));

@@ -17,6 +17,9 @@ use crate::request::Slot;
 /// Bytes from which the kinds of columns are guessed.
 const HEAD_BYTES: u64 = 256 * 1024;
 
+/// A file whose first two lines are longer than this is no table.
+const HEAD_BYTES_MAX: u64 = HEAD_BYTES << 9;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// All bytes of a text file, as stored.
@@ -54,27 +57,41 @@ impl Whole {
     }
 }
 
-/// The first lines of a file.
+/// The first lines of a file: as many as [`HEAD_BYTES`] hold, and two at least, if there are as many.
 pub(super) async fn head(file: &File, gzip: bool) -> Result<Vec<u8>, ReadError> {
-    let stored = file.size_bytes.min(HEAD_BYTES);
-    let bytes = file.store.get_range(&file.path, 0..stored).await.map_err(|error| file.fetch_error(error))?;
-    let mut text = Vec::new();
-    if gzip {
-        let read = MultiGzDecoder::new(bytes.as_ref()).take(HEAD_BYTES).read_to_end(&mut text);
-        // The end of the head is not the end of the file, so that it stops short says nothing.
-        if let Err(error) = read
-            && text.is_empty()
-        {
-            return Err(file.damaged(error));
+    let mut size_bytes = HEAD_BYTES;
+    loop {
+        let (text, is_whole) = head_of(file, gzip, size_bytes).await?;
+        let mut ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+        match (ends.next(), ends.next()) {
+            _ if is_whole => return Ok(without_mark(&text).to_vec()),
+            (Some(last), Some(_)) => return Ok(without_mark(&text[..=last]).to_vec()),
+            _ if size_bytes >= HEAD_BYTES_MAX => {
+                let limit = format!("its first two lines are longer than {} MiB", HEAD_BYTES_MAX >> 20);
+                return Err(file.damaged(limit));
+            }
+            _ => size_bytes *= 8,
         }
-    } else {
-        text.extend_from_slice(&bytes);
     }
-    let is_whole = stored == file.size_bytes && (!gzip || (text.len() as u64) < HEAD_BYTES);
-    if !is_whole && let Some(last) = text.iter().rposition(|byte| *byte == b'\n') {
-        text.truncate(last + 1);
+}
+
+/// The first bytes of a file's text, and whether they are all of it.
+async fn head_of(file: &File, gzip: bool, size_bytes: u64) -> Result<(Vec<u8>, bool), ReadError> {
+    let stored = file.size_bytes.min(size_bytes);
+    let bytes = file.store.get_range(&file.path, 0..stored).await.map_err(|error| file.fetch_error(error))?;
+    if !gzip {
+        return Ok((bytes.to_vec(), stored == file.size_bytes));
     }
-    Ok(without_mark(&text).to_vec())
+    let mut text = Vec::new();
+    let read = MultiGzDecoder::new(bytes.as_ref()).take(size_bytes).read_to_end(&mut text);
+    match read {
+        // The end of the head is not the end of the file, so that it stops short says nothing.
+        Err(error) if text.is_empty() => Err(file.damaged(error)),
+        _ => {
+            let is_whole = stored == file.size_bytes && (text.len() as u64) < size_bytes;
+            Ok((text, is_whole))
+        }
+    }
 }
 
 fn without_mark(text: &[u8]) -> &[u8] {

@@ -7,6 +7,7 @@ use arrow_array::{
     StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use dataset::{Kind, Request, open};
+use parquet::file::metadata::KeyValue;
 use schemas::time::{TIME_NULL, parse_instant};
 
 use crate::support::{Folder, dimension, numbers, read, request, texts};
@@ -80,6 +81,40 @@ async fn columns_and_kinds_are_known_without_reading_the_rows() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_million_columns_are_known_and_only_the_wanted_ones_are_kept() {
+    let folder = Folder::new();
+    let names: String = (0..1_000_000).map(|column| format!(",c{column}")).collect();
+    let cells = ",1".repeat(1_000_000);
+    folder.write("x.csv", format!("shop,y{names}\na,2{cells}\nb,3{cells}\n"));
+    let pairs: String = (0..100_000).map(|column| format!(",\"c{column}\":1")).collect();
+    let objects = format!("{{\"shop\":\"a\",\"y\":2{pairs}}}\n{{\"shop\":\"b\",\"y\":3}}\n");
+    folder.write("x.ndjson", &objects).write_gzip("x.ndjson.gz", &objects);
+    for (name, count) in [("x.csv", 1_000_002), ("x.ndjson", 100_002), ("x.ndjson.gz", 100_002)] {
+        let columns = open(&folder.source(name)).await.unwrap().columns().await.unwrap();
+        assert_eq!(columns.len(), count, "{name}");
+        let table = read(&folder.source(name), &request(&["shop"], None, &["y"])).await.unwrap();
+        assert_eq!(table.number("y").unwrap(), [2.0, 3.0], "{name}");
+    }
+    folder.write("long.csv", "y".repeat(130 << 20));
+    let error = open(&folder.source("long.csv")).await.unwrap().columns().await.unwrap_err();
+    assert!(format!("{error}: {:?}", error).contains("first two lines"), "{error:?}");
+}
+
+/// Arrow's reader refuses its own types of half a million columns; the file's own are enough.
+#[tokio::test]
+async fn parquet_whose_arrow_types_cannot_be_read_is_read_by_its_own() {
+    let folder = Folder::new();
+    let schema = KeyValue::new("ARROW:schema".into(), "AAAA".to_owned());
+    folder.write_parquet_with(
+        "x.parquet",
+        vec![("shop", texts(&[Some("a")])), ("y", numbers(&[Some(2.0)]))],
+        schema,
+    );
+    let table = read(&folder.source("x.parquet"), &request(&["shop"], None, &["y"])).await.unwrap();
+    assert_eq!(table.number("y").unwrap(), [2.0]);
 }
 
 #[tokio::test]

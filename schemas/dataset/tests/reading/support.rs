@@ -7,6 +7,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use dataset::{ReadError, Request, Table, open};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use schemas::spec::Source;
 use tempfile::TempDir;
@@ -41,8 +43,13 @@ impl Folder {
     /// Row groups of three rows, so that every test crosses some.
     pub(crate) fn write_parquet(&self, name: &str, columns: Vec<(&str, ArrayRef)>) -> &Folder {
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        write_parquet(&self.path(name), columns);
+        write_parquet(&self.path(name), columns, None);
         self
+    }
+
+    /// With Arrow's types as `types` says them.
+    pub(crate) fn write_parquet_with(&self, name: &str, columns: Vec<(&str, ArrayRef)>, types: KeyValue) {
+        write_parquet(&self.path(name), columns, Some(types));
     }
 }
 
@@ -52,12 +59,15 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>, types: Option<KeyValue>) {
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(3)).build();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(3));
+    let skip = types.is_some();
+    let properties = properties.set_key_value_metadata(types.map(|types| vec![types])).build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(skip);
     let file = std::fs::File::create(path).unwrap();
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    let mut writer = ArrowWriter::try_new_with_options(file, batch.schema(), options).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
