@@ -7,6 +7,7 @@ use anyhow::Context;
 use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
 use runtime::mirror::Mirror;
+use runtime::patience::patiently;
 use runtime::presence::Table;
 use runtime::store;
 use runtime::{ids, topology};
@@ -34,16 +35,28 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let declared =
         topology::declare_patiently(&broker, (usize::from(cli.replicas), None), patience, &shutdown).await;
     declared.context("preparing the broker")?;
-    let blobs = store::find(&broker, cli.connection.store_url()).await?;
+    let opened = patiently(
+        async || {
+            Ok::<_, anyhow::Error>((
+                store::find(&broker, cli.connection.store_url()).await?,
+                bucket::models(&broker).await?,
+                bucket::channels(&broker).await?,
+                bucket::campaigns(&broker).await?,
+            ))
+        },
+        patience,
+        &shutdown,
+    );
+    let (blobs, models, channels, campaigns) = opened.await?;
 
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (table, following) = Table::follow(&broker, services.clone()).await?;
     tasks.spawn(following);
     let app = Arc::new(App {
-        models: follow(bucket::models(&broker).await?, &services, &tasks),
-        channels: follow(bucket::channels(&broker).await?, &services, &tasks),
-        campaigns: follow(bucket::campaigns(&broker).await?, &services, &tasks),
+        models: follow(models, &services, &tasks),
+        channels: follow(channels, &services, &tasks),
+        campaigns: follow(campaigns, &services, &tasks),
         lanes: Lanes::new(broker.clone(), cli.waiting_max as usize),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),

@@ -45,7 +45,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Trains scopes: publishes a campaign to the queue
     #[command(
-        after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
+        after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n  enqueue train arrival_delay --scope 'carrier=*' --algorithm 'ridge|boosting' --param 'alpha=1|10|100'\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
     )]
     Train(TrainArgs),
     /// Lists, shows, watches, cancels or retries campaigns
@@ -113,10 +113,11 @@ pub struct PlanArgs {
     /// Also train every fallback level above
     #[arg(long, env = "SCOPEFORGE_LEVELS", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub levels: bool,
-    /// Use this algorithm instead of the spec's
+    /// Use this algorithm instead of the spec's; of several, as in `ridge|forest`, each scope takes the best
     #[arg(long, value_name = "NAME", env = "SCOPEFORGE_ALGORITHM")]
     pub algorithm: Option<String>,
-    /// Set a parameter of the algorithm; may be given several times
+    /// Set a parameter of the algorithm, or let each scope take the best of several values, as in `alpha=0.1|1|10`; may
+    /// be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", env = "SCOPEFORGE_PARAM", value_delimiter = ';')]
     pub params: Vec<String>,
 }

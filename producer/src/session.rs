@@ -1,14 +1,14 @@
 //! A command's connection to the broker.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use runtime::broker::{Broker, BrokerError, ConnectError, ConnectRequest};
-use runtime::bucket::{self, Bucket, BucketError};
+use runtime::broker::{Broker, ConnectError, ConnectRequest};
+use runtime::bucket::{self, Bucket};
+use runtime::patience;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
-use schemas::retry::Backoff;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
 
@@ -21,29 +21,12 @@ const PATIENCE_SECONDS: u64 = 10;
 /// new leader.
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(30);
 
-/// Tries again what failed because the broker cannot do it just now. `what` must be safe to repeat.
+/// Tries again what the broker cannot do just now. `what` must be safe to repeat.
 ///
 /// # Errors
 /// The last error.
 pub async fn patiently<T>(what: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let began = Instant::now();
-    let mut backoff = Backoff::new(250, 5_000, u64::from(std::process::id()));
-    loop {
-        let error = match what().await {
-            Err(error) if may_pass(&error) && began.elapsed() < TRY_AGAIN_FOR => error,
-            done => return done,
-        };
-        tracing::warn!("{error:#}; trying again");
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
-}
-
-fn may_pass(error: &anyhow::Error) -> bool {
-    let of_broker = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<BrokerError>().is_some_and(BrokerError::is_transient)
-            || cause.downcast_ref::<BucketError>().is_some_and(BucketError::is_transient)
-    };
-    error.chain().any(of_broker)
+    patience::patiently(what, Some(TRY_AGAIN_FOR), &CancellationToken::new()).await
 }
 
 /// A connected broker with its topology.
@@ -76,9 +59,9 @@ impl Session {
             Ok(models) => models,
             // The first to come declares what the broker must hold.
             Err(_) => {
-                let declared = topology::declare_patiently(&broker, (1, None), patience, &endless);
+                let declared = topology::declare_patiently(&broker, (1, None), Some(TRY_AGAIN_FOR), &endless);
                 declared.await.context("preparing the broker")?;
-                bucket::models(&broker).await?
+                patiently(async || Ok(bucket::models(&broker).await?)).await?
             }
         };
         Ok(Session { broker, models, connection: connection.clone() })

@@ -14,8 +14,16 @@ pub enum Algorithm {
     Linear,
     /// Least squares with α‖w‖² on standardised features.
     Ridge,
+    /// Least squares with α‖w‖₁ on standardised features: weights that matter little are exactly 0.
+    Lasso,
     /// Least squares with both penalties, by coordinate descent.
     ElasticNet,
+    /// Counts: the logarithm of the mean is linear, the variance grows as the mean.
+    Poisson,
+    /// Positive amounts: the logarithm of the mean is linear, the variance grows as its square.
+    Gamma,
+    /// Amounts that are often zero: the variance grows as the mean to a power.
+    Tweedie,
     /// One decision tree.
     Tree,
     /// The mean of trees, each on a bootstrap sample.
@@ -84,6 +92,8 @@ const L1_RATIO: ParamSpec = ParamSpec { name: "l1_ratio", default: 0.5, min: 0.0
 const TOLERANCE: ParamSpec = ParamSpec { name: "tolerance", default: 1e-6, min: 1e-15, max: 1.0 };
 const ITERATIONS: ParamSpec = ParamSpec { name: "max_iterations", default: 1_000.0, min: 1.0, max: 1e6 };
 
+const POWER: ParamSpec = ParamSpec { name: "power", default: 1.5, min: 1.0, max: 3.0 };
+
 const TREES: ParamSpec = ParamSpec { name: "trees", default: 100.0, min: 1.0, max: 10_000.0 };
 const MAX_DEPTH: ParamSpec = ParamSpec { name: "max_depth", default: 32.0, min: 1.0, max: 64.0 };
 const MIN_LEAF: ParamSpec = ParamSpec { name: "min_leaf", default: 1.0, min: 1.0, max: 1e9 };
@@ -97,11 +107,15 @@ const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 
 
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 8] = [
+    pub const ALL: [(Algorithm, &'static str); 12] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
+        (Algorithm::Lasso, "lasso"),
         (Algorithm::ElasticNet, "elastic_net"),
+        (Algorithm::Poisson, "poisson"),
+        (Algorithm::Gamma, "gamma"),
+        (Algorithm::Tweedie, "tweedie"),
         (Algorithm::Tree, "tree"),
         (Algorithm::Forest, "forest"),
         (Algorithm::ExtraTrees, "extra_trees"),
@@ -129,7 +143,9 @@ impl Algorithm {
     pub fn params(self) -> &'static [ParamSpec] {
         match self {
             Algorithm::Mean | Algorithm::Linear => &[],
-            Algorithm::Ridge => &[ALPHA],
+            Algorithm::Ridge | Algorithm::Poisson | Algorithm::Gamma => &[ALPHA],
+            Algorithm::Tweedie => &[POWER, ALPHA],
+            Algorithm::Lasso => &[ALPHA, TOLERANCE, ITERATIONS],
             Algorithm::ElasticNet => &[ALPHA, L1_RATIO, TOLERANCE, ITERATIONS],
             Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
             Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],

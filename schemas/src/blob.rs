@@ -165,6 +165,7 @@ mod tests {
             target: "y".into(),
             inputs: Vec::new(),
             algorithm: Algorithm::Mean,
+            params: Default::default(),
             parameters: Parameters::Linear { intercept, coefficients: Vec::new() },
             counts: Counts::default(),
             metrics: None,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::{CostModel, Lessons};
 use crate::limits::FAILED_NAMED_MAX;
 use crate::outcome::{Landing, OutcomeKind};
 use crate::spec::ModelSpec;
@@ -79,6 +80,12 @@ pub struct Tally {
     pub failed: Vec<FailedScope>,
     /// The last landing, milliseconds since 1970.
     pub newest_ms: i64,
+    /// What learning has taken, in seconds of one core.
+    #[serde(default)]
+    pub learn_seconds: f64,
+    /// What the packs teach about the work of the next ones.
+    #[serde(default)]
+    pub lessons: Lessons,
     /// Packs counted already.
     #[serde(skip)]
     pub landed: HashSet<u32>,
@@ -94,12 +101,15 @@ pub struct FailedScope {
 }
 
 impl Tally {
-    /// Adds a landing; a pack that was added before changes nothing. Says whether it was new.
-    pub fn add(&mut self, landing: &Landing) -> bool {
+    /// Adds a landing of a campaign whose scopes' work `cost` estimates; a pack that was added before changes nothing. Says
+    /// whether it was new.
+    pub fn add(&mut self, cost: &CostModel, landing: &Landing) -> bool {
         if !self.landed.insert(landing.pack) {
             return false;
         }
         self.newest_ms = self.newest_ms.max(landing.at_ms);
+        self.learn_seconds += landing.learn_seconds;
+        self.lessons.add(cost, landing);
         for outcome in &landing.outcomes {
             *self.outcomes.entry(outcome.outcome).or_default() += 1;
             if outcome.outcome == OutcomeKind::Failed && self.failed.len() < FAILED_NAMED_MAX {
@@ -168,6 +178,7 @@ mod tests {
             reason: Some("because".into()),
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            candidates: Vec::new(),
             metrics: None,
             fit: None,
         };
@@ -177,8 +188,8 @@ mod tests {
             pack,
             worker: "w".into(),
             at_ms: i64::from(pack),
-            took_ms: 0.0,
             outcomes: kinds.iter().map(outcome).collect(),
+            ..Landing::default()
         }
     }
 
@@ -186,9 +197,12 @@ mod tests {
         #[test]
         fn a_tally_does_not_depend_on_order_or_redelivery(order in proptest::collection::vec(0u32..5, 0..30)) {
             let kinds = [OutcomeKind::Trained, OutcomeKind::Failed];
-            let mut tally = Tally::default();
+            let spec = crate::spec::ModelSpec::parse(
+                "name = \"m\"\n[data]\nsource = \"x.csv\"\n[learn]\ntarget = \"y\"",
+            );
+            let (cost, mut tally) = (CostModel::new(&spec.unwrap()), Tally::default());
             for pack in &order {
-                tally.add(&landing(*pack, &kinds));
+                tally.add(&cost, &landing(*pack, &kinds));
             }
             let distinct = order.iter().collect::<HashSet<_>>().len() as u64;
             prop_assert_eq!(u64::from(tally.packs()), distinct);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Params};
 use crate::feature::Feature;
 use crate::scope::Scope;
 use crate::trees::Trees;
@@ -23,6 +23,9 @@ pub struct Fit {
     pub inputs: Vec<Input>,
     /// The algorithm that made it.
     pub algorithm: Algorithm,
+    /// The parameters that the spec or the search gave it; the others have their defaults.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub params: Params,
     /// What the algorithm found.
     pub parameters: Parameters,
     /// Rows behind it.
@@ -80,6 +83,14 @@ pub enum Parameters {
     /// ŷ = intercept + Σ coefficient · column, in the features' own units; a mean has no coefficients.
     Linear {
         /// The prediction where all columns are zero.
+        intercept: f64,
+        /// One per design column.
+        #[serde(with = "crate::packed")]
+        coefficients: Vec<f64>,
+    },
+    /// ŷ = exp(intercept + Σ coefficient · column).
+    LogLinear {
+        /// The prediction's logarithm where all columns are zero.
         intercept: f64,
         /// One per design column.
         #[serde(with = "crate::packed")]

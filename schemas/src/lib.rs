@@ -8,6 +8,7 @@
 //! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
 //! | [`fit`], [`trees`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
+//! | [`cost`] | how much work a scope is |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
 //! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
@@ -20,6 +21,7 @@ pub mod campaign;
 pub mod catalog;
 pub mod channel;
 pub mod column;
+pub mod cost;
 pub mod dead;
 pub mod envelope;
 pub mod feature;

@@ -9,6 +9,12 @@ pub const DIMENSIONS_MAX: usize = 16;
 /// Features of one model, before one-hot expansion.
 pub const FEATURES_MAX: usize = 1_000;
 
+/// Candidates that a scope chooses from.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Folds of a cross-validation.
+pub const FOLDS_MAX: u32 = 100;
+
 /// Columns of a design matrix after one-hot expansion: its Gram matrix is 32 MiB at this width.
 pub const DESIGN_WIDTH_MAX: usize = 2_048;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Params};
 use crate::fit::{Counts, FitRef, Metrics};
 use crate::limits::REASON_CHARS_MAX;
 use crate::pack::{Pack, PackScope};
@@ -42,6 +42,17 @@ impl OutcomeKind {
     }
 }
 
+/// A candidate with its score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The parameters it was given.
+    pub params: Params,
+    /// Its error in cross-validation, in the target's unit; `None` where it could not be fitted.
+    pub error: Option<f64>,
+}
+
 /// One scope's end, as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScopeOutcome {
@@ -60,6 +71,9 @@ pub struct ScopeOutcome {
     pub counts: Counts,
     /// What trained it.
     pub algorithm: Algorithm,
+    /// What the scope chose from, in the spec's order; empty without a search.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Scored>,
     /// Scores of the fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
@@ -84,6 +98,7 @@ impl ScopeOutcome {
             reason: (!reason.is_empty()).then(|| clip_reason(reason)),
             counts: Counts::default(),
             algorithm: spec.algorithm().unwrap_or(Algorithm::Mean),
+            candidates: Vec::new(),
             metrics: None,
             fit: None,
         }
@@ -91,7 +106,7 @@ impl ScopeOutcome {
 }
 
 /// The outcomes of one pack, published as one ledger message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Landing {
     /// The campaign.
     pub campaign: String,
@@ -105,6 +120,12 @@ pub struct Landing {
     pub at_ms: i64,
     /// Time from first row read to landing, in milliseconds.
     pub took_ms: f64,
+    /// What learning the pack was planned to take, in seconds of one core; 0 where nobody planned.
+    #[serde(default)]
+    pub planned_seconds: f64,
+    /// What it did take; 0 where nothing was learned.
+    #[serde(default)]
+    pub learn_seconds: f64,
     /// One for each scope of the pack.
     pub outcomes: Vec<ScopeOutcome>,
 }
@@ -126,6 +147,8 @@ impl Landing {
             worker: worker.to_owned(),
             at_ms,
             took_ms: 0.0,
+            planned_seconds: pack.planned_seconds,
+            learn_seconds: 0.0,
             outcomes: pack.scopes.iter().map(end).collect(),
         }
     }

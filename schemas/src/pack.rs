@@ -7,7 +7,7 @@ use crate::scope::Scope;
 use crate::window::Window;
 
 /// One job on the queue. What to do with the scopes stands in the campaign's record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pack {
     /// The campaign.
     pub campaign: String,
@@ -15,6 +15,9 @@ pub struct Pack {
     pub model: String,
     /// Place in the campaign, from 0.
     pub index: u32,
+    /// What learning it is planned to take, in seconds of one core.
+    #[serde(default)]
+    pub planned_seconds: f64,
     /// What to train.
     pub scopes: Vec<PackScope>,
 }

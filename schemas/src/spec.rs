@@ -1,10 +1,12 @@
 //! The model spec: where the data is, which slices there are, and what is learned on each.
 
 mod check;
+mod search;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::check::SpecError;
+pub use self::search::{Candidate, FoldWindow, SearchMetric, SearchSpec};
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::feature::Feature;
 use crate::limits::SPEC_BYTES_MAX;
@@ -97,6 +99,9 @@ pub struct LearnSpec {
     /// Land a fit made again from all rows instead of the scored one.
     #[serde(default)]
     pub refit: bool,
+    /// Candidates that each scope chooses from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSpec>,
 }
 
 /// What training may take. None of it changes a fit, so none is part of a fingerprint.

@@ -74,6 +74,7 @@ fn landing(pack: u32) -> Landing {
             reason: None,
             counts: Counts { rows: 365, complete_rows: 360, train_rows: 288, holdout_rows: 72 },
             algorithm: Algorithm::Ridge,
+            candidates: Vec::new(),
             metrics: Some(Metrics { rmse: 1.25, mae: 0.75, r2: 0.5 }),
             fit: Some(FitRef {
                 fingerprint: format!("{:032x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15),
@@ -91,6 +92,7 @@ fn landing(pack: u32) -> Landing {
         at_ms: 1_795_000_000_000,
         took_ms: 900.0,
         outcomes: (0..SCOPES_PER_PACK).map(outcome).collect(),
+        ..Landing::default()
     }
 }
 

@@ -106,13 +106,15 @@ async fn every_algorithm_trains_and_windows_stand_apart() {
         ("mean", ""),
         ("linear", ""),
         ("ridge", "alpha=10"),
+        ("lasso", "alpha=0.1"),
         ("elastic_net", "alpha=0.1"),
         ("tree", "max_depth=6"),
         ("forest", "trees=10"),
         ("extra_trees", "trees=10"),
         ("boosting", "iterations=40"),
     ];
-    assert_eq!(orders.len(), schemas::algorithm::Algorithm::ALL.len());
+    let log_linear = [("poisson", ""), ("gamma", ""), ("tweedie", "power=1.3")];
+    assert_eq!(orders.len() + log_linear.len(), schemas::algorithm::Algorithm::ALL.len());
     for (algorithm, params) in orders {
         let mut arguments =
             vec!["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
@@ -123,6 +125,23 @@ async fn every_algorithm_trains_and_windows_stand_apart() {
         let fits = stack.ask(&["fits", "arrival_delay", "--scope", "carrier=UA"]).await;
         assert_eq!(fits[0]["algorithm"], algorithm);
         rmse.insert(algorithm, number(&fits[0], "/metrics/rmse"));
+    }
+    // Delays may be below zero, time in the air may not.
+    let order = ["train", "arrival_delay", "--scope", "carrier=UA", "--wait", "--algorithm", "poisson"];
+    let refused = stack.enqueue(&[&["--json"][..], &order].concat()).await;
+    assert!(refused.code == 1 && refused.out.contains("targets are 0 or more"), "{refused:?}");
+    let spec = flights::spec().replace("\"arr_delay\"", "\"air_time\"");
+    stack.add_model(&spec.replace("\"arrival_delay\"", "\"minutes\"")).await;
+    for (algorithm, params) in log_linear {
+        let mut arguments =
+            vec!["train", "minutes", "--scope", "carrier=UA", "--wait", "--algorithm", algorithm];
+        if !params.is_empty() {
+            arguments.extend(["--param", params]);
+        }
+        assert_eq!(stack.ask(&arguments).await["outcomes"], serde_json::json!({"trained": 1}));
+        let fit = &stack.ask(&["fits", "minutes", "--scope", "carrier=UA"]).await[0];
+        assert_eq!((&fit["algorithm"], &fit["parameters"]["link"]), (&algorithm.into(), &"log".into()));
+        assert!(number(fit, "/metrics/r2") > 0.5, "{fit}");
     }
     assert!((rmse["linear"] - rmse["ridge"]).abs() < 0.1, "{rmse:?}");
     let learned = rmse.iter().filter(|(algorithm, _)| **algorithm != "mean");
@@ -255,4 +274,24 @@ async fn scopes_whose_blobs_are_gone_are_trained_again() {
     stack.ask(&order).await;
     std::fs::remove_dir_all(stack.store_folder()).expect("the store");
     assert_eq!(stack.ask(&order).await["outcomes"], serde_json::json!({"trained": 15, "too_few_rows": 1}));
+}
+
+/// The work of a campaign is measured pack by pack, and the next plan follows what was measured.
+#[tokio::test]
+async fn a_campaign_teaches_the_next_plan_what_its_scopes_take() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    stack.add_model(&flights::spec()).await;
+    let order = ["arrival_delay", "--scope", "carrier=*", "--algorithm", "forest", "--param", "trees=4"];
+    let plan = async || number(&stack.ask(&[&["plan"], &order[..]].concat()).await, "/estimated_seconds");
+    let before = plan().await;
+    let done = stack.ask(&[&["train", "--wait"], &order[..]].concat()).await;
+    assert_eq!(done["packs_measured"], done["packs"], "{done}");
+    let (estimated, learned) = (number(&done, "/estimated_seconds"), number(&done, "/learn_seconds"));
+    assert!(estimated == before && learned > 0.0, "{done}");
+    // The campaign is closed with its lessons before `train --wait` ends.
+    let after = plan().await;
+    assert!(after != before && (0.3..3.0).contains(&(after / learned)), "{before}, {after}: {done}");
+    // A campaign of unchanged scopes teaches nothing.
+    stack.ask(&[&["train", "--wait"], &order[..]].concat()).await;
+    assert_eq!(plan().await, after);
 }

@@ -11,6 +11,7 @@ mod operations;
 mod poison;
 mod queue;
 mod requests;
+mod search;
 mod serving;
 mod snapshots;
 mod sources;

@@ -140,18 +140,13 @@ async fn garbage_and_messages_of_the_future_are_set_aside_and_the_trainer_lives_
     let js = jetstream::new(stack.nats.client().await);
     let future = {
         let mut bytes =
-            envelope::encode(&Pack { campaign: "c".into(), model: "m".into(), index: 0, scopes: Vec::new() })
+            envelope::encode(&Pack { campaign: "c".into(), model: "m".into(), ..Pack::default() })
                 .expect("a pack");
         assert_eq!(bytes[3], 1, "the envelope's version");
         bytes[3] = 99;
         bytes
     };
-    let orphan = envelope::encode(&Pack {
-        campaign: "nobody".into(),
-        model: "m".into(),
-        index: 0,
-        scopes: Vec::new(),
-    });
+    let orphan = envelope::encode(&Pack { campaign: "nobody".into(), model: "m".into(), ..Pack::default() });
     let bad = [b"garbage".to_vec(), future, Vec::new(), orphan.expect("a pack")];
     for (place, payload) in (0..).zip(&bad) {
         js.publish(Priority::High.job("bad", place), payload.clone().into())

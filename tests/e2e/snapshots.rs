@@ -28,6 +28,7 @@ fn landing(pack: u32) -> Landing {
             reason: None,
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            candidates: Vec::new(),
             metrics: None,
             fit: Some(FitRef {
                 fingerprint: format!("{number:032x}"),
@@ -45,6 +46,7 @@ fn landing(pack: u32) -> Landing {
         at_ms: 1,
         took_ms: 1.0,
         outcomes: (0..SCOPES_PER_PACK).map(outcome).collect(),
+        ..Landing::default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use runtime::broker::{Broker, ConnectRequest};
+use runtime::patience;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs};
 use runtime::topology;
@@ -30,11 +31,14 @@ pub async fn connect(
         topology::declare_patiently(&broker, (usize::from(replicas), lease), patience, shutdown).await;
     declared.context("preparing the broker")?;
     let given = connection.store_url();
-    if let Some(url) = &given {
-        store::open(url)?;
-        store::tell(&broker, url).await?;
-    }
-    let blobs = store::find(&broker, given).await?;
+    let blobs = patiently(connection, shutdown, async || {
+        if let Some(url) = &given {
+            store::open(url)?;
+            store::tell(&broker, url).await?;
+        }
+        Ok(store::find(&broker, given.clone()).await?)
+    });
+    let blobs = blobs.await?;
     let began = Instant::now();
     let mut backoff = Backoff::new(100, 5_000, u64::from(std::process::id()));
     while let Err(error) = blobs.check().await {
@@ -49,4 +53,16 @@ pub async fn connect(
         }
     }
     Ok((broker, blobs))
+}
+
+/// Tries again what the broker cannot do just now, as long as `connection` says.
+///
+/// # Errors
+/// The last error.
+pub async fn patiently<T>(
+    connection: &Connection,
+    shutdown: &CancellationToken,
+    what: impl AsyncFn() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    patience::patiently(what, connection.patience(PATIENCE_SECONDS), shutdown).await
 }

@@ -55,8 +55,13 @@ pub(super) fn campaign(of: &Campaign, scopes: Vec<Vec<PackScope>>) -> (Campaign,
         closed: None,
         ..of.clone()
     };
-    let pack =
-        |(index, scopes)| Pack { campaign: again.id.clone(), model: again.spec.name.clone(), index, scopes };
+    let pack = |(index, scopes): (u32, Vec<PackScope>)| Pack {
+        campaign: again.id.clone(),
+        model: again.spec.name.clone(),
+        index,
+        planned_seconds: again.estimated_seconds * scopes.len() as f64 / planned.max(1) as f64,
+        scopes,
+    };
     let packs = (0..).zip(scopes).map(pack).collect();
     (again, packs)
 }

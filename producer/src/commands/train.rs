@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let spec = patiently(async || session.model(&args.plan.model).await).await?;
     let order = Order::new(spec, &args.plan)?;
     let model = &order.spec.name;
-    let (planned, incumbents) = tokio::join!(plan(&order, &args.plan), async {
+    let (planned, incumbents) = tokio::join!(plan(session, &order, &args.plan), async {
         if args.force {
             return Ok((Catalog::default(), Channel::default()));
         }
@@ -99,6 +99,7 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
         campaign: campaign.id.clone(),
         model: campaign.spec.name.clone(),
         index: index as u32,
+        planned_seconds: pack.seconds,
         scopes: pack.scopes.into_iter().map(scope).collect(),
     };
     planned.into_iter().enumerate().map(pack).collect()

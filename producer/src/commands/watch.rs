@@ -11,6 +11,7 @@ use runtime::ledger::{Entry, Reader};
 use runtime::presence;
 use schemas::announce::Role;
 use schemas::campaign::{Campaign, CampaignState, Tally};
+use schemas::cost::CostModel;
 use schemas::outcome::OutcomeKind;
 use schemas::subjects::campaign_landings;
 
@@ -27,6 +28,7 @@ const INTERRUPTED: u8 = 130;
 pub(super) struct Watch {
     campaign: Campaign,
     reader: Reader,
+    cost: CostModel,
     tally: Tally,
 }
 
@@ -34,7 +36,8 @@ impl Watch {
     /// Follows `campaign` from its first landing on.
     pub(super) async fn open(broker: &Broker, campaign: &Campaign) -> anyhow::Result<Watch> {
         let reader = Reader::open(broker, &campaign_landings(&campaign.spec.name, &campaign.id), 0).await?;
-        Ok(Watch { campaign: campaign.clone(), reader, tally: Tally::default() })
+        let cost = CostModel::new(&campaign.spec);
+        Ok(Watch { campaign: campaign.clone(), reader, cost, tally: Tally::default() })
     }
 
     /// Shows progress until every scope has its outcome, closes the campaign, and prints how it ended.
@@ -63,7 +66,7 @@ impl Watch {
             };
             match next {
                 Ok(Ok(Entry::Landing(_, landing))) => {
-                    self.tally.add(&landing);
+                    self.tally.add(&self.cost, &landing);
                     news = Instant::now();
                 }
                 Ok(Ok(Entry::CaughtUp)) => {}

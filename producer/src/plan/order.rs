@@ -1,7 +1,7 @@
 //! What was asked for, checked against the model's spec.
 
 use schemas::pattern::{Pattern, WindowTerm};
-use schemas::spec::ModelSpec;
+use schemas::spec::{LearnSpec, ModelSpec, SearchSpec};
 use schemas::window::Window;
 
 use crate::args::PlanArgs;
@@ -30,23 +30,46 @@ impl Order {
     /// # Errors
     /// A usage error that says what is wrong and what could stand there.
     pub fn new(mut spec: ModelSpec, args: &PlanArgs) -> anyhow::Result<Order> {
-        if let Some(algorithm) = &args.algorithm {
-            if *algorithm != spec.learn.algorithm {
-                // The parameters of one algorithm mean nothing to another.
-                spec.learn.params.clear();
-            }
-            spec.learn.algorithm.clone_from(algorithm);
+        if let Some(algorithms) = &args.algorithm {
+            take_algorithms(&mut spec.learn, algorithms);
         }
-        for param in &args.params {
-            let (name, value) =
-                param.split_once('=').ok_or_else(|| usage(format!("--param {param}: write NAME=VALUE")))?;
-            let value = value.trim().parse();
-            let value = value.map_err(|_| usage(format!("--param {param}: the value is no number")))?;
-            spec.learn.params.insert(name.trim().to_owned(), value);
-        }
+        args.params.iter().try_for_each(|param| take_param(&mut spec.learn, param))?;
         spec.check().map_err(usage)?;
         let parse = |text: &String| Pattern::parse(text, &spec.scope.dimensions, spec.data.time.is_some());
         let patterns = args.scopes.iter().map(parse).collect::<Result<_, _>>().map_err(usage)?;
         Ok(Order { spec, patterns, levels: args.levels })
     }
+}
+
+/// One algorithm, or several between bars, of which each scope takes the best.
+fn take_algorithms(learn: &mut LearnSpec, algorithms: &str) {
+    let names: Vec<String> = algorithms.split('|').map(|name| name.trim().to_owned()).collect();
+    if names != [learn.algorithm.as_str()] {
+        // The parameters of one algorithm mean nothing to another.
+        learn.params.clear();
+        learn.search = None;
+    }
+    match &names[..] {
+        [one] => learn.algorithm.clone_from(one),
+        _ => learn.search = Some(SearchSpec { algorithms: names, ..learn.search.take().unwrap_or_default() }),
+    }
+}
+
+/// `NAME=VALUE`, or `NAME=VALUE|VALUE`, of which each scope takes the best.
+fn take_param(learn: &mut LearnSpec, param: &str) -> anyhow::Result<()> {
+    let (name, values) =
+        param.split_once('=').ok_or_else(|| usage(format!("--param {param}: write NAME=VALUE")))?;
+    let number = |value: &str| value.trim().parse().ok();
+    let values: Option<Vec<f64>> = values.split('|').map(number).collect();
+    let values = values.ok_or_else(|| usage(format!("--param {param}: the value is no number")))?;
+    let name = name.trim().to_owned();
+    learn.params.remove(&name);
+    if let Some(search) = &mut learn.search {
+        search.params.remove(&name);
+    }
+    match values[..] {
+        [value] => drop(learn.params.insert(name, value)),
+        _ => drop(learn.search.get_or_insert_default().params.insert(name, values)),
+    }
+    Ok(())
 }

@@ -62,6 +62,12 @@ pub struct BrokerError {
     source: async_nats::Error,
 }
 
+impl AsRef<dyn std::error::Error + Send + Sync> for BrokerError {
+    fn as_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+}
+
 impl BrokerError {
     /// Wraps the client's error with what was attempted: `read the campaign 20261122t215601-7k3qm`.
     pub(crate) fn new(action: impl Into<String>, source: impl Into<async_nats::Error>) -> BrokerError {

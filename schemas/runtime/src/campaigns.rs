@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use schemas::campaign::{Campaign, CampaignState, FailedScope, Publish, Tally};
 use schemas::channel::Channel;
+use schemas::cost::CostModel;
 use schemas::outcome::OutcomeKind;
 use schemas::states::{CampaignEvent, Illegal};
 use schemas::subjects;
@@ -49,10 +50,10 @@ pub fn tally<'a>(broker: &'a Broker, campaign: &'a Campaign) -> BoxFuture<'a, Re
         if let Some(closed) = &campaign.closed {
             return Ok(closed.tally.clone());
         }
-        let mut tally = Tally::default();
+        let (cost, mut tally) = (CostModel::new(&campaign.spec), Tally::default());
         let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
         ledger::replay(broker, &filter, 0, |landing| {
-            tally.add(&landing);
+            tally.add(&cost, &landing);
         })
         .await?;
         Ok(tally)
@@ -141,6 +142,14 @@ pub struct CampaignView {
     pub packs: u32,
     /// Packs that have landed.
     pub landed_packs: u32,
+    /// What learning was planned to take, in seconds of one core, and what it has taken so far.
+    pub estimated_seconds: f64,
+    /// What it has taken so far.
+    pub learn_seconds: f64,
+    /// Packs whose time could be compared with their plan, and how many of these were right within a factor of 2.
+    pub packs_measured: u64,
+    /// Packs planned right within a factor of 2.
+    pub packs_within_2: u64,
     /// The channel its fits go to.
     pub channel: String,
     /// The patterns it was given.
@@ -181,6 +190,10 @@ pub fn view_of(campaign: &Campaign, tally: &Tally) -> CampaignView {
         failed: tally.failed.clone(),
         packs: campaign.packs,
         landed_packs: if campaign.closed.is_some() { campaign.packs } else { tally.packs() },
+        estimated_seconds: campaign.estimated_seconds,
+        learn_seconds: tally.learn_seconds,
+        packs_measured: tally.lessons.packs,
+        packs_within_2: tally.lessons.within_2,
         channel: campaign.channel.clone(),
         patterns: campaign.patterns.clone(),
         retry_of: campaign.retry_of.clone(),

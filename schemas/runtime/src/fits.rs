@@ -3,9 +3,10 @@
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 
+use schemas::algorithm::Params;
 use schemas::channel::Channel;
 use schemas::fit::{Fit, Metrics, Parameters, design_names};
-use schemas::outcome::{Landing, ScopeOutcome};
+use schemas::outcome::{Landing, ScopeOutcome, Scored};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use schemas::subjects;
@@ -43,6 +44,10 @@ pub struct FitView {
     pub holdout_rows: u64,
     /// The algorithm.
     pub algorithm: &'static str,
+    /// The parameters it was given.
+    pub params: Params,
+    /// What the scope chose from; empty without a search.
+    pub candidates: Vec<Scored>,
     /// Scores.
     pub metrics: Option<MetricsView>,
     /// What was learned.
@@ -80,6 +85,15 @@ pub enum ParametersView {
     /// A linear fit, in the features' own units.
     Linear {
         /// The prediction where all columns are zero.
+        intercept: f64,
+        /// By design column.
+        coefficients: BTreeMap<String, f64>,
+    },
+    /// A fit whose logarithm is linear, in the features' own units.
+    LogLinear {
+        /// Always `log`: predictions are exp(intercept + Σ coefficient · column).
+        link: &'static str,
+        /// The prediction's logarithm where all columns are zero.
         intercept: f64,
         /// By design column.
         coefficients: BTreeMap<String, f64>,
@@ -177,7 +191,9 @@ fn view(outcome: ScopeOutcome, campaign: String, fit: Option<Fit>) -> FitView {
         complete_rows: outcome.counts.complete_rows,
         train_rows: outcome.counts.train_rows,
         holdout_rows: outcome.counts.holdout_rows,
-        algorithm: outcome.algorithm.name(),
+        algorithm: fit.as_ref().map_or(outcome.algorithm, |fit| fit.algorithm).name(),
+        params: fit.as_ref().map(|fit| fit.params.clone()).unwrap_or_default(),
+        candidates: outcome.candidates,
         metrics: outcome.metrics.map(MetricsView::from),
         parameters: fit.as_ref().map(ParametersView::from),
         fingerprint: outcome.fit.as_ref().map(|fit| fit.fingerprint.clone()),
@@ -194,14 +210,17 @@ impl From<Metrics> for MetricsView {
 
 impl From<&Fit> for ParametersView {
     fn from(fit: &Fit) -> Self {
+        let named = |coefficients: &[f64]| {
+            design_names(&fit.inputs).into_iter().zip(coefficients.iter().copied()).collect()
+        };
         match &fit.parameters {
-            Parameters::Linear { intercept, coefficients } => ParametersView::Linear {
-                intercept: *intercept,
-                coefficients: design_names(&fit.inputs)
-                    .into_iter()
-                    .zip(coefficients.iter().copied())
-                    .collect(),
-            },
+            Parameters::Linear { intercept, coefficients } => {
+                ParametersView::Linear { intercept: *intercept, coefficients: named(coefficients) }
+            }
+            Parameters::LogLinear { intercept, coefficients } => {
+                let coefficients = named(coefficients);
+                ParametersView::LogLinear { link: "log", intercept: *intercept, coefficients }
+            }
             Parameters::Trees(trees) => {
                 ParametersView::Trees { trees: trees.roots.len(), nodes: trees.columns.len() }
             }

@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use schemas::campaign::{Campaign, CampaignState, Tally};
 use schemas::channel::Channel;
+use schemas::cost::CostModel;
 use schemas::envelope;
 use schemas::limits::DELIVERIES_MAX;
 use schemas::outcome::{Landing, OutcomeKind};
@@ -33,6 +34,7 @@ use crate::campaigns::{self, CampaignError};
 use crate::clock::now_ms;
 use crate::dead::{self, Exhausted};
 use crate::mirror::Mirror;
+use crate::patience::chain;
 use crate::stored::PUBLISHES_AT_ONCE;
 use crate::{jobs, ledger, plans};
 
@@ -164,9 +166,9 @@ impl Keeper {
     async fn fold(&self, campaign: &Campaign, fold: &mut Fold) -> Result<(), BrokerError> {
         let filter = subjects::campaign_landings(&campaign.spec.name, &campaign.id);
         let mut news = false;
-        let tally = &mut fold.tally;
+        let (cost, tally) = (CostModel::new(&campaign.spec), &mut fold.tally);
         fold.next = ledger::replay(&self.broker, &filter, fold.next, |landing| {
-            news |= tally.add(&landing);
+            news |= tally.add(&cost, &landing);
         })
         .await?;
         if news {
@@ -265,10 +267,4 @@ impl Keeper {
 /// The packs that have not landed.
 fn missing(campaign: &Campaign, tally: &Tally) -> Vec<u32> {
     (0..campaign.packs).filter(|pack| !tally.landed.contains(pack)).collect()
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

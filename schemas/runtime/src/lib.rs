@@ -5,6 +5,7 @@
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
 //! | [`jobs`], [`job`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
+//! | [`patience`] | trying again what a broker cannot do just now |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`fits`] | the listing of a model's fits |
@@ -28,6 +29,7 @@ pub mod lease;
 pub mod ledger;
 pub mod mirror;
 pub mod objects;
+pub mod patience;
 pub mod pause;
 pub mod plans;
 pub mod presence;

@@ -1,19 +1,19 @@
 //! What the broker must hold: declared by every process at start, unchanged when it is there already.
 
 use futures::future::BoxFuture;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, kv};
 use futures::future::{try_join, try_join_all};
 use schemas::limits::DELIVERIES_MAX;
-use schemas::retry::Backoff;
 use schemas::subjects::{self, Priority};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
+use crate::patience::patiently;
 
 /// Time without a sign of life after which a pack goes to another trainer, unless somebody chose another.
 const LEASE: Duration = Duration::from_secs(30);
@@ -53,29 +53,13 @@ pub fn declare<'a>(
 ///
 /// # Errors
 /// The last [`BrokerError`] after that time, or when `shutdown` comes first.
-pub fn declare_patiently<'a>(
-    broker: &'a Broker,
+pub async fn declare_patiently(
+    broker: &Broker,
     (replicas, lease): (usize, Option<Duration>),
     patience: Option<Duration>,
-    shutdown: &'a CancellationToken,
-) -> BoxFuture<'a, Result<(), BrokerError>> {
-    Box::pin(async move {
-        let began = Instant::now();
-        let mut backoff = Backoff::new(200, 5_000, u64::from(std::process::id()));
-        loop {
-            let Err(error) = declare(broker, replicas, lease).await else { return Ok(()) };
-            let wait = backoff.next_wait();
-            let too_late = patience.is_some_and(|patience| began.elapsed() + wait > patience);
-            if too_late || shutdown.is_cancelled() || !error.is_transient() {
-                return Err(error);
-            }
-            tracing::warn!("{error}; trying again");
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = shutdown.cancelled() => return Err(error),
-            }
-        }
-    })
+    shutdown: &CancellationToken,
+) -> Result<(), BrokerError> {
+    patiently(async || declare(broker, replicas, lease).await, patience, shutdown).await
 }
 
 fn base(name: &str, subjects: &[&str], replicas: usize) -> Config {

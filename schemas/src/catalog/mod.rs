@@ -215,6 +215,7 @@ mod tests {
             reason: None,
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            candidates: Vec::new(),
             metrics: fingerprint.is_multiple_of(2).then_some(Metrics { rmse: 1.0, mae: 0.5, r2: 0.25 }),
             fit: Some(FitRef {
                 fingerprint: format!("{fingerprint:032x}"),
@@ -231,6 +232,7 @@ mod tests {
             at_ms: 0,
             took_ms: 0.0,
             outcomes: vec![outcome],
+            ..Landing::default()
         }
     }
 

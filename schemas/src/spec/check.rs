@@ -4,7 +4,8 @@ use super::{LimitsSpec, ModelSpec};
 use crate::algorithm::{Algorithm, AlgorithmError};
 use crate::feature::Feature;
 use crate::limits::{
-    DELIVERIES_MAX, DIMENSIONS_MAX, FEATURES_MAX, SCOPE_MIB_MIN, SCOPE_SECONDS_MAX, SPEC_BYTES_MAX,
+    CANDIDATES_MAX, DELIVERIES_MAX, DIMENSIONS_MAX, FEATURES_MAX, FOLDS_MAX, SCOPE_MIB_MIN,
+    SCOPE_SECONDS_MAX, SPEC_BYTES_MAX,
 };
 use crate::name::{self, NameError};
 use crate::pattern::TIME_KEY;
@@ -135,7 +136,27 @@ impl ModelSpec {
         if learn.min_rows == 0 {
             return Err(field("[learn] min_rows", "must be at least 1"));
         }
-        self.algorithm()?.check(&learn.params)?;
+        self.check_search()
+    }
+
+    fn check_search(&self) -> Result<(), SpecError> {
+        self.algorithm()?;
+        if let Some(search) = &self.learn.search {
+            if !(1..=FOLDS_MAX).contains(&search.folds) {
+                let problem = format!("{} is not between 1 and {FOLDS_MAX}", search.folds);
+                return Err(field("[learn.search] folds", problem));
+            }
+            if let Some((name, _)) = search.params.iter().find(|(_, values)| values.is_empty()) {
+                return Err(field("[learn.search] params", format!("`{name}` has no values")));
+            }
+            let count = self.learn.candidates_count()?;
+            if count > CANDIDATES_MAX {
+                let problem = format!("make {count} candidates, at most {CANDIDATES_MAX} are allowed");
+                return Err(field("[learn.search] algorithms and params", problem));
+            }
+        }
+        let candidates = self.learn.candidates()?;
+        candidates.iter().try_for_each(|candidate| candidate.algorithm.check(&candidate.params))?;
         Ok(())
     }
 }

@@ -46,7 +46,10 @@ pub fn elastic_net(block: &Block, y: &[f64], params: ElasticNetParams) -> Result
         return standard.parameters(&vec![0.0; standard.columns().len()]);
     }
     let target = y.iter().map(|y| (y - target_mean) / deviation).collect();
-    let weights = descend(standardised(block, &moments, &standard), target, params.for_target(deviation))?;
+    let shape = (block.rows(), standard.columns().len());
+    // Column-major, as descent walks down columns; `columns_of` has as many numbers.
+    let columns = Array2::from_shape_vec(shape.f(), standard.columns_of(block)).expect("rows × columns");
+    let weights = descend(columns, target, params.for_target(deviation))?;
     standard.parameters(&weights.iter().map(|weight| weight * deviation).collect::<Vec<_>>())
 }
 
@@ -58,17 +61,6 @@ impl ElasticNetParams {
         let alpha = l1 + self.alpha * (1.0 - self.l1_ratio);
         ElasticNetParams { alpha, l1_ratio: l1 / alpha, ..self }
     }
-}
-
-/// The columns that vary, standardised; column-major, as descent walks down columns.
-fn standardised(block: &Block, moments: &Moments, standard: &Standard) -> Array2<f64> {
-    let shape = (block.rows(), standard.columns().len());
-    let mut columns = Array2::zeros(shape.f());
-    for (mut out, (i, deviation)) in columns.columns_mut().into_iter().zip(standard.columns()) {
-        let mean = moments.mean(*i);
-        out.iter_mut().zip(block.column(*i)).for_each(|(out, value)| *out = (value - mean) / deviation);
-    }
-    columns
 }
 
 /// The weights. linfa's `penalty` is α here, its `l1_ratio` the same; it reports neither convergence nor the lack of it,

@@ -22,6 +22,25 @@ pub enum LearnError {
         /// What the gap had to fall below.
         tolerance: f64,
     },
+    /// Newton's method found no least loss.
+    #[error(
+        "no convergence within {steps} steps; raise `alpha`, or drop features that tell large targets from zero"
+    )]
+    Diverged {
+        /// Steps, at most.
+        steps: u32,
+    },
+    /// The target is none that the distribution can have.
+    #[error(
+        "a target is {found}, but with power {power} targets are {}; take another algorithm, or other rows",
+        if *power < 2.0 { "0 or more" } else { "more than 0" }
+    )]
+    Target {
+        /// The distribution's power.
+        power: f64,
+        /// The first such target.
+        found: f64,
+    },
     /// The algorithm's library refused its parameters.
     #[error("elastic net with alpha {alpha} and l1_ratio {l1_ratio} was refused; check both parameters")]
     Refused {

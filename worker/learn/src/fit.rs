@@ -6,6 +6,7 @@ use schemas::fit::{Input, Parameters};
 use crate::design::Design;
 use crate::elastic_net::{ElasticNetParams, elastic_net};
 use crate::error::LearnError;
+use crate::glm::{LogLinearParams, log_linear};
 use crate::linear::{mean, ridge};
 use crate::moments::{Moments, Scratch};
 use crate::trees::{BoostingParams, ForestParams, boosting, forest};
@@ -24,6 +25,8 @@ pub enum Method {
     },
     /// See [`elastic_net`].
     ElasticNet(ElasticNetParams),
+    /// See [`log_linear`].
+    LogLinear(LogLinearParams),
     /// See [`forest`]: also a single tree, and extremely randomised ones.
     Forest(ForestParams),
     /// See [`boosting`].
@@ -38,12 +41,20 @@ impl Method {
             Algorithm::Mean => Method::Mean,
             Algorithm::Linear => Method::Linear,
             Algorithm::Ridge => Method::Ridge { alpha: param("alpha") },
-            Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {
+            Algorithm::Lasso | Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {
                 alpha: param("alpha"),
-                l1_ratio: param("l1_ratio"),
+                l1_ratio: if algorithm == Algorithm::Lasso { 1.0 } else { param("l1_ratio") },
                 tolerance: param("tolerance"),
                 max_iterations: param("max_iterations") as u32,
             }),
+            Algorithm::Poisson | Algorithm::Gamma | Algorithm::Tweedie => {
+                let power = match algorithm {
+                    Algorithm::Poisson => 1.0,
+                    Algorithm::Gamma => 2.0,
+                    _ => param("power"),
+                };
+                Method::LogLinear(LogLinearParams { power, alpha: param("alpha") })
+            }
             Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees => Method::Forest(ForestParams {
                 trees: if algorithm == Algorithm::Tree { 1 } else { param("trees") as u32 },
                 max_depth: param("max_depth") as u32,
@@ -70,7 +81,7 @@ impl Method {
             Method::Mean => Some(mean(moments)),
             Method::Linear => Some(ridge(moments, 0.0)),
             Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
-            Method::ElasticNet(_) | Method::Forest(_) | Method::Boosting(_) => None,
+            Method::ElasticNet(_) | Method::LogLinear(_) | Method::Forest(_) | Method::Boosting(_) => None,
         }
     }
 
@@ -96,6 +107,10 @@ impl Method {
                 scratch.gather(design, y, rows);
                 elastic_net(&scratch.block, &scratch.target, *params)
             }
+            Method::LogLinear(params) => {
+                scratch.gather(design, y, rows);
+                log_linear(&scratch.block, &scratch.target, *params)
+            }
             Method::Forest(params) => {
                 scratch.gather(design, y, rows);
                 forest(&scratch.block, &scratch.target, params).map(Parameters::Trees)
@@ -109,19 +124,35 @@ impl Method {
 }
 
 /// Drops the one-hot categories that never occur in the training rows, so that a fit carries only its own; a fit without
-/// coefficients keeps no inputs. Predictions stay the same: a dropped category had weight 0.
-///
-/// # Panics
-/// When `train` has not the design columns of `inputs`.
-pub fn prune(inputs: &[Input], parameters: Parameters, train: &Moments) -> (Vec<Input>, Parameters) {
-    let Parameters::Linear { intercept, coefficients } = parameters else {
+/// coefficients keeps no inputs. Predictions stay the same: a dropped category had weight 0. `occurs` tells of a design
+/// column whether a training row has another value than 0 in it.
+pub fn prune(
+    inputs: &[Input],
+    parameters: Parameters,
+    occurs: impl Fn(usize) -> bool,
+) -> (Vec<Input>, Parameters) {
+    match parameters {
+        Parameters::Linear { intercept, coefficients } => {
+            let (inputs, coefficients) = prune_linear(inputs, coefficients, occurs);
+            (inputs, Parameters::Linear { intercept, coefficients })
+        }
+        Parameters::LogLinear { intercept, coefficients } => {
+            let (inputs, coefficients) = prune_linear(inputs, coefficients, occurs);
+            (inputs, Parameters::LogLinear { intercept, coefficients })
+        }
         // Trees name columns by their places.
-        return (inputs.to_vec(), parameters);
-    };
-    if coefficients.is_empty() {
-        return (Vec::new(), Parameters::Linear { intercept, coefficients });
+        Parameters::Trees(_) => (inputs.to_vec(), parameters),
     }
-    let occurs = |i: usize| train.mean(i) != 0.0 || train.second(i, i) != 0.0;
+}
+
+fn prune_linear(
+    inputs: &[Input],
+    coefficients: Vec<f64>,
+    occurs: impl Fn(usize) -> bool,
+) -> (Vec<Input>, Vec<f64>) {
+    if coefficients.is_empty() {
+        return (Vec::new(), coefficients);
+    }
     let (mut kept, mut kept_coefficients, mut at) = (Vec::new(), Vec::new(), 0);
     for input in inputs {
         let columns = at..at + input.width();
@@ -139,5 +170,5 @@ pub fn prune(inputs: &[Input], parameters: Parameters, train: &Moments) -> (Vec<
             }
         }
     }
-    (kept, Parameters::Linear { intercept, coefficients: kept_coefficients })
+    (kept, kept_coefficients)
 }

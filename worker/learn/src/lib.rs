@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
 //! | [`moments`] | counts, means and cross products that add up over rows |
-//! | [`linear`], [`mod@elastic_net`], [`trees`] | the algorithms, one file or folder per family |
+//! | [`linear`], [`mod@elastic_net`], [`glm`], [`trees`] | the algorithms, one file or folder per family |
+//! | [`folds`] | cross-validation in time |
 //! | [`fit`] | which algorithm a spec asks for, and running it |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
@@ -18,6 +19,8 @@ pub mod design;
 pub mod elastic_net;
 mod error;
 pub mod fit;
+pub mod folds;
+pub mod glm;
 pub mod linear;
 pub mod metrics;
 pub mod moments;
@@ -32,8 +35,10 @@ pub use design::{Design, DesignError};
 pub use elastic_net::{ElasticNetParams, elastic_net};
 pub use error::LearnError;
 pub use fit::{Method, prune};
+pub use folds::{Fold, folds};
+pub use glm::{LogLinearParams, log_linear};
 pub use linear::{mean, ridge};
 pub use metrics::score;
-pub use moments::{Moments, Scratch};
+pub use moments::{Moments, Scratch, residual_squares};
 pub use predict::{PredictError, predict};
 pub use trees::{BoostingParams, ForestParams, boosting, forest};

@@ -149,10 +149,35 @@ impl Moments {
         self.second(i, i) / self.count as f64
     }
 
+    /// Whether a row has another value than 0 in design column `i`.
+    pub fn occurs(&self, i: usize) -> bool {
+        self.mean(i) != 0.0 || self.second(i, i) != 0.0
+    }
+
     /// Whether all sums are finite.
     pub(crate) fn is_finite(&self) -> bool {
         (0..self.origin.len()).all(|i| self.mean(i).is_finite()) && self.second.iter().all(|s| s.is_finite())
     }
+}
+
+/// Σ (y − ŷ)² of a linear fit over the rows behind `moments`, without a look at them:
+/// Σ (y − ȳ)² − 2 Σ wᵢ sᵢᵧ + Σ wᵢ wⱼ sᵢⱼ + n (ȳ − b − Σ wᵢ x̄ᵢ)², with s the centred products.
+///
+/// # Panics
+/// When the fit has other columns.
+pub fn residual_squares(intercept: f64, coefficients: &[f64], moments: &Moments) -> f64 {
+    let target = moments.width();
+    assert!(coefficients.is_empty() || coefficients.len() == target, "a fit of the same design columns");
+    let mut squares = moments.second(target, target);
+    let mut bias = moments.mean(target) - intercept;
+    for (i, weight) in coefficients.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+        bias -= weight * moments.mean(i);
+        let products: f64 =
+            coefficients.iter().enumerate().map(|(j, other)| other * moments.second(i, j)).sum();
+        squares += weight * (products - 2.0 * moments.second(i, target));
+    }
+    // What is left of a perfect fit is rounding, and may be below 0.
+    squares.max(0.0) + moments.count() as f64 * bias * bias
 }
 
 /// Writes the column less its mean; gives its first value and the mean less that. The first value as origin keeps a

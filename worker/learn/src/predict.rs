@@ -33,15 +33,28 @@ pub enum PredictError {
 /// # Errors
 /// [`PredictError::Width`].
 pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
-    let (intercept, coefficients) = match parameters {
-        Parameters::Linear { intercept, coefficients } => (intercept, coefficients),
-        Parameters::Trees(trees) => return by_trees(trees, block, out),
-    };
+    match parameters {
+        Parameters::Linear { intercept, coefficients } => by_line(*intercept, coefficients, block, out),
+        Parameters::LogLinear { intercept, coefficients } => {
+            by_line(*intercept, coefficients, block, out)?;
+            out.iter_mut().for_each(|out| *out = out.exp());
+            Ok(())
+        }
+        Parameters::Trees(trees) => by_trees(trees, block, out),
+    }
+}
+
+fn by_line(
+    intercept: f64,
+    coefficients: &[f64],
+    block: &Block,
+    out: &mut Vec<f64>,
+) -> Result<(), PredictError> {
     if !coefficients.is_empty() && coefficients.len() != block.width() {
         return Err(PredictError::Width { expected: coefficients.len(), found: block.width() });
     }
     out.clear();
-    out.resize(block.rows(), *intercept);
+    out.resize(block.rows(), intercept);
     for (i, coefficient) in coefficients.iter().enumerate() {
         add_scaled(out, *coefficient, block.column(i));
     }

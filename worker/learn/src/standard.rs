@@ -2,6 +2,7 @@
 
 use schemas::fit::Parameters;
 
+use crate::block::Block;
 use crate::error::LearnError;
 use crate::moments::Moments;
 
@@ -52,19 +53,41 @@ impl<'a> Standard<'a> {
             .collect()
     }
 
-    /// Weights of the standardised columns, in the design columns' own units: w / s, and ȳ − Σ w x̄ / s.
+    /// The columns of a block, standardised, one after the other.
+    pub(crate) fn columns_of(&self, block: &Block) -> Vec<f64> {
+        let mut values = Vec::with_capacity(self.columns.len() * block.rows());
+        for (i, deviation) in &self.columns {
+            let mean = self.moments.mean(*i);
+            values.extend(block.column(*i).iter().map(|value| (value - mean) / deviation));
+        }
+        values
+    }
+
+    /// The least-squares fit with these weights of the standardised columns, in the design columns' own units.
     ///
     /// # Errors
     /// [`LearnError::NotFinite`].
     pub(crate) fn parameters(&self, weights: &[f64]) -> Result<Parameters, LearnError> {
+        let (intercept, coefficients) = self.unscaled(self.moments.mean(self.moments.width()), weights)?;
+        Ok(Parameters::Linear { intercept, coefficients })
+    }
+
+    /// Intercept and weights of the standardised columns, in the design columns' own units: w / s, and b − Σ w x̄ / s.
+    ///
+    /// # Errors
+    /// [`LearnError::NotFinite`].
+    pub(crate) fn unscaled(
+        &self,
+        mut intercept: f64,
+        weights: &[f64],
+    ) -> Result<(f64, Vec<f64>), LearnError> {
         let mut coefficients = vec![0.0; self.moments.width()];
-        let mut intercept = self.moments.mean(self.moments.width());
         for ((i, deviation), weight) in self.columns.iter().zip(weights) {
             coefficients[*i] = weight / deviation;
             intercept -= coefficients[*i] * self.moments.mean(*i);
         }
         if intercept.is_finite() && coefficients.iter().all(|c| c.is_finite()) {
-            Ok(Parameters::Linear { intercept, coefficients })
+            Ok((intercept, coefficients))
         } else {
             Err(LearnError::NotFinite)
         }

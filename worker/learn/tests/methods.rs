@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use learn::{
-    Block, Design, ElasticNetParams, LearnError, Method, Moments, Scratch, elastic_net, ridge, score,
+    Block, Design, ElasticNetParams, LearnError, LogLinearParams, Method, Moments, Scratch, elastic_net,
+    ridge, score,
 };
 use schemas::algorithm::{Algorithm, Params};
 use schemas::column::Column;
@@ -33,6 +34,13 @@ fn specs_name_methods_with_defaults() {
     assert_eq!(Method::from_spec(Algorithm::Ridge, &params), Method::Ridge { alpha: 2.5 });
     let defaults = ElasticNetParams { alpha: 2.5, l1_ratio: 0.5, tolerance: 1e-6, max_iterations: 1_000 };
     assert_eq!(Method::from_spec(Algorithm::ElasticNet, &params), Method::ElasticNet(defaults));
+    let lasso = ElasticNetParams { l1_ratio: 1.0, ..defaults };
+    assert_eq!(Method::from_spec(Algorithm::Lasso, &params), Method::ElasticNet(lasso));
+    let powers = [(Algorithm::Poisson, 1.0), (Algorithm::Tweedie, 1.5), (Algorithm::Gamma, 2.0)];
+    for (algorithm, power) in powers {
+        let method = Method::LogLinear(LogLinearParams { power, alpha: 2.5 });
+        assert_eq!(Method::from_spec(algorithm, &params), method);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Fits of small data sets against scikit-learn's; `reference.py` made `reference.json`.
 
-use learn::{Block, ElasticNetParams, Method, Moments, elastic_net};
+use learn::{Block, ElasticNetParams, LogLinearParams, Method, Moments, elastic_net, log_linear};
 use schemas::fit::Parameters;
 use serde_json::Value;
 
@@ -19,9 +19,19 @@ fn fit(expected: &Value, block: &Block, y: &[f64]) -> Parameters {
             tolerance: 1e-12,
             max_iterations: 1_000_000,
         }),
+        "lasso" => Method::ElasticNet(ElasticNetParams {
+            alpha: param("alpha"),
+            l1_ratio: 1.0,
+            tolerance: 1e-12,
+            max_iterations: 1_000_000,
+        }),
+        "poisson" | "gamma" | "tweedie" => {
+            Method::LogLinear(LogLinearParams { power: param("power"), alpha: param("alpha") })
+        }
         other => panic!("no algorithm {other}"),
     };
     match method {
+        Method::LogLinear(params) => log_linear(block, y, params).expect("convergence"),
         Method::ElasticNet(params) => elastic_net(block, y, params).expect("convergence"),
         method => method.solve(&Moments::of(block, y)).expect("a mergeable method").expect("a fit"),
     }
@@ -36,10 +46,16 @@ fn fits_agree_with_scikit_learn() {
         let y = numbers(&case["target"]);
         let block = Block::from_columns(y.len(), &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
         for expected in case["fits"].as_array().unwrap() {
-            let Parameters::Linear { intercept, coefficients } = fit(expected, &block, &y) else {
+            let (Parameters::Linear { intercept, coefficients }
+            | Parameters::LogLinear { intercept, coefficients }) = fit(expected, &block, &y)
+            else {
                 panic!("a linear fit")
             };
-            let relative = if expected["algorithm"] == "elastic_net" { 1e-5 } else { 1e-8 };
+            let relative = match expected["algorithm"].as_str() {
+                Some("linear" | "ridge") => 1e-8,
+                Some("poisson" | "gamma" | "tweedie") => 1e-6,
+                _ => 1e-5,
+            };
             let own: Vec<f64> = coefficients.iter().copied().chain([intercept]).collect();
             let mut theirs = numbers(&expected["coefficients"]);
             theirs.push(expected["intercept"].as_f64().unwrap());
@@ -51,5 +67,7 @@ fn fits_agree_with_scikit_learn() {
             }
         }
     }
-    assert_eq!(compared, 9 * (4 + 6 + 7 + 5 + 25));
+    // Three powers need positive targets, which half of the data sets have.
+    let (any, counts, positive) = (10, 14, 18);
+    assert_eq!(compared, any * (4 + 6 + 5 + 25) + counts * 4 + positive * (7 + 11 + 13 + 7));
 }

@@ -42,9 +42,13 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
     let slots = args.threads.unwrap_or_else(cores);
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let (models, following) = Mirror::follow(bucket::models(&broker).await?, services.clone());
+    let opened = start::patiently(&connection, &shutdown, async || {
+        Ok((bucket::models(&broker).await?, bucket::channels(&broker).await?))
+    });
+    let (models, channels) = opened.await?;
+    let (models, following) = Mirror::follow(models, services.clone());
     tasks.spawn(following);
-    let (channels, following) = Mirror::follow(bucket::channels(&broker).await?, services.clone());
+    let (channels, following) = Mirror::follow(channels, services.clone());
     tasks.spawn(following);
     let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs.clone(), services.clone());
     tasks.spawn(following);

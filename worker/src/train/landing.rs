@@ -12,7 +12,8 @@ use schemas::outcome::Landing;
 use schemas::pack::Pack;
 use schemas::retry::Backoff;
 
-use super::work::{Missed, Results, Trainer, transient};
+use super::sandbox::Learned;
+use super::work::{Missed, Trainer, transient};
 use crate::faults::{Step, at};
 
 /// How long results wait for an absent store before the pack is handed back and learned again.
@@ -39,14 +40,14 @@ impl Drop for LandingNow<'_> {
 pub(super) async fn land(
     trainer: &Trainer,
     pack: &Pack,
-    results: Results,
+    learned: Learned,
     (began, attempt): (Instant, &str),
 ) -> Result<Landed, Missed> {
     let at_ms = now_ms();
     let mut fits = Vec::new();
-    let mut outcomes = Vec::with_capacity(results.len());
+    let mut outcomes = Vec::with_capacity(learned.results.len());
     let mut places = Vec::new();
-    for (outcome, fit) in results {
+    for (outcome, fit) in learned.results {
         places.extend(fit.as_ref().map(|fit| (outcomes.len(), fit.fingerprint.clone())));
         fits.extend(fit);
         outcomes.push(outcome);
@@ -66,6 +67,8 @@ pub(super) async fn land(
         worker: trainer.worker.clone(),
         at_ms,
         took_ms: began.elapsed().as_secs_f64() * 1_000.0,
+        planned_seconds: pack.planned_seconds,
+        learn_seconds: learned.seconds,
         outcomes,
     };
     let landed = ledger::land(&trainer.broker, &landing).await.map_err(|error| transient(error.into()))?;

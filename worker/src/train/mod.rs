@@ -2,10 +2,12 @@
 //!
 //! [`run`] pulls packs; [`work`] takes one through its steps, of which [`landing`] has the last; [`sandbox`] learns where a crash harms nobody, and there
 //! [`prepared`] holds decoded data ready for learning, [`slices`] finds a scope's rows, [`moments`] adds up statistics for
-//! all scopes of a pack in one pass, and [`fitting`] turns all of it into outcomes and fits.
+//! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, and [`fitting`] turns all of it
+//! into outcomes and fits.
 
 mod fitting;
 mod landing;
+mod learning;
 mod moments;
 mod prepared;
 mod run;

@@ -40,9 +40,16 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     let slots = args.threads.unwrap_or_else(cores);
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let (campaigns, following) = Mirror::follow(bucket::campaigns(&broker).await?, services.clone());
+    let opened = start::patiently(&connection, &shutdown, async || {
+        Ok((
+            bucket::campaigns(&broker).await?,
+            Keeper::open(&broker, &worker).await?,
+            JobSource::open(&broker).await?,
+        ))
+    });
+    let (records, keeper, mut source) = opened.await?;
+    let (campaigns, following) = Mirror::follow(records.clone(), services.clone());
     tasks.spawn(following);
-    let keeper = Keeper::open(&broker, &worker).await?;
     tasks.spawn(keeper.clone().run(campaigns.clone(), services.clone()));
     tasks.spawn(sweep::keep(broker.clone(), blobs.clone(), services.clone()));
     tasks.spawn(snapshots::keep(broker.clone(), blobs.clone(), services.clone()));
@@ -50,13 +57,12 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     let says = status.clone();
     let announcer = Announcer::open(&broker, move || says.announcement(true, 0)).await?;
     tasks.spawn(announcer.run(services.clone()));
-    let mut source = JobSource::open(&broker).await?;
     let trainer = Arc::new(Trainer {
         worker: worker.clone(),
         broker: broker.clone(),
         blobs,
         campaigns,
-        records: bucket::campaigns(&broker).await?,
+        records,
         hosts: Hosts::new(args.data_cache_mib * 1024 * 1024, slots),
         landing: AtomicUsize::new(0),
         learned: Notify::new(),

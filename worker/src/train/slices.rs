@@ -1,16 +1,61 @@
 //! The rows of a scope.
 
 use dataset::{Groups, Table};
+use schemas::fingerprint::fingerprint;
+use schemas::pack::PackScope;
+use schemas::spec::ModelSpec;
 use schemas::window::Window;
 
+use super::prepared::Prepared;
+
+/// A scope of the pack with its rows.
+pub(super) struct Slice<'a> {
+    pub(super) scope: &'a PackScope,
+    pub(super) mask: u32,
+    pub(super) codes: Vec<u32>,
+    /// Ids of its complete rows, in time order: the first `train` of them train, the rest score.
+    pub(super) complete: Vec<u32>,
+    pub(super) train: usize,
+    pub(super) rows: usize,
+    pub(super) fingerprint: String,
+}
+
+/// Finds the rows of a scope.
+pub(super) fn slice<'a>(
+    spec: &ModelSpec,
+    prepared: &Prepared,
+    scope: &'a PackScope,
+) -> Result<Slice<'a>, String> {
+    let table = &prepared.data.table;
+    let fixed = scope.scope.fixed().map_err(|error| error.to_string())?;
+    let mask = spec.mask_of(&scope.scope).ok_or("the scope fixes a dimension that the model lacks")?;
+    let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
+    let values: Vec<&str> = fixed.iter().map(|(_, value)| value.as_str()).collect();
+    let all = prepared.data.groups(&names);
+    let all = rows(table, &all, &values, scope.window);
+    let complete = prepared.complete_groups(&names);
+    let complete = rows(table, &complete, &values, scope.window);
+    let digest = prepared.data.row_hashes().digest(all);
+    let codes = fixed.iter().filter_map(|(name, value)| table.code(name, value)).collect();
+    Ok(Slice {
+        scope,
+        mask,
+        codes,
+        train: train_rows(complete.len(), spec.learn.holdout),
+        complete: complete.to_vec(),
+        rows: all.len(),
+        fingerprint: fingerprint(spec, &scope.scope, scope.window, digest),
+    })
+}
+
 /// The rows of the group with these values that lie in `window`, ascending, so in time order.
-pub(super) fn rows<'a>(table: &Table, groups: &'a Groups, values: &[&str], window: Window) -> &'a [u32] {
+fn rows<'a>(table: &Table, groups: &'a Groups, values: &[&str], window: Window) -> &'a [u32] {
     let Some(group) = groups.find_values(table, values) else { return &[] };
     table.within(groups.rows(group), window)
 }
 
 /// How many of `complete_rows` train: ⌊(1 − holdout) · n⌋, not misled by a last binary digit.
-pub(super) fn train_rows(complete_rows: usize, holdout: f64) -> usize {
+fn train_rows(complete_rows: usize, holdout: f64) -> usize {
     let share = (1.0 - holdout) * complete_rows as f64;
     ((share + 1e-9).floor() as usize).min(complete_rows)
 }

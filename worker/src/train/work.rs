@@ -18,7 +18,6 @@ use runtime::ledger::{self, Landed};
 use runtime::mirror::Mirror;
 use runtime::store::Blobs;
 use schemas::campaign::{Campaign, CampaignState};
-use schemas::fit::Fit;
 use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::Pack;
 use schemas::retry::{Trouble, Verdict, judge};
@@ -26,7 +25,7 @@ use schemas::spec::LimitsSpec;
 use tokio::sync::Notify;
 
 use super::landing::{LandingNow, land};
-use super::sandbox::{Hosts, learn};
+use super::sandbox::{Hosts, Learned, learn};
 use crate::faults::{Step, at};
 
 /// How often a pack under way looks whether its campaign is being cancelled.
@@ -126,14 +125,14 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
     let began = Instant::now();
     let pack = without_lost_incumbents(trainer, pack).await?;
     at(Step::BeforeFit);
-    let results = tokio::select! {
-        results = fit(trainer, &campaign, &pack, again) => results?,
+    let learned = tokio::select! {
+        learned = fit(trainer, &campaign, &pack, again) => learned?,
         () = cancelled(trainer, &pack.campaign) => return Err(Missed::Cancelled),
     };
     at(Step::AfterFit);
     let _landing = LandingNow::enter(trainer);
     let attempt = format!("{}/{}/{}/{}", pack.campaign, pack.index, trainer.worker, job.deliveries());
-    land(trainer, &pack, results, (began, &attempt)).await
+    land(trainer, &pack, learned, (began, &attempt)).await
 }
 
 /// The pack's campaign, which every keeper knows: one without a record is nobody's.
@@ -180,27 +179,25 @@ async fn cancelled(trainer: &Trainer, campaign: &str) {
     }
 }
 
-/// What came of a pack's scopes, in their order.
-pub(super) type Results = Vec<(ScopeOutcome, Option<Fit>)>;
-
 /// Learns the pack's scopes. Where that is impossible for all of them, each of them ends `failed`.
-async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) -> Result<Results, Missed> {
+async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) -> Result<Learned, Missed> {
     let began = Instant::now();
-    let results = learn(&trainer.hosts, &campaign.spec, &pack.scopes, (campaign.force, singly)).await;
+    let learned = learn(&trainer.hosts, &campaign.spec, &pack.scopes, (campaign.force, singly)).await;
     tracing::debug!(
         campaign = campaign.id,
         pack = pack.index,
         ms = began.elapsed().as_secs_f64() * 1e3,
         "fitted"
     );
-    match results {
-        Ok(results) => Ok(results),
+    match learned {
+        Ok(learned) => Ok(learned),
         Err(error) if error.is_transient() => Err(transient(error.into())),
         Err(error) => {
             let reason = format!("{:#}", anyhow::Error::from(error));
             let failed =
                 |scope| ScopeOutcome::without_fit(&campaign.spec, scope, OutcomeKind::Failed, &reason);
-            Ok(pack.scopes.iter().map(|scope| (failed(scope), None)).collect())
+            let results = pack.scopes.iter().map(|scope| (failed(scope), None)).collect();
+            Ok(Learned { results, seconds: 0.0 })
         }
     }
 }

@@ -12,6 +12,7 @@ use schemas::spec::ModelSpec;
 
 use super::super::fitting::{FitOrder, fit_scopes};
 use super::super::prepared::Prepared;
+use super::sys;
 use super::wire::{self, FromHost, LearnOrder};
 
 /// Least time between two signs of life.
@@ -27,7 +28,8 @@ pub(super) fn run(
     mut socket: UnixStream,
 ) -> io::Result<()> {
     while let Some(order) = wire::read::<LearnOrder>(&mut socket)? {
-        let mut learner = Learner { spec, prepared, slot, socket: &mut socket, said: Instant::now() };
+        let (said, worked) = (Instant::now(), sys::core_seconds());
+        let mut learner = Learner { spec, prepared, slot, socket: &mut socket, said, worked };
         learner.learn(&order)?;
     }
     Ok(())
@@ -39,6 +41,8 @@ struct Learner<'a> {
     slot: u32,
     socket: &'a mut UnixStream,
     said: Instant,
+    /// Core time of this process when it last answered, in seconds.
+    worked: f64,
 }
 
 impl Learner<'_> {
@@ -89,6 +93,10 @@ impl Learner<'_> {
 
     fn answer(&mut self, results: Vec<Result1>) -> io::Result<()> {
         self.said = Instant::now();
-        wire::write(self.socket, &FromHost::Learned { slot: self.slot, results })
+        let seconds = std::mem::replace(&mut self.worked, sys::core_seconds());
+        wire::write(
+            self.socket,
+            &FromHost::Learned { slot: self.slot, results, seconds: self.worked - seconds },
+        )
     }
 }

@@ -20,4 +20,4 @@ mod sys;
 mod wire;
 
 pub(super) use self::hosts::Hosts;
-pub(super) use self::supervise::learn;
+pub(super) use self::supervise::{Learned, learn};

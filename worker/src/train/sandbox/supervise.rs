@@ -38,29 +38,37 @@ impl<E: Into<OpenError>> From<E> for SandboxError {
     }
 }
 
-/// One outcome for each of `scopes`, in their order, with the fits of those that were trained. With `singly`, they go one
-/// by one from the start.
+/// What came of a pack.
+#[derive(Debug, Default)]
+pub(in super::super) struct Learned {
+    /// One outcome for each of its scopes, in their order, with the fits of those that were trained.
+    pub(in super::super) results: Vec<(ScopeOutcome, Option<Fit>)>,
+    /// What they took, in seconds of one core.
+    pub(in super::super) seconds: f64,
+}
+
+/// Learns `scopes`; with `singly`, they go one by one from the start.
 pub(in super::super) async fn learn(
     hosts: &Hosts,
     spec: &ModelSpec,
     scopes: &[PackScope],
     (force, singly): (bool, bool),
-) -> Result<Vec<(ScopeOutcome, Option<Fit>)>, SandboxError> {
+) -> Result<Learned, SandboxError> {
     let host = hosts.get(spec, scopes).await?;
     let mut slot = host.slot().await?;
-    let mut done = Vec::with_capacity(scopes.len());
+    let mut done = Learned::default();
     let mut singly = singly;
-    while done.len() < scopes.len() {
-        let rest = &scopes[done.len()..];
+    while done.results.len() < scopes.len() {
+        let rest = &scopes[done.results.len()..];
         let order = LearnOrder { scopes: rest.to_vec(), force, singly };
         slot.order(order).await?;
         let end = collect(&mut slot, &spec.limits, scopes.len(), &mut done).await?;
         slot.done();
         let Some(end) = end else { continue };
-        let guilty = &scopes[done.len()];
+        let guilty = &scopes[done.results.len()];
         tracing::warn!(scope = %guilty.scope, "a learner ended: {end}");
         if singly {
-            done.push((ScopeOutcome::without_fit(spec, guilty, OutcomeKind::Failed, &end), None));
+            done.results.push((ScopeOutcome::without_fit(spec, guilty, OutcomeKind::Failed, &end), None));
         }
         singly = true;
     }
@@ -72,14 +80,15 @@ async fn collect(
     slot: &mut Slot,
     limits: &LimitsSpec,
     wanted: usize,
-    done: &mut Vec<(ScopeOutcome, Option<Fit>)>,
+    done: &mut Learned,
 ) -> Result<Option<String>, HostError> {
     let limit = Duration::from_secs(limits.scope_seconds);
     let mut began = Instant::now();
-    while done.len() < wanted {
+    while done.results.len() < wanted {
         match slot.next(limit).await? {
-            Some(FromHost::Learned { results, .. }) => {
-                done.extend(results);
+            Some(FromHost::Learned { results, seconds, .. }) => {
+                done.results.extend(results);
+                done.seconds += seconds;
                 began = Instant::now();
             }
             Some(FromHost::Died { death, .. }) => return Ok(Some(describe(&death, limits, began.elapsed()))),

@@ -37,6 +37,12 @@ pub(super) fn take_stdio() -> io::Result<(File, File)> {
     Ok((File::from(input), File::from(output)))
 }
 
+/// Core time that this process has used, all threads together, in seconds.
+pub(super) fn core_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
 /// Splits this process in two that share all memory until one writes to it.
 ///
 /// # Errors

@@ -80,6 +80,8 @@ pub(super) enum FromHost {
         slot: u32,
         /// What came of each.
         results: Vec<(ScopeOutcome, Option<Fit>)>,
+        /// What they took, in seconds of one core.
+        seconds: f64,
     },
     /// The learner of a slot has ended, unasked or killed.
     Died {

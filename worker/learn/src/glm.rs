@@ -1,0 +1,173 @@
+//! Generalised linear models with a logarithmic link: Poisson, gamma and what lies between them (Tweedie).
+
+use schemas::fit::Parameters;
+
+use crate::block::Block;
+use crate::error::LearnError;
+use crate::moments::Moments;
+use crate::semidefinite::least_norm;
+use crate::standard::Standard;
+use crate::vector::{add_scaled, dot, sum};
+
+/// Newton's steps, at most; a dozen is usual.
+const STEPS_MAX: u32 = 100;
+
+/// Halvings of one step, at most.
+const HALVINGS_MAX: u32 = 40;
+
+/// Converged when a step promises to lower the loss by no more than this share, which is near what rounding does to it.
+const DESCENT_MIN: f64 = 1e-11;
+
+/// Parameters of [`log_linear`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogLinearParams {
+    /// The variance grows as the mean to this power: 1 is Poisson, 2 gamma; from 1 to 3.
+    pub power: f64,
+    /// Strength of the penalty.
+    pub alpha: f64,
+}
+
+/// Minimises Σ deviance(y, exp(Zw + b))/2n + `alpha`/2·‖w‖² over standardised columns Z by Newton's method; columns that do
+/// not vary get weight 0. The same as scikit-learn's `make_pipeline(StandardScaler(), TweedieRegressor(power=…, alpha=…,
+/// link="log"))`, of which `PoissonRegressor` and `GammaRegressor` are the powers 1 and 2.
+///
+/// A target that is 0 in all rows gets a fit that always says 0.
+///
+/// # Errors
+/// [`LearnError::Target`] for targets below 0, or not above it from power 2 on; [`LearnError::Diverged`];
+/// [`LearnError::NoRows`], [`LearnError::NotFinite`].
+///
+/// # Panics
+/// When `y` has not one target per row of the block.
+pub fn log_linear(block: &Block, y: &[f64], params: LogLinearParams) -> Result<Parameters, LearnError> {
+    let moments = Moments::of(block, y);
+    let standard = Standard::of(&moments)?;
+    let is_allowed = |y: &&f64| **y > 0.0 || (**y == 0.0 && params.power < 2.0);
+    if let Some(found) = y.iter().find(|y| !is_allowed(y)) {
+        return Err(LearnError::Target { power: params.power, found: *found });
+    }
+    if y.iter().all(|y| *y == 0.0) {
+        return Ok(Parameters::Linear { intercept: 0.0, coefficients: Vec::new() });
+    }
+    let columns = standard.columns_of(block);
+    let problem = Problem { columns: columns.chunks_exact(y.len()).collect(), y, params };
+    let solution = problem.solve(moments.mean(moments.width()).ln())?;
+    let (intercept, weights) = (solution[0], &solution[1..]);
+    let (intercept, coefficients) = standard.unscaled(intercept, weights)?;
+    Ok(Parameters::LogLinear { intercept, coefficients })
+}
+
+/// Standardised columns and a target; a solution is the intercept, then the weights.
+struct Problem<'a> {
+    columns: Vec<&'a [f64]>,
+    y: &'a [f64],
+    params: LogLinearParams,
+}
+
+/// A place on the way, with the predictor's value η for each row.
+struct Place {
+    solution: Vec<f64>,
+    eta: Vec<f64>,
+    loss: f64,
+}
+
+impl Problem<'_> {
+    fn solve(&self, start: f64) -> Result<Vec<f64>, LearnError> {
+        let mut solution = vec![0.0; self.columns.len() + 1];
+        solution[0] = start;
+        let (mut place, mut is_last) = (self.place(solution), false);
+        for _ in 0..STEPS_MAX {
+            let (gradient, hessian) = self.derivatives(&place);
+            let step = least_norm(&hessian, &gradient.iter().map(|g| -g).collect::<Vec<_>>());
+            let descent = -dot(&gradient, &step);
+            if !descent.is_finite() {
+                return Err(LearnError::NotFinite);
+            }
+            if descent <= DESCENT_MIN * place.loss.abs().max(hessian[0]) {
+                // Too short a step for the loss to tell whether it pays. What is left after it is about its square, after a
+                // second one nothing.
+                add_scaled(&mut place.solution, 1.0, &step);
+                if is_last {
+                    return Ok(place.solution);
+                }
+                is_last = true;
+                place = self.place(place.solution);
+                continue;
+            }
+            let Some(next) = self.walk(&place, &step, descent) else { break };
+            place = next;
+        }
+        Err(LearnError::Diverged { steps: STEPS_MAX })
+    }
+
+    /// Goes the step, or so much of it that the loss falls enough (Armijo, 1966).
+    fn walk(&self, from: &Place, step: &[f64], descent: f64) -> Option<Place> {
+        let mut share = 1.0;
+        for _ in 0..HALVINGS_MAX {
+            let mut solution = from.solution.clone();
+            add_scaled(&mut solution, share, step);
+            let next = self.place(solution);
+            if next.loss <= from.loss - 1e-4 * share * descent {
+                return Some(next);
+            }
+            share /= 2.0;
+        }
+        None
+    }
+
+    fn place(&self, solution: Vec<f64>) -> Place {
+        let mut eta = vec![solution[0]; self.y.len()];
+        for (column, weight) in self.columns.iter().zip(&solution[1..]) {
+            add_scaled(&mut eta, *weight, column);
+        }
+        let losses: Vec<f64> = eta.iter().zip(self.y).map(|(eta, y)| self.params.loss(*eta, *y)).collect();
+        let penalty = self.params.alpha / 2.0 * dot(&solution[1..], &solution[1..]);
+        let loss = sum(&losses) / self.y.len() as f64 + penalty;
+        Place { solution, eta, loss }
+    }
+
+    /// The loss's gradient and, row by row, its matrix of second derivatives.
+    fn derivatives(&self, place: &Place) -> (Vec<f64>, Vec<f64>) {
+        let (order, count) = (self.columns.len() + 1, self.y.len() as f64);
+        let pairs = place.eta.iter().zip(self.y);
+        let (slopes, weights): (Vec<f64>, Vec<f64>) =
+            pairs.map(|(eta, y)| self.params.slope_and_weight(*eta, *y)).unzip();
+        let (mut gradient, mut hessian) = (vec![sum(&slopes) / count], vec![0.0; order * order]);
+        hessian[0] = sum(&weights) / count;
+        let mut weighted = vec![0.0; self.y.len()];
+        for (i, column) in self.columns.iter().enumerate() {
+            gradient.push(dot(column, &slopes) / count + self.params.alpha * place.solution[i + 1]);
+            weighted.iter_mut().zip(*column).zip(&weights).for_each(|((out, x), weight)| *out = x * weight);
+            let mut set = |j: usize, value: f64| {
+                hessian[(i + 1) * order + j] = value;
+                hessian[j * order + i + 1] = value;
+            };
+            set(0, sum(&weighted) / count);
+            for (j, other) in self.columns.iter().enumerate().skip(i) {
+                let penalty = if i == j { self.params.alpha } else { 0.0 };
+                set(j + 1, dot(&weighted, other) / count + penalty);
+            }
+        }
+        (gradient, hessian)
+    }
+}
+
+impl LogLinearParams {
+    /// Half the deviance of y from exp(η), less what depends on y alone: ∫ (μ − y) μ^(1 − power) dη.
+    fn loss(self, eta: f64, y: f64) -> f64 {
+        let integral = |exponent: f64| match exponent == 0.0 {
+            true => eta,
+            false => (exponent * eta).exp() / exponent,
+        };
+        let pulled = if y == 0.0 { 0.0 } else { y * integral(1.0 - self.power) };
+        integral(2.0 - self.power) - pulled
+    }
+
+    /// First derivative by η and, where it may be negative (above power 2), in place of the second its expectation.
+    fn slope_and_weight(self, eta: f64, y: f64) -> (f64, f64) {
+        let own = ((2.0 - self.power) * eta).exp();
+        let pulled = if y == 0.0 { 0.0 } else { y * ((1.0 - self.power) * eta).exp() };
+        let observed = (self.power - 1.0) * pulled + (2.0 - self.power) * own;
+        (own - pulled, if self.power <= 2.0 { observed } else { own })
+    }
+}

@@ -1,0 +1,262 @@
+//! From slices to what is learned on them: by the one candidate, or by the best of several.
+//!
+//! Candidates are compared by cross-validation in time ([`learn::folds`]) over the training rows; the hold-out never chooses.
+//! Statistics of all folds of all scopes come out of the same pass over the rows.
+
+use std::cell::LazyCell;
+use std::ops::Range;
+
+use learn::{
+    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, folds, predict, prune, residual_squares,
+    score,
+};
+use schemas::fit::{Input, Metrics, Parameters};
+use schemas::outcome::Scored;
+use schemas::spec::{Candidate, ModelSpec, SearchMetric};
+
+use super::moments::{Wanted, gather};
+use super::prepared::Prepared;
+use super::slices::Slice;
+
+/// What learning a scope yields.
+pub(super) struct Learned {
+    pub(super) chosen: Candidate,
+    /// What it was chosen from; empty without a search.
+    pub(super) candidates: Vec<Scored>,
+    pub(super) inputs: Vec<Input>,
+    pub(super) parameters: Parameters,
+    pub(super) metrics: Option<Metrics>,
+}
+
+/// Why a scope could not be fitted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FitError {
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    #[error(transparent)]
+    Score(#[from] PredictError),
+    #[error(
+        "statistics of {gathered} rows for a scope of {slice}: a mistake of the trainer, please report it"
+    )]
+    Rows { gathered: u64, slice: usize },
+    #[error("the spec has no candidate to learn by; add the model again")]
+    NoCandidate,
+}
+
+/// Learns each of `slices`. Calls `progress` after each step of bounded work.
+pub(super) fn learn_all(
+    spec: &ModelSpec,
+    prepared: &Prepared,
+    slices: &[&Slice],
+    progress: &mut dyn FnMut(),
+) -> Vec<Result<Learned, FitError>> {
+    // Checked when the model was added.
+    let candidates = spec.learn.candidates().unwrap_or_default();
+    let method = |candidate: &Candidate| Method::from_spec(candidate.algorithm, &candidate.params);
+    let methods: Vec<Method> = candidates.iter().map(method).collect();
+    let search = spec.learn.search.as_ref().filter(|_| candidates.len() > 1);
+    let plan = |slice: &&Slice| search.map(|search| folds(slice.train, search)).unwrap_or_default();
+    let plans: Vec<Vec<Fold>> = slices.iter().map(plan).collect();
+    let mergeable = candidates.iter().any(|candidate| candidate.algorithm.is_mergeable());
+    let mut statistics = match mergeable {
+        true => statistics(spec, prepared, slices, &plans, progress).into_iter(),
+        false => Vec::new().into_iter(),
+    };
+    let mut learner =
+        Learner { spec, prepared, candidates, methods, scratch: Scratch::default(), block: Block::default() };
+    let pairs = slices.iter().zip(&plans);
+    pairs.map(|(slice, folds)| learner.learn(slice, folds, statistics.next(), progress)).collect()
+}
+
+/// Sufficient statistics of the rows of one scope.
+struct Statistics {
+    train: Moments,
+    /// Those of all rows, where the fit is made again from them.
+    all: Option<Moments>,
+    /// Per fold those it learns from, and those it predicts.
+    folds: Vec<(Moments, Moments)>,
+}
+
+/// One for each of `slices`, by one pass over the rows.
+fn statistics(
+    spec: &ModelSpec,
+    prepared: &Prepared,
+    slices: &[&Slice],
+    plans: &[Vec<Fold>],
+    progress: &mut dyn FnMut(),
+) -> Vec<Statistics> {
+    let mut wanted = Vec::new();
+    for (slice, folds) in slices.iter().zip(plans) {
+        let refit = spec.learn.refit.then_some(0..slice.complete.len());
+        let folds = folds.iter().flat_map(|fold| [fold.train.clone(), fold.validate.clone()]);
+        let places = std::iter::once(0..slice.train).chain(refit).chain(folds);
+        wanted.extend(places.map(|places| Wanted {
+            mask: slice.mask,
+            codes: slice.codes.clone(),
+            ids: ids(&slice.complete[places]),
+        }));
+    }
+    let mut moments = gather(prepared, &spec.scope.dimensions, &wanted, progress).into_iter();
+    let mut next = || moments.next().unwrap_or_else(|| Moments::empty(prepared.design.width()));
+    let one = |folds: &Vec<Fold>| Statistics {
+        train: next(),
+        all: spec.learn.refit.then(&mut next),
+        folds: folds.iter().map(|_| (next(), next())).collect(),
+    };
+    plans.iter().map(one).collect()
+}
+
+/// The ids from the first of `rows` to past the last.
+fn ids(rows: &[u32]) -> Range<u32> {
+    match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => *first..*last + 1,
+        _ => 0..0,
+    }
+}
+
+struct Learner<'a> {
+    spec: &'a ModelSpec,
+    prepared: &'a Prepared,
+    candidates: Vec<Candidate>,
+    methods: Vec<Method>,
+    scratch: Scratch,
+    block: Block,
+}
+
+/// Rows of a slice, with their statistics where there are any.
+type Rows<'a> = (&'a [u32], Option<&'a Moments>);
+
+impl Learner<'_> {
+    fn learn(
+        &mut self,
+        slice: &Slice,
+        folds: &[Fold],
+        statistics: Option<Statistics>,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Learned, FitError> {
+        let statistics = statistics.as_ref();
+        let candidates = match self.candidates.len() {
+            0 => return Err(FitError::NoCandidate),
+            1 => Vec::new(),
+            _ => self.compare(slice, folds, statistics, progress),
+        };
+        let best = best(&candidates);
+        let train = (&slice.complete[..slice.train], statistics.map(|statistics| &statistics.train));
+        let mut used = train;
+        let mut parameters = self.fit(best, train)?;
+        progress();
+        let metrics = self.score(&parameters, &slice.complete[slice.train..])?;
+        if self.spec.learn.refit {
+            used = (&slice.complete, statistics.and_then(|statistics| statistics.all.as_ref()));
+            parameters = self.fit(best, used)?;
+            progress();
+        }
+        let (inputs, parameters) = self.pruned(parameters, used);
+        Ok(Learned { chosen: self.candidates[best].clone(), candidates, inputs, parameters, metrics })
+    }
+
+    /// Every candidate's error over all folds.
+    fn compare(
+        &mut self,
+        slice: &Slice,
+        folds: &[Fold],
+        statistics: Option<&Statistics>,
+        progress: &mut dyn FnMut(),
+    ) -> Vec<Scored> {
+        let mut scored = Vec::with_capacity(self.candidates.len());
+        for place in 0..self.candidates.len() {
+            let error = self.error(place, slice, folds, statistics, progress).ok().flatten();
+            let Candidate { algorithm, params } = self.candidates[place].clone();
+            scored.push(Scored { algorithm, params, error });
+        }
+        scored
+    }
+
+    /// A candidate's error over the rows that the folds predict; `None` where it is not finite, or there are no folds.
+    fn error(
+        &mut self,
+        place: usize,
+        slice: &Slice,
+        folds: &[Fold],
+        statistics: Option<&Statistics>,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Option<f64>, FitError> {
+        let (mut total, mut count) = (0.0, 0);
+        for (at, fold) in folds.iter().enumerate() {
+            let moments = statistics.map(|statistics| &statistics.folds[at]);
+            let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
+            let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
+            let parameters = self.fit(place, train)?;
+            total += self.loss(&parameters, validate)?;
+            count += validate.0.len();
+            progress();
+        }
+        let mean = total / count as f64;
+        let error = match self.metric() {
+            SearchMetric::Rmse => mean.sqrt(),
+            SearchMetric::Mae => mean,
+        };
+        Ok(error.is_finite().then_some(error))
+    }
+
+    fn metric(&self) -> SearchMetric {
+        self.spec.learn.search.as_ref().map_or(SearchMetric::default(), |search| search.metric)
+    }
+
+    fn fit(&mut self, place: usize, (rows, moments): Rows) -> Result<Parameters, FitError> {
+        let method = &self.methods[place];
+        if let Some(moments) = moments
+            && let Some(solved) = method.solve(moments)
+        {
+            if moments.count() != rows.len() as u64 {
+                // A fit of other rows than its fingerprint names must never land.
+                return Err(FitError::Rows { gathered: moments.count(), slice: rows.len() });
+            }
+            return Ok(solved?);
+        }
+        Ok(method.fit(&self.prepared.design, self.prepared.target(), rows, &mut self.scratch)?)
+    }
+
+    /// What the metric adds up over rows: squared or absolute errors.
+    fn loss(&mut self, parameters: &Parameters, (rows, moments): Rows) -> Result<f64, FitError> {
+        let metric = self.metric();
+        if let (SearchMetric::Rmse, Parameters::Linear { intercept, coefficients }, Some(moments)) =
+            (metric, parameters, moments)
+        {
+            return Ok(residual_squares(*intercept, coefficients, moments));
+        }
+        let target = self.prepared.target();
+        let predicted = self.predict(parameters, rows)?;
+        let errors = rows.iter().zip(predicted).map(|(row, predicted)| target[*row as usize] - predicted);
+        Ok(match metric {
+            SearchMetric::Rmse => errors.map(|error| error * error).sum(),
+            SearchMetric::Mae => errors.map(f64::abs).sum(),
+        })
+    }
+
+    fn score(&mut self, parameters: &Parameters, rows: &[u32]) -> Result<Option<Metrics>, FitError> {
+        let target = self.prepared.target();
+        let truth: Vec<f64> = rows.iter().map(|row| target[*row as usize]).collect();
+        Ok(score(&truth, &self.predict(parameters, rows)?))
+    }
+
+    fn predict(&mut self, parameters: &Parameters, rows: &[u32]) -> Result<Vec<f64>, PredictError> {
+        let mut predicted = Vec::new();
+        self.prepared.design.block(rows, &mut self.block);
+        predict(parameters, &self.block, &mut predicted)?;
+        Ok(predicted)
+    }
+
+    fn pruned(&mut self, parameters: Parameters, (rows, moments): Rows) -> (Vec<Input>, Parameters) {
+        let Learner { prepared, scratch, .. } = self;
+        let Prepared { design, inputs, .. } = prepared;
+        let own = LazyCell::new(|| Moments::over(design, prepared.target(), rows, scratch));
+        prune(inputs, parameters, |column| moments.unwrap_or_else(|| &own).occurs(column))
+    }
+}
+
+/// The place of the least error; the first where none has one.
+fn best(candidates: &[Scored]) -> usize {
+    let scored = candidates.iter().enumerate().filter_map(|(place, scored)| Some((place, scored.error?)));
+    scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(place, _)| place)
+}
