@@ -15,7 +15,7 @@ const STEPS_MAX: u32 = 100;
 /// Halvings of one step, at most.
 const HALVINGS_MAX: u32 = 40;
 
-/// Converged when a step promises to lower the loss by no more than this share, which is near what rounding does to it.
+/// Near the end when a step promises to lower the loss by no more than this share: rounding does about as much.
 const DESCENT_MIN: f64 = 1e-11;
 
 /// Parameters of [`log_linear`].
@@ -75,7 +75,7 @@ impl Problem<'_> {
     fn solve(&self, start: f64) -> Result<Vec<f64>, LearnError> {
         let mut solution = vec![0.0; self.columns.len() + 1];
         solution[0] = start;
-        let (mut place, mut is_last) = (self.place(solution), false);
+        let (mut place, mut shortest) = (self.place(solution), f64::INFINITY);
         for _ in 0..STEPS_MAX {
             let (gradient, hessian) = self.derivatives(&place);
             let step = least_norm(&hessian, &gradient.iter().map(|g| -g).collect::<Vec<_>>());
@@ -84,20 +84,23 @@ impl Problem<'_> {
                 return Err(LearnError::NotFinite);
             }
             if descent <= DESCENT_MIN * place.loss.abs().max(hessian[0]) {
-                // Too short a step for the loss to tell whether it pays. What is left after it is about its square, after a
-                // second one nothing.
-                add_scaled(&mut place.solution, 1.0, &step);
-                if is_last {
+                // Too short a step for the loss to tell whether it pays: steps are gone while they get shorter.
+                if descent >= 0.9 * shortest {
                     return Ok(place.solution);
                 }
-                is_last = true;
+                shortest = descent;
+                add_scaled(&mut place.solution, 1.0, &step);
                 place = self.place(place.solution);
                 continue;
             }
             let Some(next) = self.walk(&place, &step, descent) else { break };
             place = next;
         }
-        Err(LearnError::Diverged { steps: STEPS_MAX })
+        // Steps that were still getting shorter had found it.
+        match shortest.is_finite() {
+            true => Ok(place.solution),
+            false => Err(LearnError::Diverged { steps: STEPS_MAX }),
+        }
     }
 
     /// Goes the step, or so much of it that the loss falls enough (Armijo, 1966).
