@@ -112,6 +112,10 @@ impl Asking<'_> {
             let half = now + self.until.saturating_duration_since(now) / 2;
             let limit = if tried == 0 && self.workers.len() > 1 { half } else { self.until };
             match self.lanes.ask(worker, request.clone(), limit).await {
+                Ok(PredictReply::Done(predictions)) if predictions.spans().is_none() => {
+                    let problem = "probabilities that belong to no classes".into();
+                    return Err(LaneError::Garbled { worker: worker.to_owned(), problem }.into());
+                }
                 Ok(PredictReply::Done(predictions)) => return Ok(predictions),
                 Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
                 Err(error) => {
@@ -193,7 +197,12 @@ fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
 fn join(rows: usize, parts: Vec<Part>) -> Predictions {
     let mut whole =
         Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
+    // Row by row, as the parts' rows stand between each other.
+    let mut probabilities: Vec<Vec<f64>> = vec![Vec::new(); rows];
     for (places, part) in parts {
+        for (place, span) in places.iter().zip(part.spans().unwrap_or_default()) {
+            probabilities[*place as usize] = part.probabilities[span].to_vec();
+        }
         let fits: Vec<u32> = part
             .fits
             .into_iter()
@@ -214,6 +223,7 @@ fn join(rows: usize, parts: Vec<Part>) -> Predictions {
             Some(schemas::predict::RowError { row: place, ..error })
         }));
     }
+    whole.probabilities = probabilities.concat();
     whole.errors.sort_by_key(|error| error.row);
     whole
 }
@@ -230,7 +240,30 @@ mod tests {
             fingerprint: scope.into(),
             campaign: "c".into(),
             trained_at_ms: 0,
+            classes: Vec::new(),
         }
+    }
+
+    /// A fit that tells so many classes apart.
+    fn classifier(scope: &str, classes: i64) -> UsedFit {
+        UsedFit { classes: (0..classes).map(schemas::label::Label::Integer).collect(), ..used(scope) }
+    }
+
+    #[test]
+    fn probabilities_stay_with_their_rows() {
+        let part = |fits: Vec<UsedFit>, fit_of: Vec<u32>, probabilities: Vec<f64>| Predictions {
+            values: vec![0.0; fit_of.len()],
+            fit_of,
+            fits,
+            probabilities,
+            errors: Vec::new(),
+        };
+        let first = part(vec![classifier("UA", 2), used("DL")], vec![1, 0, NO_FIT], vec![0.1, 0.9]);
+        let second = part(vec![classifier("AA", 3)], vec![0], vec![0.2, 0.3, 0.5]);
+        let whole = join(4, vec![(&[3, 1, 2][..], first), (&[0][..], second)]);
+        assert_eq!(whole.probabilities, [0.2, 0.3, 0.5, 0.1, 0.9]);
+        assert_eq!(whole.spans(), Some(vec![0..3, 3..5, 5..5, 5..5]));
+        assert_eq!(part(vec![classifier("UA", 2)], vec![0], vec![0.5]).spans(), None);
     }
 
     #[test]
@@ -239,7 +272,7 @@ mod tests {
             values,
             fit_of,
             fits,
-            errors: Vec::new(),
+            ..Predictions::default()
         };
         let first = part(vec![1.0, 3.0], vec![used("UA"), used("DL")], vec![1, 0]);
         let second = part(vec![0.0, f64::NAN], vec![used("UA")], vec![0, NO_FIT]);

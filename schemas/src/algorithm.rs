@@ -1,8 +1,13 @@
 //! The algorithms by name, and the parameters each takes.
 
+mod params;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::params::ParamSpec;
+use crate::task::Task;
 
 /// A learning algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +29,18 @@ pub enum Algorithm {
     Gamma,
     /// Amounts that are often zero: the variance grows as the mean to a power.
     Tweedie,
+    /// Logistic regression: the log odds of classes are linear.
+    Logistic,
+    /// Within each class, features are normal and independent.
+    NaiveBayes,
+    /// The widest margin between classes, linear.
+    LinearSvm,
+    /// The widest margin between classes, in the space of a Gaussian kernel.
+    KernelSvm,
+    /// A tube around the target as flat as can be, in the space of a Gaussian kernel.
+    Svr,
+    /// What the nearest training rows say.
+    Knn,
     /// One decision tree.
     Tree,
     /// The mean of trees, each on a bootstrap sample.
@@ -32,19 +49,6 @@ pub enum Algorithm {
     ExtraTrees,
     /// The sum of small trees, each on what those before it left over.
     Boosting,
-}
-
-/// A numeric parameter of an algorithm.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ParamSpec {
-    /// Its name in `params`.
-    pub name: &'static str,
-    /// Its value when not given.
-    pub default: f64,
-    /// Smallest allowed value.
-    pub min: f64,
-    /// Largest allowed value.
-    pub max: f64,
 }
 
 /// Parameter values by name.
@@ -71,6 +75,14 @@ pub enum AlgorithmError {
         /// What may have been meant.
         hint: String,
     },
+    /// The algorithm learns something else.
+    #[error("`{algorithm}` does no {}; these do: {}", .task.name(), able(*.task))]
+    Task {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// What it was to do.
+        task: Task,
+    },
     /// A parameter's value lies outside its range.
     #[error("parameter `{name}` of `{algorithm}` is {value}; it must lie between {min} and {max}")]
     Range {
@@ -87,27 +99,9 @@ pub enum AlgorithmError {
     },
 }
 
-const ALPHA: ParamSpec = ParamSpec { name: "alpha", default: 1.0, min: 0.0, max: 1e12 };
-const L1_RATIO: ParamSpec = ParamSpec { name: "l1_ratio", default: 0.5, min: 0.0, max: 1.0 };
-const TOLERANCE: ParamSpec = ParamSpec { name: "tolerance", default: 1e-6, min: 1e-15, max: 1.0 };
-const ITERATIONS: ParamSpec = ParamSpec { name: "max_iterations", default: 1_000.0, min: 1.0, max: 1e6 };
-
-const POWER: ParamSpec = ParamSpec { name: "power", default: 1.5, min: 1.0, max: 3.0 };
-
-const TREES: ParamSpec = ParamSpec { name: "trees", default: 100.0, min: 1.0, max: 10_000.0 };
-const MAX_DEPTH: ParamSpec = ParamSpec { name: "max_depth", default: 32.0, min: 1.0, max: 64.0 };
-const MIN_LEAF: ParamSpec = ParamSpec { name: "min_leaf", default: 1.0, min: 1.0, max: 1e9 };
-const BOOSTING_MIN_LEAF: ParamSpec = ParamSpec { name: "min_leaf", default: 20.0, min: 1.0, max: 1e9 };
-const MAX_FEATURES: ParamSpec = ParamSpec { name: "max_features", default: 1.0, min: 1e-6, max: 1.0 };
-const SEED: ParamSpec = ParamSpec { name: "seed", default: 0.0, min: 0.0, max: 9e15 };
-const ROUNDS: ParamSpec = ParamSpec { name: "iterations", default: 100.0, min: 1.0, max: 100_000.0 };
-const LEARNING_RATE: ParamSpec = ParamSpec { name: "learning_rate", default: 0.1, min: 1e-6, max: 1.0 };
-const MAX_LEAVES: ParamSpec = ParamSpec { name: "max_leaves", default: 31.0, min: 2.0, max: 65_536.0 };
-const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
-
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 12] = [
+    pub const ALL: [(Algorithm, &'static str); 18] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
@@ -116,6 +110,12 @@ impl Algorithm {
         (Algorithm::Poisson, "poisson"),
         (Algorithm::Gamma, "gamma"),
         (Algorithm::Tweedie, "tweedie"),
+        (Algorithm::Logistic, "logistic"),
+        (Algorithm::NaiveBayes, "naive_bayes"),
+        (Algorithm::LinearSvm, "linear_svm"),
+        (Algorithm::KernelSvm, "kernel_svm"),
+        (Algorithm::Svr, "svr"),
+        (Algorithm::Knn, "knn"),
         (Algorithm::Tree, "tree"),
         (Algorithm::Forest, "forest"),
         (Algorithm::ExtraTrees, "extra_trees"),
@@ -139,17 +139,29 @@ impl Algorithm {
         })
     }
 
-    /// The parameters it takes.
-    pub fn params(self) -> &'static [ParamSpec] {
+    /// What it can learn, what it learns by default first.
+    pub fn tasks(self) -> &'static [Task] {
         match self {
-            Algorithm::Mean | Algorithm::Linear => &[],
-            Algorithm::Ridge | Algorithm::Poisson | Algorithm::Gamma => &[ALPHA],
-            Algorithm::Tweedie => &[POWER, ALPHA],
-            Algorithm::Lasso => &[ALPHA, TOLERANCE, ITERATIONS],
-            Algorithm::ElasticNet => &[ALPHA, L1_RATIO, TOLERANCE, ITERATIONS],
-            Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
-            Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],
-            Algorithm::Boosting => &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2],
+            Algorithm::Logistic | Algorithm::NaiveBayes | Algorithm::LinearSvm | Algorithm::KernelSvm => {
+                &[Task::Classification]
+            }
+            Algorithm::Knn
+            | Algorithm::Tree
+            | Algorithm::Forest
+            | Algorithm::ExtraTrees
+            | Algorithm::Boosting => &[Task::Regression, Task::Classification],
+            _ => &[Task::Regression],
+        }
+    }
+
+    /// Checks that it can learn `task`.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Task`] names those that can.
+    pub fn check_task(self, task: Task) -> Result<(), AlgorithmError> {
+        match self.tasks().contains(&task) {
+            true => Ok(()),
+            false => Err(AlgorithmError::Task { algorithm: self.name(), task }),
         }
     }
 
@@ -190,6 +202,12 @@ impl Algorithm {
     }
 }
 
+/// The names of the algorithms that can learn `task`.
+fn able(task: Task) -> String {
+    let able = Algorithm::ALL.iter().filter(|(algorithm, _)| algorithm.tasks().contains(&task));
+    able.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +222,9 @@ mod tests {
         assert!(check("alfa", 1.0).unwrap_err().contains("`alpha`"));
         assert!(check("alpha", -1.0).unwrap_err().contains("between"));
         assert!(check("alpha", f64::NAN).is_err());
+        assert_eq!(Algorithm::Forest.check_task(Task::Classification), Ok(()));
+        let error = Algorithm::Ridge.check_task(Task::Classification).unwrap_err().to_string();
+        assert!(error.contains("`ridge` does no classification; these do: logistic"), "{error}");
         assert!((Algorithm::Ridge.param(&Params::new(), "alpha") - 1.0).abs() < f64::EPSILON);
     }
 }

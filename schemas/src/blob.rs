@@ -163,6 +163,7 @@ mod tests {
             window: Window::ALL,
             fingerprint: "f".repeat(32),
             target: "y".into(),
+            classes: Vec::new(),
             inputs: Vec::new(),
             algorithm: Algorithm::Mean,
             params: Default::default(),

@@ -19,6 +19,9 @@ const SWEEPS: f64 = 60.0;
 const NEWTON_STEPS: f64 = 8.0;
 const EXPONENTIALS_SECONDS: f64 = 20e-9;
 
+/// Products with second derivatives that one of these steps takes where they are solved for by conjugate gradients.
+const PRODUCTS_PER_STEP: f64 = 8.0;
+
 /// Seconds for one column of one row on one level of a tree.
 const CUT_SECONDS: f64 = 1e-9;
 
@@ -95,6 +98,14 @@ impl CostModel {
             Algorithm::Poisson | Algorithm::Gamma | Algorithm::Tweedie => {
                 NEWTON_STEPS * (self.products() + EXPONENTIALS_SECONDS)
             }
+            Algorithm::Logistic | Algorithm::LinearSvm => {
+                let product = 2.0 * self.width * PRODUCT_SECONDS;
+                NEWTON_STEPS * (PRODUCTS_PER_STEP * product + EXPONENTIALS_SECONDS)
+            }
+            Algorithm::NaiveBayes => 4.0 * self.width * PRODUCT_SECONDS,
+            // Every row meets every other one: in training, or where held-out rows are scored.
+            Algorithm::KernelSvm | Algorithm::Svr => rows * self.width * PRODUCT_SECONDS,
+            Algorithm::Knn => 0.2 * rows * self.width * PRODUCT_SECONDS,
             Algorithm::Tree => cuts(levels(rows / param("min_leaf"))),
             Algorithm::Forest | Algorithm::ExtraTrees => {
                 param("trees") * param("max_features") * cuts(levels(rows / param("min_leaf")))

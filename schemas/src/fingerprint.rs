@@ -9,7 +9,9 @@ use crate::window::Window;
 /// Raised whenever the same inputs would train another fit than before. History:
 /// * 1: the first.
 /// * 2: scopes of coarser levels learn from rows with a null in a finer dimension, too.
-pub const TRAINER_VERSION: u32 = 2;
+/// * 3: trees cut columns with many equal values finer, in the middle between the values of both sides, and look at more
+///   columns than `max_features` where those that were drawn cannot be cut.
+pub const TRAINER_VERSION: u32 = 3;
 
 #[derive(Serialize)]
 struct Decides<'a> {

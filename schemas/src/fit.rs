@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Params};
+use crate::classifier::Classifier;
 use crate::feature::Feature;
+use crate::instances::{Kernel, Neighbours};
+use crate::label::Label;
+pub use crate::metrics::{ClassificationMetrics, Metrics, RegressionMetrics};
 use crate::scope::Scope;
 use crate::trees::Trees;
 use crate::window::Window;
@@ -19,6 +23,9 @@ pub struct Fit {
     pub fingerprint: String,
     /// The column it predicts.
     pub target: String,
+    /// The target's values that a classifier tells apart, in the order of its probabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Label>,
     /// How raw columns become the design matrix.
     pub inputs: Vec<Input>,
     /// The algorithm that made it.
@@ -98,6 +105,22 @@ pub enum Parameters {
     },
     /// Decision trees, forests and boosting.
     Trees(Trees),
+    /// Support vectors: a kernel of one function.
+    Kernel(Kernel),
+    /// The mean of the nearest training rows' targets.
+    Neighbours(Neighbours),
+    /// Probabilities of classes.
+    Classifier(Classifier),
+}
+
+impl Parameters {
+    /// Numbers that a prediction has: one, or the probability of each class.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Parameters::Classifier(classifier) => classifier.classes(),
+            _ => 1,
+        }
+    }
 }
 
 /// How many rows stand behind a fit.
@@ -111,17 +134,6 @@ pub struct Counts {
     pub train_rows: u64,
     /// Those it was scored on.
     pub holdout_rows: u64,
-}
-
-/// Scores on held-out rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// √(Σ(y − ŷ)²/n).
-    pub rmse: f64,
-    /// Σ|y − ŷ|/n.
-    pub mae: f64,
-    /// 1 − Σ(y − ŷ)²/Σ(y − ȳ)²; NaN where the held-out target does not vary.
-    pub r2: f64,
 }
 
 /// Where a landed fit's bytes are.

@@ -5,8 +5,9 @@
 //! | module | words |
 //! |---|---|
 //! | [`scope`], [`window`], [`pattern`], [`time`] | which slice of a data set: scope, window, pattern grammar |
-//! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
-//! | [`fit`], [`trees`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
+//! | [`spec`], [`feature`], [`task`], [`algorithm`] | the model spec and its parts |
+//! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`] | what training yields |
+//! | [`metrics`], [`fingerprint`], [`blob`] | how good it is, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
@@ -20,6 +21,7 @@ pub mod blob;
 pub mod campaign;
 pub mod catalog;
 pub mod channel;
+pub mod classifier;
 pub mod column;
 pub mod cost;
 pub mod dead;
@@ -27,7 +29,10 @@ pub mod envelope;
 pub mod feature;
 pub mod fingerprint;
 pub mod fit;
+pub mod instances;
+pub mod label;
 pub mod limits;
+pub mod metrics;
 pub mod name;
 pub mod outcome;
 pub mod pack;
@@ -40,6 +45,7 @@ pub mod spec;
 pub mod states;
 pub mod subjects;
 pub mod suggest;
+pub mod task;
 pub mod text;
 pub mod time;
 pub mod trees;

@@ -18,6 +18,12 @@ pub const FOLDS_MAX: u32 = 100;
 /// Columns of a design matrix after one-hot expansion: its Gram matrix is 32 MiB at this width.
 pub const DESIGN_WIDTH_MAX: usize = 2_048;
 
+/// Classes that one fit tells apart: a bin of a tree's histogram then takes 2 KiB, an answer's row as much.
+pub const CLASSES_MAX: usize = 256;
+
+/// Numbers that a fit may keep of its training rows (2 MiB): every predicted row is compared with all of them.
+pub const KEPT_VALUES_MAX: usize = 1 << 18;
+
 /// Bytes of a model spec file.
 pub const SPEC_BYTES_MAX: usize = 256 * 1024;
 

@@ -1,9 +1,12 @@
 //! What gateway and predictors say to each other: a message is a list of requests, its answer the list of replies in
 //! the same order (or one refusal, when the message itself is unreadable or cannot be taken).
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
+use crate::label::Label;
 use crate::scope::Scope;
 
 /// Rows to predict, by columns, for one model.
@@ -48,9 +51,12 @@ pub enum PredictReply {
 /// Predictions by row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
-    /// One per row; NaN where `errors` has the row.
+    /// One per row, for a classifier the place of the most probable class; NaN where `errors` has the row.
     #[serde(with = "crate::packed")]
     pub values: Vec<f64>,
+    /// Row by row the probabilities of the classes of the row's fit; of a row whose fit has none, nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::packed")]
+    pub probabilities: Vec<f64>,
     /// Per row the index into `fits`, or [`NO_FIT`].
     #[serde(with = "crate::packed")]
     pub fit_of: Vec<u32>,
@@ -76,6 +82,24 @@ pub struct UsedFit {
     pub campaign: String,
     /// When, milliseconds since 1970.
     pub trained_at_ms: i64,
+    /// What a classifier tells apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Label>,
+}
+
+impl Predictions {
+    /// For each row where its probabilities stand; an empty range for one without any. `None` when they do not add up to
+    /// those that there are, or an answer is none of its fit's classes.
+    pub fn spans(&self) -> Option<Vec<Range<usize>>> {
+        let mut end = 0;
+        let mut span = |(fit, value): (&u32, &f64)| {
+            let classes = self.fits.get(*fit as usize).map_or(0, |fit| fit.classes.len());
+            end += classes;
+            (classes == 0 || (*value >= 0.0 && *value < classes as f64)).then_some(end - classes..end)
+        };
+        let spans = self.fit_of.iter().zip(&self.values).map(&mut span).collect::<Option<Vec<_>>>()?;
+        (end == self.probabilities.len()).then_some(spans)
+    }
 }
 
 /// Why one row has no prediction.

@@ -10,6 +10,7 @@ pub use self::search::{Candidate, FoldWindow, SearchMetric, SearchSpec};
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::feature::Feature;
 use crate::limits::SPEC_BYTES_MAX;
+use crate::task::Task;
 
 /// A named model, as its TOML file and as stored by the broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,9 @@ pub struct ScopeSpec {
 pub struct LearnSpec {
     /// The column to predict.
     pub target: String,
+    /// What is learned of it; the algorithm's own first task where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// Columns and date parts to predict from.
     #[serde(default)]
     pub features: Vec<Feature>,
@@ -160,6 +164,15 @@ impl ModelSpec {
     /// When the spec names none that exists.
     pub fn algorithm(&self) -> Result<Algorithm, AlgorithmError> {
         Algorithm::parse(&self.learn.algorithm)
+    }
+
+    /// What is learned: what the spec says, or else the first task of its (first) algorithm.
+    ///
+    /// # Errors
+    /// When the spec names an algorithm that does not exist.
+    pub fn task(&self) -> Result<Task, AlgorithmError> {
+        let own = || Ok(self.learn.algorithms()?[0].tasks()[0]);
+        self.learn.task.map_or_else(own, Ok)
     }
 
     /// The fallback levels as dimension sets (bit `i` for dimension `i`), most exact first.

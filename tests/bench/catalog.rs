@@ -10,7 +10,7 @@ use runtime::store::{self, Blobs};
 use runtime::{ledger, snapshots, topology};
 use schemas::algorithm::Algorithm;
 use schemas::channel::Channel;
-use schemas::fit::{Counts, FitRef, Metrics};
+use schemas::fit::{Counts, FitRef, Metrics, RegressionMetrics};
 use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::scope::Scope;
 use schemas::window::Window;
@@ -63,6 +63,7 @@ async fn land(broker: &Broker, packs: std::ops::Range<u32>) -> anyhow::Result<()
 }
 
 fn landing(pack: u32) -> Landing {
+    let scores = RegressionMetrics { rmse: 1.25, mae: 0.75, r2: 0.5, mape: 0.2, smape: 0.25 };
     let outcome = |index: u32| {
         let number = pack * SCOPES_PER_PACK + index;
         let (shop, item) = (format!("shop-{:04}", number / 300), format!("item-{:05}", number % 20_000));
@@ -75,7 +76,7 @@ fn landing(pack: u32) -> Landing {
             counts: Counts { rows: 365, complete_rows: 360, train_rows: 288, holdout_rows: 72 },
             algorithm: Algorithm::Ridge,
             candidates: Vec::new(),
-            metrics: Some(Metrics { rmse: 1.25, mae: 0.75, r2: 0.5 }),
+            metrics: Some(Metrics::Regression(scores)),
             fit: Some(FitRef {
                 fingerprint: format!("{:032x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15),
                 blob: format!("{pack:064x}"),

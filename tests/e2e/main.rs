@@ -3,6 +3,7 @@
 mod absent;
 mod architecture;
 mod campaigns;
+mod classification;
 mod commands;
 mod containers;
 mod dev;

@@ -6,9 +6,10 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use schemas::channel::LIVE;
+use schemas::label::Label;
 use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
 use schemas::time::format_ms;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::app::Shared;
 use crate::dispatch::{DispatchError, Order, dispatch};
@@ -23,12 +24,33 @@ const ERRORS_NAMED_MAX: usize = 100;
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     /// One per row; `null` where `errors` has the row.
-    predictions: Vec<Option<f64>>,
+    predictions: Vec<Option<Predicted>>,
+    /// One per row where classifiers answered; `null` for the other rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    probabilities: Vec<Option<Probabilities>>,
     fits: Vec<FitUsed>,
     /// Per row the index into `fits`; `null` where `errors` has the row.
     fit_of: Vec<Option<u32>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<RowProblem>,
+}
+
+/// A number, or a class by its label.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Predicted {
+    Number(f64),
+    Class(Label),
+}
+
+/// Probabilities by class, in the classes' order.
+#[derive(Debug)]
+struct Probabilities(Vec<(Label, f64)>);
+
+impl Serialize for Probabilities {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(label, probability)| (label.to_string(), probability)))
+    }
 }
 
 /// A fit that answered.
@@ -80,12 +102,33 @@ pub(super) async fn predict(
     if whole.errors.len() == parsed.rows {
         return Err(all_failed(&whole.errors));
     }
-    Ok(Json(Answer {
-        predictions: whole.values.iter().map(|value| value.is_finite().then_some(*value)).collect(),
-        fits: whole.fits.into_iter().map(FitUsed::from).collect(),
-        fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
-        errors: whole.errors.into_iter().map(RowProblem::from).collect(),
-    }))
+    Ok(Json(Answer::from(whole)))
+}
+
+impl From<Predictions> for Answer {
+    fn from(whole: Predictions) -> Answer {
+        let classes =
+            |row: usize| whole.fits.get(whole.fit_of[row] as usize).map_or(&[][..], |fit| &fit.classes);
+        let predicted = |(row, value): (usize, &f64)| {
+            let class = || classes(row).get(*value as usize).cloned().map(Predicted::Class);
+            value.is_finite().then(|| class().unwrap_or(Predicted::Number(*value)))
+        };
+        let spans = whole.spans().unwrap_or_default();
+        let probabilities = |(row, span): (usize, std::ops::Range<usize>)| {
+            let named = classes(row).iter().cloned().zip(whole.probabilities[span].iter().copied());
+            (!classes(row).is_empty()).then(|| Probabilities(named.collect()))
+        };
+        Answer {
+            predictions: whole.values.iter().enumerate().map(predicted).collect(),
+            probabilities: match whole.probabilities.is_empty() {
+                true => Vec::new(),
+                false => spans.into_iter().enumerate().map(probabilities).collect(),
+            },
+            fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
+            errors: whole.errors.into_iter().map(RowProblem::from).collect(),
+            fits: whole.fits.into_iter().map(FitUsed::from).collect(),
+        }
+    }
 }
 
 /// The answers for `rows` in their places among all rows, with the errors found before.
@@ -94,6 +137,8 @@ fn spread(all: usize, rows: &[u32], answer: Predictions, mut errors: Vec<RowErro
         values: vec![f64::NAN; all],
         fit_of: vec![NO_FIT; all],
         fits: answer.fits,
+        // Rows that were not sent have none, and the others keep their order.
+        probabilities: answer.probabilities,
         errors: Vec::new(),
     };
     for ((row, value), fit) in rows.iter().zip(answer.values).zip(answer.fit_of) {

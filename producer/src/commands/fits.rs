@@ -32,7 +32,7 @@ fn text(views: &[FitView]) -> String {
     }
     let windows = views.iter().any(|view| view.window.from.is_some() || view.window.to.is_some());
     let row = |view: &FitView| {
-        let rmse = view.metrics.as_ref().and_then(|metrics| metrics.rmse);
+        let score = view.metrics.as_ref().and_then(|metrics| metrics.first().1);
         let mut cells = vec![scope_name(&view.scope).to_owned()];
         if windows {
             cells.push(window(view));
@@ -42,17 +42,27 @@ fn text(views: &[FitView]) -> String {
             view.outcome.to_owned(),
             count(view.rows),
             count(view.complete_rows),
-            rmse.map_or("-".into(), |rmse| format!("{rmse:.3}")),
+            score.map_or("-".into(), |score| format!("{score:.3}")),
             view.fingerprint.as_deref().map_or("-", |name| &name[..name.len().min(12)]).to_owned(),
             view.campaign.clone(),
         ]);
         cells
     };
-    let mut head = vec!["scope", "level", "outcome", "rows", "complete", "rmse", "fingerprint", "campaign"];
+    let score = score_names(views);
+    let mut head = vec!["scope", "level", "outcome", "rows", "complete", &score, "fingerprint", "campaign"];
     if windows {
         head.insert(1, "window");
     }
     table(&head, &views.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The names of the scores that are shown: two where fits of a changed spec stand beside older ones.
+fn score_names(views: &[FitView]) -> String {
+    let names = views.iter().filter_map(|view| view.metrics.as_ref()).map(|metrics| metrics.first().0);
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "score".into() } else { names.join(" or ").replace('_', " ") }
 }
 
 /// `2013-01-01T00:00:00Z..2013-07-01T00:00:00Z`; an open end is empty.

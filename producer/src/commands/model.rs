@@ -69,7 +69,7 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
         };
         if role == Role::Number && *kind == Kind::Text {
             anyhow::bail!(
-                "column `{name}` of the source holds texts, but numbers are wanted: list it under `categorical`, or choose another column"
+                "column `{name}` of the source holds texts, but numbers are wanted: list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column"
             );
         }
     }

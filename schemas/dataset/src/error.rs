@@ -144,11 +144,13 @@ pub enum ReadError {
 fn advice(found: Kind, wanted: Role) -> &'static str {
     match (wanted, found) {
         (Role::Number, Kind::Text) => {
-            "list it under `categorical` instead of `features`, or store it as numbers"
+            "list a feature under `categorical`, learn a target with `task = \"classification\"`, or store numbers"
         }
         (Role::Number, Kind::Time) => "use a date part such as `hour(column)` or `weekday(column)`",
         (Role::Number, _) => "choose a column of numbers",
-        (Role::Text, _) => "dimensions and categorical columns are texts, integers, booleans or dates",
+        (Role::Text, _) => {
+            "dimensions, categorical columns and classes are texts, integers, booleans or dates"
+        }
         (Role::Time, _) => "store it as timestamps, dates, or texts like 2013-12-03T14:00:00Z",
     }
 }

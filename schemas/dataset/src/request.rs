@@ -2,6 +2,7 @@
 
 use schemas::feature::Feature;
 use schemas::spec::ModelSpec;
+use schemas::task::Task;
 
 /// As what a column is wanted. One column may be wanted as several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,10 +50,14 @@ impl Request {
         }
     }
 
-    /// What training needs: also the target, the features and the columns that features are made from.
+    /// What training needs: also the target (classes as texts), the features and the columns that features are made from.
     pub fn for_training(spec: &ModelSpec) -> Request {
         let mut request = Request { texts: spec.learn.categorical.clone(), ..Request::for_planning(spec) };
-        request.numbers.push(spec.learn.target.clone());
+        // A checked spec's algorithms exist.
+        match spec.task().unwrap_or(Task::Regression) {
+            Task::Regression => request.numbers.push(spec.learn.target.clone()),
+            Task::Classification => request.texts.push(spec.learn.target.clone()),
+        }
         for feature in &spec.learn.features {
             let list = match feature {
                 Feature::Column(_) => &mut request.numbers,

@@ -1,111 +1,22 @@
 //! The listing of a model's fits, as `enqueue fits` and the gateway show it.
 
-use futures::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap};
+mod views;
 
-use schemas::algorithm::Params;
+use futures::future::BoxFuture;
+use std::collections::HashMap;
+
 use schemas::channel::Channel;
-use schemas::fit::{Fit, Metrics, Parameters, design_names};
-use schemas::outcome::{Landing, ScopeOutcome, Scored};
+use schemas::outcome::{Landing, ScopeOutcome};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use schemas::subjects;
-use schemas::time::format_ms;
 use schemas::window::Window;
-use serde::Serialize;
 
+use self::views::view;
+pub use self::views::{FitView, FunctionView, MetricsView, ParametersView, WindowView};
 use crate::broker::{Broker, BrokerError};
 use crate::ledger;
 use crate::store::{Blobs, StoreError};
-
-/// One scope's newest outcome in a channel.
-#[derive(Debug, Clone, Serialize)]
-pub struct FitView {
-    /// Canonical scope text.
-    pub scope: String,
-    /// Fallback level, if it is one.
-    pub level: Option<u8>,
-    /// Its window; `null` ends are open.
-    pub window: WindowView,
-    /// The campaign.
-    pub campaign: String,
-    /// How the scope ended there.
-    pub outcome: &'static str,
-    /// Why, for failed and rejected ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Rows of the slice.
-    pub rows: u64,
-    /// Those without nulls.
-    pub complete_rows: u64,
-    /// Those learned from.
-    pub train_rows: u64,
-    /// Those scored on.
-    pub holdout_rows: u64,
-    /// The algorithm.
-    pub algorithm: &'static str,
-    /// The parameters it was given.
-    pub params: Params,
-    /// What the scope chose from; empty without a search.
-    pub candidates: Vec<Scored>,
-    /// Scores.
-    pub metrics: Option<MetricsView>,
-    /// What was learned.
-    pub parameters: Option<ParametersView>,
-    /// The fit's name.
-    pub fingerprint: Option<String>,
-    /// When it was trained.
-    pub trained_at: Option<String>,
-}
-
-/// A window in RFC 3339.
-#[derive(Debug, Clone, Serialize)]
-pub struct WindowView {
-    /// First moment inside.
-    pub from: Option<String>,
-    /// First moment after.
-    pub to: Option<String>,
-}
-
-/// Scores; not a number is `null`.
-#[derive(Debug, Clone, Serialize)]
-pub struct MetricsView {
-    /// Root mean squared error.
-    pub rmse: Option<f64>,
-    /// Mean absolute error.
-    pub mae: Option<f64>,
-    /// Share of the variance explained.
-    pub r2: Option<f64>,
-}
-
-/// What a fit learned.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum ParametersView {
-    /// A linear fit, in the features' own units.
-    Linear {
-        /// The prediction where all columns are zero.
-        intercept: f64,
-        /// By design column.
-        coefficients: BTreeMap<String, f64>,
-    },
-    /// A fit whose logarithm is linear, in the features' own units.
-    LogLinear {
-        /// Always `log`: predictions are exp(intercept + Σ coefficient · column).
-        link: &'static str,
-        /// The prediction's logarithm where all columns are zero.
-        intercept: f64,
-        /// By design column.
-        coefficients: BTreeMap<String, f64>,
-    },
-    /// Trees, by their size.
-    Trees {
-        /// Number of trees.
-        trees: usize,
-        /// Nodes of all of them, leaves included.
-        nodes: usize,
-    },
-}
 
 /// Why fits could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -174,56 +85,4 @@ pub fn list<'a>(
 fn place(view: &FitView) -> (u8, &str, Option<&str>, Option<&str>) {
     let window = &view.window;
     (view.level.unwrap_or(u8::MAX), &view.scope, window.from.as_deref(), window.to.as_deref())
-}
-
-fn view(outcome: ScopeOutcome, campaign: String, fit: Option<Fit>) -> FitView {
-    FitView {
-        scope: outcome.scope.to_string(),
-        level: outcome.level,
-        window: WindowView {
-            from: outcome.window.from_ms.map(format_ms),
-            to: outcome.window.to_ms.map(format_ms),
-        },
-        campaign,
-        outcome: outcome.outcome.name(),
-        reason: outcome.reason,
-        rows: outcome.counts.rows,
-        complete_rows: outcome.counts.complete_rows,
-        train_rows: outcome.counts.train_rows,
-        holdout_rows: outcome.counts.holdout_rows,
-        algorithm: fit.as_ref().map_or(outcome.algorithm, |fit| fit.algorithm).name(),
-        params: fit.as_ref().map(|fit| fit.params.clone()).unwrap_or_default(),
-        candidates: outcome.candidates,
-        metrics: outcome.metrics.map(MetricsView::from),
-        parameters: fit.as_ref().map(ParametersView::from),
-        fingerprint: outcome.fit.as_ref().map(|fit| fit.fingerprint.clone()),
-        trained_at: outcome.fit.map(|fit| format_ms(fit.trained_at_ms)),
-    }
-}
-
-impl From<Metrics> for MetricsView {
-    fn from(metrics: Metrics) -> Self {
-        let finite = |value: f64| value.is_finite().then_some(value);
-        MetricsView { rmse: finite(metrics.rmse), mae: finite(metrics.mae), r2: finite(metrics.r2) }
-    }
-}
-
-impl From<&Fit> for ParametersView {
-    fn from(fit: &Fit) -> Self {
-        let named = |coefficients: &[f64]| {
-            design_names(&fit.inputs).into_iter().zip(coefficients.iter().copied()).collect()
-        };
-        match &fit.parameters {
-            Parameters::Linear { intercept, coefficients } => {
-                ParametersView::Linear { intercept: *intercept, coefficients: named(coefficients) }
-            }
-            Parameters::LogLinear { intercept, coefficients } => {
-                let coefficients = named(coefficients);
-                ParametersView::LogLinear { link: "log", intercept: *intercept, coefficients }
-            }
-            Parameters::Trees(trees) => {
-                ParametersView::Trees { trees: trees.roots.len(), nodes: trees.columns.len() }
-            }
-        }
-    }
 }

@@ -202,9 +202,28 @@ impl ModelFits {
 mod tests {
     use super::*;
     use crate::algorithm::Algorithm;
-    use crate::fit::Counts;
+    use crate::fit::{ClassificationMetrics, Counts, RegressionMetrics};
     use crate::outcome::{OutcomeKind, ScopeOutcome};
     use proptest::prelude::*;
+
+    fn metrics(of: u128) -> Metrics {
+        match of.is_multiple_of(4) {
+            true => Metrics::Regression(RegressionMetrics {
+                rmse: 1.0,
+                mae: 0.5,
+                r2: 0.25,
+                mape: 0.1,
+                smape: 0.2,
+            }),
+            false => Metrics::Classification(ClassificationMetrics {
+                log_loss: 0.3,
+                accuracy: 0.9,
+                f1: 0.8,
+                brier: 0.1,
+                auc: 0.7,
+            }),
+        }
+    }
 
     fn landing(campaign: &str, pack: u32, scope: Scope, window: Window, fingerprint: u128) -> Landing {
         let outcome = ScopeOutcome {
@@ -216,7 +235,7 @@ mod tests {
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
             candidates: Vec::new(),
-            metrics: fingerprint.is_multiple_of(2).then_some(Metrics { rmse: 1.0, mae: 0.5, r2: 0.25 }),
+            metrics: fingerprint.is_multiple_of(2).then_some(metrics(fingerprint)),
             fit: Some(FitRef {
                 fingerprint: format!("{fingerprint:032x}"),
                 blob: format!("b{fingerprint}"),
@@ -290,6 +309,10 @@ mod tests {
             for at in 0..5 {
                 let of = |catalog: &Catalog| catalog.resolve("m", &channel, &scope(at));
                 prop_assert_eq!(of(&whole), of(&cut_up));
+                for window in windows {
+                    let of = |catalog: &Catalog| catalog.incumbent("m", &channel, &scope(at), window);
+                    prop_assert_eq!(of(&whole), of(&cut_up));
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Entry, ModelFits, NONE, Names};
-use crate::fit::Metrics;
+use crate::fit::{ClassificationMetrics, Metrics, RegressionMetrics};
 use crate::scope::Scope;
 use crate::window::Window;
 
@@ -40,9 +40,15 @@ pub struct ModelSnapshot {
     fingerprints: Vec<u128>,
     #[serde(with = "crate::packed")]
     trained_at_ms: Vec<i64>,
-    /// RMSE, MAE and R² of each fit; the RMSE is negative where there are none.
+    /// RMSE, MAE and R² of each fit, or log loss, accuracy and F1; the first is −1 where there are none.
     #[serde(with = "crate::packed")]
     metrics: Vec<f64>,
+    /// MAPE and sMAPE of each fit, or Brier score and AUC. Snapshots of the first release have none.
+    #[serde(default, with = "crate::packed")]
+    more_metrics: Vec<f64>,
+    /// Per fit 1 for the scores of a classifier. Snapshots of the first release have none.
+    #[serde(default, with = "crate::packed")]
+    classifies: Vec<u32>,
 }
 
 /// Why a snapshot was not taken in.
@@ -98,7 +104,9 @@ impl ModelSnapshot {
             }
         }
         let column = |value: fn(&Entry) -> u32| model.entries.iter().map(value).collect();
-        let scores = |entry: &Entry| entry.metrics.map_or([-1.0; 3], |m| [m.rmse, m.mae, m.r2]);
+        let scores = |entry: &Entry| entry.metrics.map_or([-1.0; 5], |metrics| scores_of(&metrics));
+        let classifies =
+            |entry: &Entry| u32::from(entry.metrics.is_some_and(|m| m.classification().is_some()));
         let texts = |names: &Names<Arc<str>>| names.list.iter().map(|text| text.to_string()).collect();
         ModelSnapshot {
             model: name.to_owned(),
@@ -115,7 +123,9 @@ impl ModelSnapshot {
             level_of: column(|entry| entry.level.map_or(NONE, u32::from)),
             fingerprints: model.entries.iter().map(|entry| entry.fingerprint).collect(),
             trained_at_ms: model.entries.iter().map(|entry| entry.trained_at_ms).collect(),
-            metrics: model.entries.iter().flat_map(scores).collect(),
+            metrics: model.entries.iter().flat_map(|entry| scores(entry).into_iter().take(3)).collect(),
+            more_metrics: model.entries.iter().flat_map(|entry| scores(entry).into_iter().skip(3)).collect(),
+            classifies: model.entries.iter().map(classifies).collect(),
         }
     }
 
@@ -129,7 +139,6 @@ impl ModelSnapshot {
         let mut entries = Vec::with_capacity(self.len());
         for at in 0..self.len() {
             let older = std::mem::replace(&mut newest[self.scope_of[at] as usize], at as u32);
-            let [rmse, mae, r2] = [0, 1, 2].map(|score| self.metrics[3 * at + score]);
             entries.push(Entry {
                 older,
                 campaign: self.campaign_of[at],
@@ -139,8 +148,7 @@ impl ModelSnapshot {
                 level: u8::try_from(self.level_of[at]).ok(),
                 fingerprint: self.fingerprints[at],
                 trained_at_ms: self.trained_at_ms[at],
-                // Not `rmse < 0`: a score that is no number is a score.
-                metrics: (rmse != -1.0).then_some(Metrics { rmse, mae, r2 }),
+                metrics: self.metrics_of(at),
             });
         }
         let newest: HashMap<Scope, u32> = scopes.into_iter().zip(newest).collect();
@@ -151,6 +159,29 @@ impl ModelSnapshot {
             campaigns: texts(self.campaigns),
             blobs: texts(self.blobs),
             windows: Names::of(self.windows),
+        })
+    }
+
+    fn metrics_of(&self, at: usize) -> Option<Metrics> {
+        let [first, second, third] = [0, 1, 2].map(|score| self.metrics[3 * at + score]);
+        let [fourth, fifth] =
+            [0, 1].map(|score| self.more_metrics.get(2 * at + score).copied().unwrap_or(f64::NAN));
+        // Not `first < 0`: a score that is no number is a score.
+        (first != -1.0).then_some(match self.classifies.get(at) {
+            Some(1) => Metrics::Classification(ClassificationMetrics {
+                log_loss: first,
+                accuracy: second,
+                f1: third,
+                brier: fourth,
+                auc: fifth,
+            }),
+            _ => Metrics::Regression(RegressionMetrics {
+                rmse: first,
+                mae: second,
+                r2: third,
+                mape: fourth,
+                smape: fifth,
+            }),
         })
     }
 
@@ -174,5 +205,47 @@ impl ModelSnapshot {
                 .iter()
                 .all(|length| *length == fits)
             && self.metrics.len() == 3 * fits
+            && [0, 2 * fits].contains(&self.more_metrics.len())
+            && [0, fits].contains(&self.classifies.len())
+    }
+}
+
+/// A fit's scores, as columns hold them.
+fn scores_of(metrics: &Metrics) -> [f64; 5] {
+    match metrics {
+        Metrics::Regression(m) => [m.rmse, m.mae, m.r2, m.mape, m.smape],
+        Metrics::Classification(m) => [m.log_loss, m.accuracy, m.f1, m.brier, m.auc],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_of_the_first_release_keep_their_scores() {
+        let snapshot = ModelSnapshot {
+            model: "m".into(),
+            scopes: String::new(),
+            scope_ends: vec![0],
+            campaigns: vec!["c".into()],
+            blobs: vec!["b".into()],
+            windows: vec![Window::ALL],
+            scope_of: vec![0],
+            campaign_of: vec![0],
+            window_of: vec![0],
+            blob_of: vec![0],
+            index_of: vec![0],
+            level_of: vec![0],
+            fingerprints: vec![7],
+            trained_at_ms: vec![7],
+            metrics: vec![3.0, 2.0, 0.5],
+            more_metrics: Vec::new(),
+            classifies: Vec::new(),
+        };
+        let fits = snapshot.fits().expect("a whole snapshot");
+        let scores = fits.entries[0].metrics.and_then(|metrics| metrics.regression()).expect("scores");
+        assert_eq!((scores.rmse, scores.mae, scores.r2), (3.0, 2.0, 0.5));
+        assert!(scores.mape.is_nan());
     }
 }

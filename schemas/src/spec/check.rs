@@ -149,6 +149,11 @@ impl ModelSpec {
             if let Some((name, _)) = search.params.iter().find(|(_, values)| values.is_empty()) {
                 return Err(field("[learn.search] params", format!("`{name}` has no values")));
             }
+            let (metric, task) = (search.metric(self.task()?), self.task()?);
+            if metric.task() != task {
+                let problem = format!("compares {}, but the task is {}", metric.task().name(), task.name());
+                return Err(field("[learn.search] metric", problem));
+            }
             let count = self.learn.candidates_count()?;
             if count > CANDIDATES_MAX {
                 let problem = format!("make {count} candidates, at most {CANDIDATES_MAX} are allowed");
@@ -156,7 +161,11 @@ impl ModelSpec {
             }
         }
         let candidates = self.learn.candidates()?;
-        candidates.iter().try_for_each(|candidate| candidate.algorithm.check(&candidate.params))?;
+        let task = self.task()?;
+        for candidate in &candidates {
+            candidate.algorithm.check(&candidate.params)?;
+            candidate.algorithm.check_task(task)?;
+        }
         Ok(())
     }
 }
@@ -205,6 +214,10 @@ params = { alpha = 1.0 }
         };
         assert!(error("\"ridge\"", "\"rigde\"").contains("did you mean `ridge`?"));
         assert!(error("alpha =", "alfa =").contains("did you mean `alpha`?"));
+        assert!(
+            error("params =", "task = \"classification\"\nparams =")
+                .contains("`ridge` does no classification")
+        );
         assert!(error("target =", "tagret =").contains("target"));
         assert!(error("arrival_delay", "a/b").contains("has '/' in it"));
         assert!(error("\"dep_delay\"", "\"arr_delay\"").contains("cannot predict itself"));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LearnSpec;
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
+use crate::task::Task;
 
 /// Candidates, and the cross-validation that compares them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +22,9 @@ pub struct SearchSpec {
     pub window: FoldWindow,
     /// Rows left out between what a fold learns from and what it predicts.
     pub gap_rows: u64,
-    /// What is compared.
-    pub metric: SearchMetric,
+    /// What is compared; the task's own first metric where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<SearchMetric>,
 }
 
 impl Default for SearchSpec {
@@ -33,7 +35,7 @@ impl Default for SearchSpec {
             folds: 5,
             window: FoldWindow::default(),
             gap_rows: 0,
-            metric: SearchMetric::default(),
+            metric: None,
         }
     }
 }
@@ -50,14 +52,37 @@ pub enum FoldWindow {
 }
 
 /// What candidates are compared by; the least is the best.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchMetric {
     /// √(Σ(y − ŷ)²/n) over the rows of all folds.
-    #[default]
     Rmse,
     /// Σ|y − ŷ|/n over the rows of all folds.
     Mae,
+    /// −Σ ln p(true class)/n over the rows of all folds.
+    LogLoss,
+    /// Share of rows of all folds whose most probable class is not the true one.
+    ErrorRate,
+}
+
+impl SearchMetric {
+    /// What it compares.
+    pub fn task(self) -> Task {
+        match self {
+            SearchMetric::Rmse | SearchMetric::Mae => Task::Regression,
+            SearchMetric::LogLoss | SearchMetric::ErrorRate => Task::Classification,
+        }
+    }
+}
+
+impl SearchSpec {
+    /// What is compared.
+    pub fn metric(&self, task: Task) -> SearchMetric {
+        self.metric.unwrap_or(match task {
+            Task::Regression => SearchMetric::Rmse,
+            Task::Classification => SearchMetric::LogLoss,
+        })
+    }
 }
 
 /// An algorithm with parameters.
@@ -97,7 +122,8 @@ impl LearnSpec {
         Ok(self.algorithms()?.iter().map(count).fold(0, usize::saturating_add))
     }
 
-    fn algorithms(&self) -> Result<Vec<Algorithm>, AlgorithmError> {
+    /// The algorithms to try; never none.
+    pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>, AlgorithmError> {
         let listed = self.search.iter().flat_map(|search| &search.algorithms);
         let mut algorithms = listed.map(|name| Algorithm::parse(name)).collect::<Result<Vec<_>, _>>()?;
         if algorithms.is_empty() {
@@ -186,5 +212,7 @@ params = { alpha = [0.1, 10.0], l1_ratio = [0.2, 0.9] }
         assert!(error("[0.1, 10.0]", &format!("{:?}", vec![1.0; 200])).contains("601 candidates"));
         assert!(error("algorithms = [", "folds = 0\nalgorithms = [").contains("not between 1 and"));
         assert!(error("algorithms = [", "metric = \"r2\"\nalgorithms = [").contains("rmse"));
+        let error = error("algorithms = [", "metric = \"log_loss\"\nalgorithms = [");
+        assert!(error.contains("compares classification, but the task is regression"), "{error}");
     }
 }

@@ -1,5 +1,7 @@
 //! Why rows gave no fit.
 
+use schemas::limits::{CLASSES_MAX, KEPT_VALUES_MAX};
+
 /// Why rows gave no fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LearnError {
@@ -29,6 +31,30 @@ pub enum LearnError {
     Diverged {
         /// Steps, at most.
         steps: u32,
+    },
+    /// Newton's method, or sequential minimal optimisation, found no end.
+    #[error("no convergence within {steps} steps; lower `c`, so that the penalty counts for more")]
+    Flat {
+        /// Steps, at most.
+        steps: u32,
+    },
+    /// The target has too many values to be classes.
+    #[error(
+        "the target has {found} distinct values among the training rows, a classifier takes at most {CLASSES_MAX}; \
+         take another target, or `task = \"regression\"`"
+    )]
+    Classes {
+        /// Distinct targets.
+        found: usize,
+    },
+    /// The fit would have to keep too many of its training rows.
+    #[error(
+        "the fit would keep {values} numbers of its training rows, at most {KEPT_VALUES_MAX} are allowed; take narrower \
+         scopes or windows, or an algorithm that keeps no rows"
+    )]
+    TooLarge {
+        /// Numbers to keep.
+        values: usize,
     },
     /// The target is none that the distribution can have.
     #[error(

@@ -1,7 +1,10 @@
 //! Which algorithm a spec asks for, and running it.
 
 use schemas::algorithm::{Algorithm, Params};
-use schemas::fit::{Input, Parameters};
+use schemas::fit::Parameters;
+use schemas::task::Task;
+
+use crate::classify::{ClassMethod, classify};
 
 use crate::design::Design;
 use crate::elastic_net::{ElasticNetParams, elastic_net};
@@ -9,7 +12,9 @@ use crate::error::LearnError;
 use crate::glm::{LogLinearParams, log_linear};
 use crate::linear::{mean, ridge};
 use crate::moments::{Moments, Scratch};
-use crate::trees::{BoostingParams, ForestParams, boosting, forest};
+use crate::neighbours::neighbours;
+use crate::svm::{KernelSvmParams, SvrParams, svr};
+use crate::trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,12 +36,23 @@ pub enum Method {
     Forest(ForestParams),
     /// See [`boosting`].
     Boosting(BoostingParams),
+    /// See [`svr`].
+    Svr(SvrParams),
+    /// The mean of the nearest training rows: see [`neighbours`].
+    Neighbours {
+        /// How many of them.
+        k: u32,
+    },
+    /// See [`classify`].
+    Classify(ClassMethod),
 }
 
 impl Method {
-    /// The method a spec names; parameters not given take their defaults. `params` have passed [`Algorithm::check`].
-    pub fn from_spec(algorithm: Algorithm, params: &Params) -> Method {
+    /// The method a spec names for a task; parameters not given take their defaults. Both have passed [`Algorithm::check`]
+    /// and [`Algorithm::check_task`].
+    pub fn from_spec(task: Task, algorithm: Algorithm, params: &Params) -> Method {
         let param = |name| algorithm.param(params, name);
+        let classifies = task == Task::Classification;
         match algorithm {
             Algorithm::Mean => Method::Mean,
             Algorithm::Linear => Method::Linear,
@@ -55,23 +71,45 @@ impl Method {
                 };
                 Method::LogLinear(LogLinearParams { power, alpha: param("alpha") })
             }
-            Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees => Method::Forest(ForestParams {
-                trees: if algorithm == Algorithm::Tree { 1 } else { param("trees") as u32 },
-                max_depth: param("max_depth") as u32,
-                min_leaf: param("min_leaf") as u32,
-                max_features: if algorithm == Algorithm::Tree { 1.0 } else { param("max_features") },
-                bootstrap: algorithm == Algorithm::Forest,
-                random_cuts: algorithm == Algorithm::ExtraTrees,
-                seed: param("seed") as u64,
-            }),
-            Algorithm::Boosting => Method::Boosting(BoostingParams {
-                iterations: param("iterations") as u32,
-                learning_rate: param("learning_rate"),
-                max_leaves: param("max_leaves") as u32,
-                max_depth: param("max_depth") as u32,
-                min_leaf: param("min_leaf") as u32,
-                l2: param("l2"),
-            }),
+            Algorithm::Logistic => Method::Classify(ClassMethod::Logistic { c: param("c") }),
+            Algorithm::NaiveBayes => {
+                Method::Classify(ClassMethod::NaiveBayes { smoothing: param("smoothing") })
+            }
+            Algorithm::LinearSvm => Method::Classify(ClassMethod::LinearSvm { c: param("c") }),
+            Algorithm::KernelSvm => {
+                let params = KernelSvmParams { c: param("c"), gamma: param("gamma") };
+                Method::Classify(ClassMethod::KernelSvm(params))
+            }
+            Algorithm::Svr => {
+                Method::Svr(SvrParams { c: param("c"), gamma: param("gamma"), epsilon: param("epsilon") })
+            }
+            Algorithm::Knn if classifies => {
+                Method::Classify(ClassMethod::Neighbours { k: param("k") as u32 })
+            }
+            Algorithm::Knn => Method::Neighbours { k: param("k") as u32 },
+            Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees => {
+                let params = forest_params(task, algorithm, params);
+                if classifies {
+                    Method::Classify(ClassMethod::Forest(params))
+                } else {
+                    Method::Forest(params)
+                }
+            }
+            Algorithm::Boosting => {
+                let params = BoostingParams {
+                    iterations: param("iterations") as u32,
+                    learning_rate: param("learning_rate"),
+                    max_leaves: param("max_leaves") as u32,
+                    max_depth: param("max_depth") as u32,
+                    min_leaf: param("min_leaf") as u32,
+                    l2: param("l2"),
+                };
+                if classifies {
+                    Method::Classify(ClassMethod::Boosting(params))
+                } else {
+                    Method::Boosting(params)
+                }
+            }
         }
     }
 
@@ -81,11 +119,12 @@ impl Method {
             Method::Mean => Some(mean(moments)),
             Method::Linear => Some(ridge(moments, 0.0)),
             Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
-            Method::ElasticNet(_) | Method::LogLinear(_) | Method::Forest(_) | Method::Boosting(_) => None,
+            _ => None,
         }
     }
 
-    /// The fit of `rows` of a table, which must be complete; `y` has one target per row of the table.
+    /// The fit of `rows` of a table, which must be complete; `y` has one target per row of the table. The classes of a
+    /// classifier are the distinct targets of `rows`, ascending.
     ///
     /// # Errors
     /// [`LearnError`].
@@ -119,56 +158,38 @@ impl Method {
                 scratch.gather(design, y, rows);
                 boosting(&scratch.block, &scratch.target, params).map(Parameters::Trees)
             }
+            Method::Svr(params) => {
+                scratch.gather(design, y, rows);
+                svr(&scratch.block, &scratch.target, *params).map(Parameters::Kernel)
+            }
+            Method::Neighbours { k } => {
+                scratch.gather(design, y, rows);
+                neighbours(&scratch.block, scratch.target.clone(), *k).map(Parameters::Neighbours)
+            }
+            Method::Classify(method) => {
+                scratch.gather(design, y, rows);
+                classify(&scratch.block, &scratch.target, method).map(Parameters::Classifier)
+            }
         }
     }
 }
 
-/// Drops the one-hot categories that never occur in the training rows, so that a fit carries only its own; a fit without
-/// coefficients keeps no inputs. Predictions stay the same: a dropped category had weight 0. `occurs` tells of a design
-/// column whether a training row has another value than 0 in it.
-pub fn prune(
-    inputs: &[Input],
-    parameters: Parameters,
-    occurs: impl Fn(usize) -> bool,
-) -> (Vec<Input>, Parameters) {
-    match parameters {
-        Parameters::Linear { intercept, coefficients } => {
-            let (inputs, coefficients) = prune_linear(inputs, coefficients, occurs);
-            (inputs, Parameters::Linear { intercept, coefficients })
-        }
-        Parameters::LogLinear { intercept, coefficients } => {
-            let (inputs, coefficients) = prune_linear(inputs, coefficients, occurs);
-            (inputs, Parameters::LogLinear { intercept, coefficients })
-        }
-        // Trees name columns by their places.
-        Parameters::Trees(_) => (inputs.to_vec(), parameters),
+/// A classifying forest, like scikit-learn's, looks at the square root of the columns for each cut unless told otherwise.
+fn forest_params(task: Task, algorithm: Algorithm, params: &Params) -> ForestParams {
+    let param = |name| algorithm.param(params, name);
+    let is_tree = algorithm == Algorithm::Tree;
+    let by_default = !params.contains_key("max_features");
+    ForestParams {
+        trees: if is_tree { 1 } else { param("trees") as u32 },
+        max_depth: param("max_depth") as u32,
+        min_leaf: param("min_leaf") as u32,
+        max_features: match (is_tree, by_default && task == Task::Classification) {
+            (true, _) => MaxFeatures::Share(1.0),
+            (false, true) => MaxFeatures::SquareRoot,
+            (false, false) => MaxFeatures::Share(param("max_features")),
+        },
+        bootstrap: algorithm == Algorithm::Forest,
+        random_cuts: algorithm == Algorithm::ExtraTrees,
+        seed: param("seed") as u64,
     }
-}
-
-fn prune_linear(
-    inputs: &[Input],
-    coefficients: Vec<f64>,
-    occurs: impl Fn(usize) -> bool,
-) -> (Vec<Input>, Vec<f64>) {
-    if coefficients.is_empty() {
-        return (Vec::new(), coefficients);
-    }
-    let (mut kept, mut kept_coefficients, mut at) = (Vec::new(), Vec::new(), 0);
-    for input in inputs {
-        let columns = at..at + input.width();
-        at = columns.end;
-        match input {
-            Input::Number(_) => {
-                kept.push(input.clone());
-                kept_coefficients.extend_from_slice(&coefficients[columns]);
-            }
-            Input::OneHot { column, categories } => {
-                let own = || columns.clone().zip(categories).filter(|(i, _)| occurs(*i));
-                let categories = own().map(|(_, category)| category.clone()).collect();
-                kept.push(Input::OneHot { column: column.clone(), categories });
-                kept_coefficients.extend(own().map(|(i, _)| coefficients[i]));
-            }
-        }
-    }
-    (kept, kept_coefficients)
 }

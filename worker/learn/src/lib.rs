@@ -6,15 +6,19 @@
 //! |---|---|
 //! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
 //! | [`moments`] | counts, means and cross products that add up over rows |
-//! | [`linear`], [`mod@elastic_net`], [`glm`], [`trees`] | the algorithms, one file or folder per family |
+//! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`neighbours`], [`trees`] | the algorithms, one file or folder per family |
+//! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
+//! | `newton`, `linked` | smooth convex losses, and where they are least |
 //! | [`folds`] | cross-validation in time |
-//! | [`fit`] | which algorithm a spec asks for, and running it |
+//! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
 //! Every number is an `f64`. A design has one row per row of the table and one column per design column of the
 //! inputs (see [`schemas::fit::design_names`]); rows of the table are named by `u32` indices.
 
 pub mod block;
+mod classes;
+mod classify;
 pub mod design;
 pub mod elastic_net;
 mod error;
@@ -22,23 +26,36 @@ pub mod fit;
 pub mod folds;
 pub mod glm;
 pub mod linear;
+mod linked;
+mod logistic;
 pub mod metrics;
 pub mod moments;
+mod naive_bayes;
+pub mod neighbours;
+mod newton;
 pub mod predict;
+mod prune;
+mod scaled;
 mod semidefinite;
 mod standard;
+pub mod svm;
 pub mod trees;
 mod vector;
 
 pub use block::Block;
+pub use classes::{Classes, classes};
+pub use classify::{ClassMethod, classify};
 pub use design::{Design, DesignError};
 pub use elastic_net::{ElasticNetParams, elastic_net};
 pub use error::LearnError;
-pub use fit::{Method, prune};
+pub use fit::Method;
 pub use folds::{Fold, folds};
 pub use glm::{LogLinearParams, log_linear};
 pub use linear::{mean, ridge};
-pub use metrics::score;
+pub use metrics::{most_probable, score, score_classes};
 pub use moments::{Moments, Scratch, residual_squares};
+pub use neighbours::neighbours;
 pub use predict::{PredictError, predict};
-pub use trees::{BoostingParams, ForestParams, boosting, forest};
+pub use prune::prune;
+pub use svm::{KernelSvmParams, SvrParams, svr};
+pub use trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};

@@ -1,10 +1,15 @@
 //! Predictions by columns.
 
+mod classes;
+
 use schemas::fit::Parameters;
+use schemas::instances::{Kernel, Neighbours, Scaling};
 use schemas::trees::{LEAF, Trees};
 
 use crate::block::Block;
-use crate::vector::add_scaled;
+use crate::neighbours::{nearest, squared_distance};
+use crate::scaled::standardise;
+use crate::vector::{add_scaled, dot};
 
 /// Why a block has no predictions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +24,12 @@ pub enum PredictError {
         /// Columns of the block.
         found: usize,
     },
+    /// The fit's parts do not belong together.
+    #[error("the fit contradicts itself, or does not belong to rows of {found} design columns")]
+    Torn {
+        /// Columns of the block.
+        found: usize,
+    },
     /// The fit's trees lead nowhere, or read columns that the rows do not have.
     #[error("the fit's trees do not belong to rows of {found} design columns")]
     Trees {
@@ -27,11 +38,12 @@ pub enum PredictError {
     },
 }
 
-/// Writes one prediction per row of the block; `out` is cleared first. A fit without coefficients answers any block with
-/// its intercept. A row's prediction does not depend on the rows beside it.
+/// Writes one prediction per row of the block, or for a classifier the probabilities of its classes, row by row; `out` is
+/// cleared first. A fit without coefficients answers any block with its intercept. A row's prediction does not depend on
+/// the rows beside it.
 ///
 /// # Errors
-/// [`PredictError::Width`].
+/// [`PredictError`] when the block was not made from the fit's inputs, or the fit is torn.
 pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
     match parameters {
         Parameters::Linear { intercept, coefficients } => by_line(*intercept, coefficients, block, out),
@@ -41,10 +53,13 @@ pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Re
             Ok(())
         }
         Parameters::Trees(trees) => by_trees(trees, block, out),
+        Parameters::Kernel(kernel) => by_kernel(kernel, block, out),
+        Parameters::Neighbours(kept) => by_neighbours(kept, block, out),
+        Parameters::Classifier(classifier) => classes::predict(classifier, block, out),
     }
 }
 
-fn by_line(
+pub(crate) fn by_line(
     intercept: f64,
     coefficients: &[f64],
     block: &Block,
@@ -61,7 +76,7 @@ fn by_line(
     Ok(())
 }
 
-fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
+pub(crate) fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
     if !trees.is_whole(block.width()) {
         return Err(PredictError::Trees { found: block.width() });
     }
@@ -76,11 +91,60 @@ fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Result<(), Pred
 }
 
 /// The value of the leaf that a row falls into; `trees` are whole.
-fn leaf(trees: &Trees, root: usize, values: &[f64]) -> f64 {
+pub(crate) fn leaf(trees: &Trees, root: usize, values: &[f64]) -> f64 {
     let mut at = root;
     while trees.columns[at] != LEAF {
         let goes_left = values[trees.columns[at] as usize] <= trees.values[at];
         at = if goes_left { at + 1 } else { trees.rights[at] as usize };
     }
     trees.values[at]
+}
+
+/// The functions' values row by row: as many numbers per row as there are functions.
+pub(crate) fn by_kernel(kernel: &Kernel, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
+    let width = kernel.scaling.width();
+    let count = kernel.weights.len() / kernel.intercepts.len().max(1);
+    let is_whole = is_scaled(&kernel.scaling, block)
+        && kernel.rows.len() == count * width
+        && kernel.weights.len() == count * kernel.intercepts.len();
+    if !is_whole {
+        return Err(PredictError::Torn { found: block.width() });
+    }
+    out.clear();
+    let (mut z, mut similar) = (Vec::new(), Vec::new());
+    for row in 0..block.rows() {
+        standardise(&kernel.scaling, block, row, &mut z);
+        similar.clear();
+        let distance = |place: usize| squared_distance(&z, &kernel.rows[place * width..][..width]);
+        similar.extend((0..count).map(|place| (-kernel.gamma * distance(place)).exp()));
+        let functions = kernel.intercepts.iter().enumerate();
+        out.extend(
+            functions
+                .map(|(at, intercept)| intercept + dot(&kernel.weights[at * count..][..count], &similar)),
+        );
+    }
+    Ok(())
+}
+
+fn by_neighbours(kept: &Neighbours, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
+    check_neighbours(kept, block)?;
+    out.clear();
+    nearest(kept, block, |targets| {
+        let (sum, count) = targets.fold((0.0, 0.0), |(sum, count), target| (sum + target, count + 1.0));
+        out.push(sum / count);
+    });
+    Ok(())
+}
+
+/// # Errors
+/// [`PredictError::Torn`] when the rows do not belong together or to the block.
+pub(crate) fn check_neighbours(kept: &Neighbours, block: &Block) -> Result<(), PredictError> {
+    let is_whole = is_scaled(&kept.scaling, block)
+        && !kept.targets.is_empty()
+        && kept.rows.len() == kept.targets.len() * kept.scaling.width();
+    if is_whole { Ok(()) } else { Err(PredictError::Torn { found: block.width() }) }
+}
+
+fn is_scaled(scaling: &Scaling, block: &Block) -> bool {
+    scaling.means.len() == block.width() && scaling.deviations.len() == block.width()
 }

@@ -5,6 +5,7 @@ use schemas::fit::Parameters;
 use crate::block::Block;
 use crate::error::LearnError;
 use crate::moments::Moments;
+use crate::scaled::is_constant;
 
 /// How design columns become standardised ones: those that do not vary are left out, and get weight 0.
 pub(crate) struct Standard<'a> {
@@ -23,7 +24,9 @@ impl<'a> Standard<'a> {
         if !moments.is_finite() {
             return Err(LearnError::NotFinite);
         }
-        let varying = (0..moments.width()).filter(|i| !is_constant(moments, *i));
+        let count = moments.count() as f64;
+        let is_constant = |i: usize| is_constant(count, moments.mean(i), moments.variance(i));
+        let varying = (0..moments.width()).filter(|i| !is_constant(*i));
         let columns = varying.map(|i| (i, moments.variance(i).sqrt())).collect();
         Ok(Standard { moments, columns })
     }
@@ -92,11 +95,4 @@ impl<'a> Standard<'a> {
             Err(LearnError::NotFinite)
         }
     }
-}
-
-/// Whether a column cannot be told from a constant one: its variance is within the error bound of its computation.
-/// Source: scikit-learn, `sklearn.preprocessing._data._is_constant_feature`, after Chan, Golub and LeVeque (1983).
-fn is_constant(moments: &Moments, i: usize) -> bool {
-    let (count, mean, variance) = (moments.count() as f64, moments.mean(i), moments.variance(i));
-    variance <= count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2)
 }

@@ -10,6 +10,7 @@ use schemas::algorithm::{Algorithm, Params};
 use schemas::column::Column;
 use schemas::feature::Feature;
 use schemas::fit::{Input, Parameters};
+use schemas::task::Task;
 
 const NET: ElasticNetParams =
     ElasticNetParams { alpha: 0.1, l1_ratio: 0.5, tolerance: 1e-12, max_iterations: 10_000 };
@@ -29,17 +30,20 @@ fn coefficients(parameters: &Parameters) -> &[f64] {
 #[test]
 fn specs_name_methods_with_defaults() {
     let params = Params::from([("alpha".to_owned(), 2.5)]);
-    assert_eq!(Method::from_spec(Algorithm::Mean, &Params::new()), Method::Mean);
-    assert_eq!(Method::from_spec(Algorithm::Linear, &Params::new()), Method::Linear);
-    assert_eq!(Method::from_spec(Algorithm::Ridge, &params), Method::Ridge { alpha: 2.5 });
+    assert_eq!(Method::from_spec(Task::Regression, Algorithm::Mean, &Params::new()), Method::Mean);
+    assert_eq!(Method::from_spec(Task::Regression, Algorithm::Linear, &Params::new()), Method::Linear);
+    assert_eq!(Method::from_spec(Task::Regression, Algorithm::Ridge, &params), Method::Ridge { alpha: 2.5 });
     let defaults = ElasticNetParams { alpha: 2.5, l1_ratio: 0.5, tolerance: 1e-6, max_iterations: 1_000 };
-    assert_eq!(Method::from_spec(Algorithm::ElasticNet, &params), Method::ElasticNet(defaults));
+    assert_eq!(
+        Method::from_spec(Task::Regression, Algorithm::ElasticNet, &params),
+        Method::ElasticNet(defaults)
+    );
     let lasso = ElasticNetParams { l1_ratio: 1.0, ..defaults };
-    assert_eq!(Method::from_spec(Algorithm::Lasso, &params), Method::ElasticNet(lasso));
+    assert_eq!(Method::from_spec(Task::Regression, Algorithm::Lasso, &params), Method::ElasticNet(lasso));
     let powers = [(Algorithm::Poisson, 1.0), (Algorithm::Tweedie, 1.5), (Algorithm::Gamma, 2.0)];
     for (algorithm, power) in powers {
         let method = Method::LogLinear(LogLinearParams { power, alpha: 2.5 });
-        assert_eq!(Method::from_spec(algorithm, &params), method);
+        assert_eq!(Method::from_spec(Task::Regression, algorithm, &params), method);
     }
 }
 
@@ -48,7 +52,7 @@ fn a_method_solves_moments_exactly_when_its_algorithm_is_mergeable() {
     let (a, b, y) = columns();
     let moments = Moments::of(&Block::from_columns(60, &[&a, &b]), &y);
     for (algorithm, _) in Algorithm::ALL {
-        let solved = Method::from_spec(algorithm, &Params::new()).solve(&moments);
+        let solved = Method::from_spec(Task::Regression, algorithm, &Params::new()).solve(&moments);
         assert_eq!(solved.is_some(), algorithm.is_mergeable(), "{algorithm:?}");
     }
 }
@@ -163,13 +167,19 @@ fn columns_that_depend_on_each_other_stay_finite_at_any_penalty() {
 
 #[test]
 fn scores_follow_their_definitions() {
-    let metrics = score(&[1.0, 2.0, 3.0, 6.0], &[1.0, 1.0, 5.0, 6.0]).unwrap();
+    let metrics = score(&[1.0, 2.0, 3.0, 6.0], &[1.0, 1.0, 5.0, 6.0]).unwrap().regression().unwrap();
     assert!((metrics.rmse - (5.0f64 / 4.0).sqrt()).abs() < 1e-15);
     assert!((metrics.mae - 0.75).abs() < 1e-15);
     assert!((metrics.r2 - (1.0 - 5.0 / 14.0)).abs() < 1e-15);
+    assert!((metrics.mape - (0.5 + 2.0 / 3.0) / 4.0).abs() < 1e-15);
+    assert!((metrics.smape - (2.0 / 3.0 + 0.5) / 4.0).abs() < 1e-15);
     assert_eq!(score(&[], &[]), None);
-    let still = score(&[0.1; 7], &[0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]).unwrap();
+    let still = score(&[0.1; 7], &[0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]).unwrap().regression().unwrap();
     assert!(still.r2.is_nan() && still.mae > 0.0);
+    // A target of 0 has no share of itself to be wrong by.
+    let zeros = score(&[0.0, 2.0], &[0.0, 1.0]).unwrap().regression().unwrap();
+    assert_eq!((zeros.mape, zeros.smape), (0.5, 1.0 / 3.0));
+    assert!(score(&[0.0], &[1.0]).unwrap().regression().unwrap().mape.is_nan());
 }
 
 #[test]

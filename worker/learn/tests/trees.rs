@@ -1,7 +1,8 @@
 //! Trees, forests and boosting.
 
 use learn::{
-    Block, BoostingParams, ForestParams, LearnError, PredictError, boosting, forest, predict, score,
+    Block, BoostingParams, ForestParams, LearnError, MaxFeatures, PredictError, boosting, forest, predict,
+    score,
 };
 use proptest::prelude::*;
 use schemas::fit::Parameters;
@@ -11,7 +12,7 @@ const TREE: ForestParams = ForestParams {
     trees: 1,
     max_depth: 32,
     min_leaf: 1,
-    max_features: 1.0,
+    max_features: MaxFeatures::Share(1.0),
     bootstrap: false,
     random_cuts: false,
     seed: 0,
@@ -58,7 +59,9 @@ fn predicted(trees: &Trees, block: &Block) -> Vec<f64> {
 fn each_method_learns_a_curved_function() {
     let (columns, y) = friedman(6_000);
     let (train, test) = (block(&columns, 0..4_000), block(&columns, 4_000..6_000));
-    let r2 = |trees: &Trees| score(&y[4_000..], &predicted(trees, &test)).expect("scores").r2;
+    let r2 = |trees: &Trees| {
+        score(&y[4_000..], &predicted(trees, &test)).expect("scores").regression().expect("of numbers").r2
+    };
     let tree = r2(&forest(&train, &y[..4_000], &TREE).expect("a tree"));
     let bagged = r2(&forest(&train, &y[..4_000], &FOREST).expect("a forest"));
     let extra = ForestParams { random_cuts: true, bootstrap: false, ..FOREST };
@@ -89,7 +92,10 @@ fn a_deep_tree_remembers_distinct_rows() {
 fn seeds_decide_forests() {
     let (columns, y) = friedman(500);
     let all = block(&columns, 0..500);
-    let of = |seed| forest(&all, &y, &ForestParams { max_features: 0.5, seed, ..FOREST }).expect("a forest");
+    let of = |seed| {
+        forest(&all, &y, &ForestParams { max_features: MaxFeatures::Share(0.5), seed, ..FOREST })
+            .expect("a forest")
+    };
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use learn::{Block, Design, predict};
+use learn::{Block, Design, most_probable, predict};
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
 use schemas::catalog::Landed;
@@ -177,12 +177,15 @@ fn used_fit(scope: Scope, level: u8, landed: &Landed) -> UsedFit {
         fingerprint: landed.fit.fingerprint.clone(),
         campaign: landed.campaign.to_string(),
         trained_at_ms: landed.fit.trained_at_ms,
+        classes: Vec::new(),
     }
 }
 
 /// Predictions as they come together.
 struct Answers {
     done: Predictions,
+    /// Of each row that a classifier answered.
+    probabilities: Vec<Vec<f64>>,
     block: Block,
 }
 
@@ -193,7 +196,7 @@ impl Answers {
             fit_of: vec![NO_FIT; rows],
             ..Predictions::default()
         };
-        Answers { done, block: Block::default() }
+        Answers { done, probabilities: vec![Vec::new(); rows], block: Block::default() }
     }
 
     fn add(&mut self, fit: &Fit, used: UsedFit, columns: &Columns, rows: &[u32]) {
@@ -212,14 +215,24 @@ impl Answers {
         if let Err(error) = predict(&fit.parameters, &self.block, &mut values) {
             return self.all(&whole, RowErrorKind::Unavailable, None, &error.to_string());
         }
+        let outputs = fit.parameters.outputs();
+        let classifies = !fit.classes.is_empty();
+        if outputs != fit.classes.len().max(1) {
+            let message = "the fit names other classes than it predicts";
+            return self.all(&whole, RowErrorKind::Unavailable, None, message);
+        }
         let place = self.done.fits.len() as u32;
-        self.done.fits.push(used);
-        for (row, value) in whole.into_iter().zip(values) {
-            if value.is_finite() {
-                self.done.values[row as usize] = value;
-                self.done.fit_of[row as usize] = place;
-            } else {
+        self.done.fits.push(UsedFit { classes: fit.classes.clone(), ..used });
+        for (row, values) in whole.into_iter().zip(values.chunks_exact(outputs)) {
+            if !values.iter().all(|value| value.is_finite()) {
                 self.error(row, RowErrorKind::Invalid, None, "the values are too large to predict with");
+                continue;
+            }
+            self.done.fit_of[row as usize] = place;
+            self.done.values[row as usize] = values[0];
+            if classifies {
+                self.done.values[row as usize] = most_probable(values) as f64;
+                self.probabilities[row as usize] = values.to_vec();
             }
         }
     }
@@ -245,6 +258,7 @@ impl Answers {
 
     fn done(mut self) -> Predictions {
         self.done.errors.sort_by_key(|error| error.row);
+        self.done.probabilities = self.probabilities.concat();
         self.done
     }
 }

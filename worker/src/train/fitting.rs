@@ -109,6 +109,7 @@ fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut Scope
         algorithm: learned.chosen.algorithm,
         params: learned.chosen.params,
         parameters: learned.parameters,
+        classes: learned.classes,
         counts: outcome.counts,
         metrics: learned.metrics,
     }

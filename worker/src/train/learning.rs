@@ -7,12 +7,14 @@ use std::cell::LazyCell;
 use std::ops::Range;
 
 use learn::{
-    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, folds, predict, prune, residual_squares,
-    score,
+    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, predict, prune,
+    residual_squares, score, score_classes,
 };
 use schemas::fit::{Input, Metrics, Parameters};
+use schemas::label::Label;
 use schemas::outcome::Scored;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric};
+use schemas::task::Task;
 
 use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
@@ -25,6 +27,8 @@ pub(super) struct Learned {
     pub(super) candidates: Vec<Scored>,
     pub(super) inputs: Vec<Input>,
     pub(super) parameters: Parameters,
+    /// What a classifier tells apart.
+    pub(super) classes: Vec<Label>,
     pub(super) metrics: Option<Metrics>,
 }
 
@@ -52,7 +56,8 @@ pub(super) fn learn_all(
 ) -> Vec<Result<Learned, FitError>> {
     // Checked when the model was added.
     let candidates = spec.learn.candidates().unwrap_or_default();
-    let method = |candidate: &Candidate| Method::from_spec(candidate.algorithm, &candidate.params);
+    let task = spec.task().unwrap_or(Task::Regression);
+    let method = |candidate: &Candidate| Method::from_spec(task, candidate.algorithm, &candidate.params);
     let methods: Vec<Method> = candidates.iter().map(method).collect();
     let search = spec.learn.search.as_ref().filter(|_| candidates.len() > 1);
     let plan = |slice: &&Slice| search.map(|search| folds(slice.train, search)).unwrap_or_default();
@@ -145,14 +150,16 @@ impl Learner<'_> {
         let mut used = train;
         let mut parameters = self.fit(best, train)?;
         progress();
-        let metrics = self.score(&parameters, &slice.complete[slice.train..])?;
+        let metrics = self.score(&parameters, train.0, &slice.complete[slice.train..])?;
         if self.spec.learn.refit {
             used = (&slice.complete, statistics.and_then(|statistics| statistics.all.as_ref()));
             parameters = self.fit(best, used)?;
             progress();
         }
+        let classes = self.prepared.labels(&self.classes(&parameters, used.0));
         let (inputs, parameters) = self.pruned(parameters, used);
-        Ok(Learned { chosen: self.candidates[best].clone(), candidates, inputs, parameters, metrics })
+        let chosen = self.candidates[best].clone();
+        Ok(Learned { chosen, candidates, inputs, parameters, classes, metrics })
     }
 
     /// Every candidate's error over all folds.
@@ -187,20 +194,21 @@ impl Learner<'_> {
             let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
             let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
             let parameters = self.fit(place, train)?;
-            total += self.loss(&parameters, validate)?;
+            total += self.loss(&parameters, train.0, validate)?;
             count += validate.0.len();
             progress();
         }
         let mean = total / count as f64;
         let error = match self.metric() {
             SearchMetric::Rmse => mean.sqrt(),
-            SearchMetric::Mae => mean,
+            SearchMetric::Mae | SearchMetric::LogLoss | SearchMetric::ErrorRate => mean,
         };
         Ok(error.is_finite().then_some(error))
     }
 
     fn metric(&self) -> SearchMetric {
-        self.spec.learn.search.as_ref().map_or(SearchMetric::default(), |search| search.metric)
+        let task = self.spec.task().unwrap_or(Task::Regression);
+        self.spec.learn.search.clone().unwrap_or_default().metric(task)
     }
 
     fn fit(&mut self, place: usize, (rows, moments): Rows) -> Result<Parameters, FitError> {
@@ -217,27 +225,58 @@ impl Learner<'_> {
         Ok(method.fit(&self.prepared.design, self.prepared.target(), rows, &mut self.scratch)?)
     }
 
-    /// What the metric adds up over rows: squared or absolute errors.
-    fn loss(&mut self, parameters: &Parameters, (rows, moments): Rows) -> Result<f64, FitError> {
+    /// What the metric adds up over rows, by a fit of the rows `train`: squared or absolute errors, or those of classes.
+    fn loss(
+        &mut self,
+        parameters: &Parameters,
+        train: &[u32],
+        (rows, moments): Rows,
+    ) -> Result<f64, FitError> {
         let metric = self.metric();
         if let (SearchMetric::Rmse, Parameters::Linear { intercept, coefficients }, Some(moments)) =
             (metric, parameters, moments)
         {
             return Ok(residual_squares(*intercept, coefficients, moments));
         }
+        if let SearchMetric::LogLoss | SearchMetric::ErrorRate = metric {
+            let scores = self.score(parameters, train, rows)?.and_then(|scores| scores.classification());
+            let mean = scores.map_or(f64::NAN, |scores| match metric {
+                SearchMetric::ErrorRate => 1.0 - scores.accuracy,
+                _ => scores.log_loss,
+            });
+            return Ok(mean * rows.len() as f64);
+        }
         let target = self.prepared.target();
         let predicted = self.predict(parameters, rows)?;
         let errors = rows.iter().zip(predicted).map(|(row, predicted)| target[*row as usize] - predicted);
         Ok(match metric {
             SearchMetric::Rmse => errors.map(|error| error * error).sum(),
-            SearchMetric::Mae => errors.map(f64::abs).sum(),
+            _ => errors.map(f64::abs).sum(),
         })
     }
 
-    fn score(&mut self, parameters: &Parameters, rows: &[u32]) -> Result<Option<Metrics>, FitError> {
+    /// Scores of `rows` by a fit of the rows `train`.
+    fn score(
+        &mut self,
+        parameters: &Parameters,
+        train: &[u32],
+        rows: &[u32],
+    ) -> Result<Option<Metrics>, FitError> {
         let target = self.prepared.target();
         let truth: Vec<f64> = rows.iter().map(|row| target[*row as usize]).collect();
-        Ok(score(&truth, &self.predict(parameters, rows)?))
+        let predicted = self.predict(parameters, rows)?;
+        Ok(match parameters {
+            Parameters::Classifier(_) => score_classes(&truth, &self.classes(parameters, train), &predicted),
+            _ => score(&truth, &predicted),
+        })
+    }
+
+    /// The targets that a classifier of `rows` tells apart.
+    fn classes(&self, parameters: &Parameters, rows: &[u32]) -> Vec<f64> {
+        match parameters {
+            Parameters::Classifier(_) => classes(self.prepared.target(), rows),
+            _ => Vec::new(),
+        }
     }
 
     fn predict(&mut self, parameters: &Parameters, rows: &[u32]) -> Result<Vec<f64>, PredictError> {

@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dataset::{Cached, Groups, Role};
 use learn::{Design, DesignError};
-use schemas::column::{Column, TEXT_NULL};
+use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::fit::Input;
+use schemas::label::{Label, labels};
 use schemas::limits::DESIGN_WIDTH_MAX;
 use schemas::spec::ModelSpec;
+use schemas::task::Task;
 use schemas::time::TIME_NULL;
 
 /// A table with everything that the scopes of one model have in common.
@@ -20,6 +22,8 @@ pub(super) struct Prepared {
     /// The design matrix.
     pub(super) design: Design,
     target: Arc<Column>,
+    /// What the target's numbers 0, 1, … stand for, ascending, where classes are learned.
+    labels: Vec<Label>,
     complete: Vec<bool>,
     complete_groups: Mutex<Vec<(Vec<String>, Arc<Groups>)>>,
 }
@@ -45,7 +49,7 @@ pub(super) enum PrepareError {
         width: usize,
     },
     /// The target is not among the columns that were read.
-    #[error("the target `{target}` is no column of numbers")]
+    #[error("the target `{target}` is no column that the task can learn")]
     Target {
         /// Its name.
         target: String,
@@ -65,7 +69,13 @@ impl Prepared {
             return Err(PrepareError::TooWide { width });
         }
         let design = Design::new(&inputs, table.rows(), |input| table.shared(input.column(), role(input)))?;
-        let target = table.shared(&spec.learn.target, Role::Number);
+        let (target, labels) = match spec.task().unwrap_or(Task::Regression) {
+            Task::Regression => (table.shared(&spec.learn.target, Role::Number), Vec::new()),
+            Task::Classification => {
+                let classes = table.dimension(&spec.learn.target).map(classes);
+                classes.map_or((None, Vec::new()), |(target, labels)| (Some(target), labels))
+            }
+        };
         let target = target.filter(|column| matches!(**column, Column::Number(_)));
         let target = target.ok_or_else(|| PrepareError::Target { target: spec.learn.target.clone() })?;
         let mut complete = design.complete_mask();
@@ -75,16 +85,21 @@ impl Prepared {
         if let Some(times) = table.time() {
             complete.iter_mut().zip(times).for_each(|(complete, time)| *complete &= *time != TIME_NULL);
         }
-        Ok(Prepared { inputs, design, target, complete, complete_groups: Mutex::default(), data })
+        Ok(Prepared { inputs, design, target, labels, complete, complete_groups: Mutex::default(), data })
     }
 
-    /// The target of each row.
+    /// The target of each row, a class by its place among all labels.
     pub(super) fn target(&self) -> &[f64] {
         match &*self.target {
             Column::Number(values) => values,
             // Excluded by `new`.
             Column::Text(_) | Column::Time(_) => &[],
         }
+    }
+
+    /// The labels of some classes' numbers.
+    pub(super) fn labels(&self, classes: &[f64]) -> Vec<Label> {
+        classes.iter().filter_map(|class| self.labels.get(*class as usize)).cloned().collect()
     }
 
     /// Marks the complete rows that have a null in one of these dimensions.
@@ -108,6 +123,17 @@ impl Prepared {
         kept.push((dimensions.iter().map(|name| (*name).to_owned()).collect(), groups.clone()));
         groups
     }
+}
+
+/// Numbers for the texts of a column, in the order of the labels that they stand for.
+fn classes(text: &TextColumn) -> (Arc<Column>, Vec<Label>) {
+    let own = labels(&text.values);
+    let mut sorted = own.clone();
+    sorted.sort_unstable();
+    let numbers: Vec<f64> =
+        own.iter().map(|label| sorted.partition_point(|other| other < label) as f64).collect();
+    let number = |code: &u32| numbers.get(*code as usize).copied().unwrap_or(f64::NAN);
+    (Arc::new(Column::Number(text.codes.iter().map(number).collect())), sorted)
 }
 
 fn role(input: &Input) -> Role {

@@ -45,14 +45,14 @@ async fn a_column_of_another_kind_is_refused_with_advice() {
         (
             "x.parquet",
             "carrier",
-            "column `carrier` holds texts, but numbers are wanted; list it under `categorical`",
+            "column `carrier` holds texts, but numbers are wanted; list a feature under `categorical`",
         ),
         ("x.parquet", "at", "holds times, but numbers are wanted; use a date part"),
         ("x.parquet", "bytes", "nested or binary type"),
         (
             "x.csv",
             "y",
-            "column `y` holds texts (\"x\" in row 2), but numbers are wanted; list it under `categorical`",
+            "column `y` holds texts (\"x\" in row 2), but numbers are wanted; list a feature under `categorical`",
         ),
         ("x.ndjson", "y", "holds texts (\"x\" in row 2)"),
     ] {

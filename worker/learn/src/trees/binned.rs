@@ -96,10 +96,13 @@ fn cuts(values: &[f64]) -> Vec<f64> {
     if all.len() < BINS_MAX {
         return all;
     }
-    let quantile = |bin: usize| bin * sorted.len() / BINS_MAX;
-    let mut cuts: Vec<f64> =
-        (1..BINS_MAX).filter_map(|bin| between(&sorted[quantile(bin) - 1..=quantile(bin)])).collect();
-    // A quantile in the midst of equal values separates nothing; the ends of that run do.
+    let quantile = |bin: usize| sorted[bin * sorted.len() / BINS_MAX - 1];
+    // A quantile in the midst of equal values separates nothing; the end of that run does.
+    let end = |value: f64| sorted.partition_point(|other| *other <= value);
+    let after = |end: usize| sorted.get(end - 1..=end).and_then(between);
+    let mut cuts: Vec<f64> = (1..BINS_MAX).filter_map(|bin| after(end(quantile(bin)))).collect();
+    cuts.dedup();
+    // Where a few values are most of the rows, the others share too few bins.
     if cuts.len() < BINS_MAX / 2 {
         let wanted = BINS_MAX - 1;
         cuts = (0..wanted).map(|at| all[at * all.len() / wanted]).collect();

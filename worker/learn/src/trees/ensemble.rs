@@ -2,12 +2,32 @@
 
 use schemas::trees::Trees;
 
+use super::bin::{Bin, Sum};
 use super::binned::Binned;
-use super::grow::{Grower, Size};
+use super::grow::{Grower, Grown, Size};
 use super::histogram::Rules;
 use super::random::Random;
 use crate::block::Block;
 use crate::error::LearnError;
+
+/// How many columns a cut chooses from; at least one, and more until one of them can be cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxFeatures {
+    /// A share of all columns.
+    Share(f64),
+    /// As many as the square root of all.
+    SquareRoot,
+}
+
+impl MaxFeatures {
+    fn of(self, width: usize) -> usize {
+        let columns = match self {
+            MaxFeatures::Share(share) => (share * width as f64).round(),
+            MaxFeatures::SquareRoot => (width as f64).sqrt(),
+        };
+        columns.max(1.0) as usize
+    }
+}
 
 /// How a forest grows. A forest of one tree that sees every row is a decision tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,8 +38,8 @@ pub struct ForestParams {
     pub max_depth: u32,
     /// Least rows of a leaf.
     pub min_leaf: u32,
-    /// Share of the columns that each cut chooses from.
-    pub max_features: f64,
+    /// The columns that each cut chooses from.
+    pub max_features: MaxFeatures,
     /// Whether each tree sees a bootstrap sample instead of every row.
     pub bootstrap: bool,
     /// Whether each cut is the best of one random cut per column (extremely randomised trees).
@@ -28,7 +48,7 @@ pub struct ForestParams {
     pub seed: u64,
 }
 
-/// How boosting goes: squared loss, trees grown leaf by leaf.
+/// How boosting goes; trees grow leaf by leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoostingParams {
     /// Number of trees.
@@ -52,16 +72,34 @@ pub struct BoostingParams {
 pub fn forest(block: &Block, y: &[f64], params: &ForestParams) -> Result<Trees, LearnError> {
     check(block, y)?;
     let binned = Binned::new(block);
-    let columns = (params.max_features * binned.width() as f64).round().max(1.0) as usize;
+    let mut trees = mean_of(params);
+    let one = |row: usize, weight: f64| Sum { sum: weight * y[row], weight };
+    grow_forest(&binned, params, one, |grown| {
+        grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
+    });
+    finite(trees)
+}
+
+/// No trees yet, to become the mean of as many as `params` says.
+pub(super) fn mean_of(params: &ForestParams) -> Trees {
+    Trees { base: 0.0, scale: 1.0 / f64::from(params.trees), ..Trees::default() }
+}
+
+/// Grows the trees of a forest; `one` says what a row of some weight adds, `add` takes each grown tree.
+pub(super) fn grow_forest<B: Bin>(
+    binned: &Binned,
+    params: &ForestParams,
+    one: impl Fn(usize, f64) -> B::One,
+    mut add: impl FnMut(Grown<B>),
+) {
     let rules = Rules {
         leaf_weight_min: f64::from(params.min_leaf.max(1)),
         l2: 0.0,
-        columns,
+        columns: params.max_features.of(binned.width()),
         random_cuts: params.random_cuts,
     };
     let size = Size { depth_max: params.max_depth, leaves_max: usize::MAX };
-    let mut grower = Grower::new(&binned, rules, size);
-    let mut trees = Trees { base: 0.0, scale: 1.0 / f64::from(params.trees), ..Trees::default() };
+    let mut grower = Grower::new(binned, rules, size);
     let mut weights = vec![1.0; binned.rows()];
     for number in 0..params.trees {
         let mut random = Random::new(params.seed, u64::from(number));
@@ -69,12 +107,11 @@ pub fn forest(block: &Block, y: &[f64], params: &ForestParams) -> Result<Trees, 
             weights.fill(0.0);
             (0..binned.rows()).for_each(|_| weights[random.below(binned.rows())] += 1.0);
         }
+        let ones: Vec<B::One> = weights.iter().enumerate().map(|(row, weight)| one(row, *weight)).collect();
         let all = 0..binned.rows() as u32;
         let mut rows: Vec<u32> = all.filter(|row| weights[*row as usize] > 0.0).collect();
-        let grown = grower.grow(&mut rows, y, &weights, &mut random);
-        grown.lay_out(&binned, &mut trees, 0.0, 1.0);
+        add(grower.grow(&mut rows, &ones, &mut random));
     }
-    finite(trees)
 }
 
 /// The sum of trees, each grown on what those before it left over: Friedman, "Greedy Function Approximation" (2001).
@@ -84,6 +121,25 @@ pub fn forest(block: &Block, y: &[f64], params: &ForestParams) -> Result<Trees, 
 pub fn boosting(block: &Block, y: &[f64], params: &BoostingParams) -> Result<Trees, LearnError> {
     check(block, y)?;
     let binned = Binned::new(block);
+    let base = y.iter().sum::<f64>() / y.len() as f64;
+    let mut ones: Vec<Sum> = y.iter().map(|y| Sum { sum: y - base, weight: 1.0 }).collect();
+    let mut trees = Trees { base, scale: 1.0, ..Trees::default() };
+    let mut grower = boosting_grower(&binned, params);
+    let mut random = Random::new(0, 0);
+    let mut rows: Vec<u32> = (0..binned.rows() as u32).collect();
+    let value = |leaf: Sum| params.learning_rate * leaf.sum / (leaf.weight + params.l2);
+    for _ in 0..params.iterations {
+        let grown = grower.grow(&mut rows, &ones, &mut random);
+        for (leaf, span) in &grown.leaves {
+            let value = value(grown.total(*leaf));
+            rows[span.clone()].iter().for_each(|row| ones[*row as usize].sum -= value);
+        }
+        grown.lay_out(&binned, &mut trees, value);
+    }
+    finite(trees)
+}
+
+pub(super) fn boosting_grower<'a, B: Bin>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B> {
     let rules = Rules {
         leaf_weight_min: f64::from(params.min_leaf.max(1)),
         l2: params.l2,
@@ -91,25 +147,10 @@ pub fn boosting(block: &Block, y: &[f64], params: &BoostingParams) -> Result<Tre
         random_cuts: false,
     };
     let size = Size { depth_max: params.max_depth, leaves_max: params.max_leaves.max(1) as usize };
-    let mut grower = Grower::new(&binned, rules, size);
-    let base = y.iter().sum::<f64>() / y.len() as f64;
-    let mut left_over: Vec<f64> = y.iter().map(|y| y - base).collect();
-    let weights = vec![1.0; binned.rows()];
-    let mut trees = Trees { base, scale: 1.0, ..Trees::default() };
-    let mut random = Random::new(0, 0);
-    let mut rows: Vec<u32> = (0..binned.rows() as u32).collect();
-    for _ in 0..params.iterations {
-        let grown = grower.grow(&mut rows, &left_over, &weights, &mut random);
-        for (leaf, span) in &grown.leaves {
-            let value = grown.value(*leaf, params.l2, params.learning_rate);
-            rows[span.clone()].iter().for_each(|row| left_over[*row as usize] -= value);
-        }
-        grown.lay_out(&binned, &mut trees, params.l2, params.learning_rate);
-    }
-    finite(trees)
+    Grower::new(binned, rules, size)
 }
 
-fn check(block: &Block, y: &[f64]) -> Result<(), LearnError> {
+pub(super) fn check(block: &Block, y: &[f64]) -> Result<(), LearnError> {
     let whole = |values: &[f64]| values.iter().all(|value| value.is_finite());
     if y.is_empty() {
         return Err(LearnError::NoRows);
@@ -120,7 +161,7 @@ fn check(block: &Block, y: &[f64]) -> Result<(), LearnError> {
     Ok(())
 }
 
-fn finite(trees: Trees) -> Result<Trees, LearnError> {
+pub(super) fn finite(trees: Trees) -> Result<Trees, LearnError> {
     let whole = trees.base.is_finite() && trees.values.iter().all(|value| value.is_finite());
     if whole { Ok(trees) } else { Err(LearnError::NotFinite) }
 }

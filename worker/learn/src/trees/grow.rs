@@ -1,9 +1,12 @@
 //! Growing one tree.
 
+use std::ops::Range;
+
 use schemas::trees::{LEAF, Trees};
 
+use super::bin::Bin;
 use super::binned::Binned;
-use super::histogram::{Bin, Rules, Search, Split, fill, subtract};
+use super::histogram::{Rules, Search, Split, fill, subtract};
 use super::random::Random;
 
 /// Nodes of up to so many rows are searched without a histogram of all bins.
@@ -19,61 +22,52 @@ pub(super) struct Size {
 }
 
 /// Grows trees over one set of binned rows, reusing its buffers.
-pub(super) struct Grower<'a> {
+pub(super) struct Grower<'a, B> {
     binned: &'a Binned,
     rules: Rules,
     size: Size,
     columns: Vec<usize>,
-    few: Vec<Bin>,
-    pool: Vec<Vec<Bin>>,
+    few: Vec<B>,
+    pool: Vec<Vec<B>>,
 }
 
 /// A grown tree, before it is laid out.
-pub(super) struct Grown {
-    nodes: Vec<Node>,
+pub(super) struct Grown<B> {
+    nodes: Vec<Node<B>>,
     /// Per leaf the node and its place among the rows given to [`Grower::grow`].
-    pub(super) leaves: Vec<(usize, std::ops::Range<usize>)>,
+    pub(super) leaves: Vec<(usize, Range<usize>)>,
 }
 
-struct Node {
+struct Node<B> {
     split: Option<Split>,
     children: [usize; 2],
-    total: Bin,
+    total: B,
 }
 
-struct Open {
+struct Open<B> {
     node: usize,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     depth: u32,
     split: Split,
-    bins: Option<Vec<Bin>>,
+    bins: Option<Vec<B>>,
 }
 
-impl<'a> Grower<'a> {
-    pub(super) fn new(binned: &'a Binned, rules: Rules, size: Size) -> Grower<'a> {
+impl<'a, B: Bin> Grower<'a, B> {
+    pub(super) fn new(binned: &'a Binned, rules: Rules, size: Size) -> Grower<'a, B> {
         let columns = (0..binned.width()).collect();
-        Grower { binned, rules, size, columns, few: vec![Bin::default(); 256], pool: Vec::new() }
+        Grower { binned, rules, size, columns, few: vec![B::default(); 256], pool: Vec::new() }
     }
 
-    /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `y` and `weights` have one entry
-    /// per binned row.
-    pub(super) fn grow(
-        &mut self,
-        rows: &mut [u32],
-        y: &[f64],
-        weights: &[f64],
-        random: &mut Random,
-    ) -> Grown {
-        let total = rows.iter().fold(Bin::default(), |total, row| Bin {
-            sum: total.sum + weights[*row as usize] * y[*row as usize],
-            weight: total.weight + weights[*row as usize],
-        });
+    /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
+    /// row.
+    pub(super) fn grow(&mut self, rows: &mut [u32], ones: &[B::One], random: &mut Random) -> Grown<B> {
+        let total = total(rows, ones);
         let mut grown = Grown { nodes: Vec::new(), leaves: Vec::new() };
         let mut open = Vec::new();
-        let bins = (rows.len() > FEW_ROWS).then(|| self.filled(rows, y, weights));
-        self.add(&mut grown, &mut open, (0..rows.len(), 0, total, bins), (rows, y, weights), random);
+        let bins = (rows.len() > FEW_ROWS).then(|| self.filled(rows, ones));
+        self.add(&mut grown, &mut open, (0..rows.len(), 0, total, bins), (rows, ones), random);
         while let Some(next) = self.next(&mut open, grown.leaves.len()) {
-            self.cut(&mut grown, &mut open, next, (rows, y, weights), random);
+            self.cut(&mut grown, &mut open, next, (rows, ones), random);
         }
         for left in open.drain(..) {
             grown.leaves.push((left.node, left.rows));
@@ -83,7 +77,7 @@ impl<'a> Grower<'a> {
     }
 
     /// The node to cut next: any, or with a bound on leaves the one of most gain. None when the bound is reached.
-    fn next(&self, open: &mut Vec<Open>, leaves: usize) -> Option<Open> {
+    fn next(&self, open: &mut Vec<Open<B>>, leaves: usize) -> Option<Open<B>> {
         if self.size.leaves_max == usize::MAX {
             return open.pop();
         }
@@ -99,19 +93,21 @@ impl<'a> Grower<'a> {
     /// Adds a node: open when a cut pays, else a leaf.
     fn add(
         &mut self,
-        grown: &mut Grown,
-        open: &mut Vec<Open>,
-        (span, depth, total, bins): (std::ops::Range<usize>, u32, Bin, Option<Vec<Bin>>),
-        (rows, y, weights): (&[u32], &[f64], &[f64]),
+        grown: &mut Grown<B>,
+        open: &mut Vec<Open<B>>,
+        (span, depth, total, bins): (Range<usize>, u32, B, Option<Vec<B>>),
+        (rows, ones): (&[u32], &[B::One]),
         random: &mut Random,
     ) -> usize {
         let node = grown.nodes.len();
         grown.nodes.push(Node { split: None, children: [0; 2], total });
-        let may_split = depth < self.size.depth_max && total.weight >= 2.0 * self.rules.leaf_weight_min;
+        let may_split = depth < self.size.depth_max
+            && total.weight() >= 2.0 * self.rules.leaf_weight_min
+            && !total.is_pure();
         let split = match (&bins, may_split) {
             (_, false) => None,
             (Some(bins), true) => self.search(bins, total, random),
-            (None, true) => self.search_few(&rows[span.clone()], (y, weights), total, random),
+            (None, true) => self.search_few(&rows[span.clone()], ones, total, random),
         };
         match split {
             Some(split) => open.push(Open { node, rows: span, depth, split, bins }),
@@ -125,38 +121,36 @@ impl<'a> Grower<'a> {
 
     fn cut(
         &mut self,
-        grown: &mut Grown,
-        open: &mut Vec<Open>,
-        parent: Open,
-        (rows, y, weights): (&mut [u32], &[f64], &[f64]),
+        grown: &mut Grown<B>,
+        open: &mut Vec<Open<B>>,
+        parent: Open<B>,
+        (rows, ones): (&mut [u32], &[B::One]),
         random: &mut Random,
     ) {
         let Open { node, rows: span, depth, split, bins } = parent;
         let goes_left = |row: &u32| self.binned.code(*row, split.column) <= split.bin;
         let middle = span.start + partition(&mut rows[span.clone()], goes_left);
         let halves = [span.start..middle, middle..span.end];
-        let left = rows[halves[0].clone()].iter().fold(Bin::default(), |total, row| Bin {
-            sum: total.sum + weights[*row as usize] * y[*row as usize],
-            weight: total.weight + weights[*row as usize],
-        });
-        let total = grown.nodes[node].total;
-        let totals = [left, Bin { sum: total.sum - left.sum, weight: total.weight - left.weight }];
-        let mut histograms = self.children_bins(bins, &halves, rows, (y, weights));
+        let left = total(&rows[halves[0].clone()], ones);
+        let mut right = grown.nodes[node].total;
+        right.subtract(&left);
+        let totals = [left, right];
+        let mut histograms = self.children_bins(bins, &halves, rows, ones);
         grown.nodes[node].split = Some(split);
         for side in [0, 1] {
             let child = (halves[side].clone(), depth + 1, totals[side], histograms[side].take());
-            grown.nodes[node].children[side] = self.add(grown, open, child, (rows, y, weights), random);
+            grown.nodes[node].children[side] = self.add(grown, open, child, (rows, ones), random);
         }
     }
 
     /// The children's histograms, of those that are large: the smaller one's is counted, the other's is the rest.
     fn children_bins(
         &mut self,
-        parent: Option<Vec<Bin>>,
-        halves: &[std::ops::Range<usize>; 2],
+        parent: Option<Vec<B>>,
+        halves: &[Range<usize>; 2],
         rows: &[u32],
-        (y, weights): (&[f64], &[f64]),
-    ) -> [Option<Vec<Bin>>; 2] {
+        ones: &[B::One],
+    ) -> [Option<Vec<B>>; 2] {
         let mut found = [None, None];
         let Some(mut parent) = parent else { return found };
         let small = usize::from(halves[1].len() < halves[0].len());
@@ -164,7 +158,7 @@ impl<'a> Grower<'a> {
             self.pool.push(parent);
             return found;
         }
-        let counted = self.filled(&rows[halves[small].clone()], y, weights);
+        let counted = self.filled(&rows[halves[small].clone()], ones);
         subtract(&mut parent, &counted);
         found[1 - small] = Some(parent);
         if halves[small].len() > FEW_ROWS {
@@ -175,59 +169,62 @@ impl<'a> Grower<'a> {
         found
     }
 
-    fn filled(&mut self, rows: &[u32], y: &[f64], weights: &[f64]) -> Vec<Bin> {
-        let mut bins = self.pool.pop().unwrap_or_else(|| vec![Bin::default(); self.binned.bins()]);
-        fill(&mut bins, self.binned, rows, y, weights);
+    fn filled(&mut self, rows: &[u32], ones: &[B::One]) -> Vec<B> {
+        let mut bins = self.pool.pop().unwrap_or_else(|| vec![B::default(); self.binned.bins()]);
+        fill(&mut bins, self.binned, rows, ones);
         bins
     }
 
-    fn search(&mut self, bins: &[Bin], total: Bin, random: &mut Random) -> Option<Split> {
-        let (rules, columns) = (self.rules, self.drawn(random));
-        let mut search = Search { rules: &rules, total, best: None };
-        for column in &self.columns[..columns] {
-            let own = bins[self.binned.span(*column)].iter();
-            search.look(*column, (0..=u8::MAX).zip(own.copied()), random);
+    fn search(&mut self, bins: &[B], total: B, random: &mut Random) -> Option<Split> {
+        let rules = self.rules;
+        let mut search = Search::new(&rules, total);
+        for place in 0..self.columns.len() {
+            let Some(column) = self.draw(place, search.best.is_some(), random) else { break };
+            let own = bins[self.binned.span(column)].iter();
+            search.look(column, (0..=u8::MAX).zip(own.copied()), random);
         }
         search.best
     }
 
     /// As [`Grower::search`], with work in proportion to the rows: only the bins they touch are looked at.
-    fn search_few(
-        &mut self,
-        rows: &[u32],
-        (y, weights): (&[f64], &[f64]),
-        total: Bin,
-        random: &mut Random,
-    ) -> Option<Split> {
-        let (rules, columns) = (self.rules, self.drawn(random));
-        let mut search = Search { rules: &rules, total, best: None };
-        for column in &self.columns[..columns] {
+    fn search_few(&mut self, rows: &[u32], ones: &[B::One], total: B, random: &mut Random) -> Option<Split> {
+        let rules = self.rules;
+        let mut search = Search::new(&rules, total);
+        for place in 0..self.columns.len() {
+            let Some(column) = self.draw(place, search.best.is_some(), random) else { break };
             let mut touched = [0u64; 4];
             for row in rows {
-                let code = self.binned.code(*row, *column);
-                let bin = &mut self.few[code as usize];
-                bin.sum += weights[*row as usize] * y[*row as usize];
-                bin.weight += weights[*row as usize];
+                let code = self.binned.code(*row, column);
+                self.few[code as usize].put(ones[*row as usize]);
                 touched[code as usize / 64] |= 1 << (code % 64);
             }
-            search.look(*column, ones(touched).map(|code| (code, self.few[code as usize])), random);
-            ones(touched).for_each(|code| self.few[code as usize] = Bin::default());
+            search.look(column, bits(touched).map(|code| (code, self.few[code as usize])), random);
+            bits(touched).for_each(|code| self.few[code as usize] = B::default());
         }
         search.best
     }
 
-    /// Draws the columns of one search to the front; says how many.
-    fn drawn(&mut self, random: &mut Random) -> usize {
-        let wanted = self.rules.columns.min(self.columns.len());
-        if wanted < self.columns.len() {
-            random.choose(&mut self.columns, wanted);
+    /// The column that a search looks at in the given place, if it has not yet seen enough.
+    fn draw(&mut self, place: usize, found: bool, random: &mut Random) -> Option<usize> {
+        if self.rules.columns < self.columns.len() {
+            if found && place >= self.rules.columns {
+                return None;
+            }
+            random.choose(&mut self.columns[place..], 1);
         }
-        wanted
+        Some(self.columns[place])
     }
 }
 
+/// What some rows add up to.
+fn total<B: Bin>(rows: &[u32], ones: &[B::One]) -> B {
+    let mut total = B::default();
+    rows.iter().for_each(|row| total.put(ones[*row as usize]));
+    total
+}
+
 /// The numbers of the bits that are set, ascending.
-fn ones(words: [u64; 4]) -> impl Iterator<Item = u8> {
+fn bits(words: [u64; 4]) -> impl Iterator<Item = u8> {
     words.into_iter().enumerate().flat_map(|(place, mut word)| {
         std::iter::from_fn(move || {
             let bit = (word != 0).then(|| word.trailing_zeros())?;
@@ -254,15 +251,14 @@ fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool) -> usize {
     left
 }
 
-impl Grown {
-    /// A leaf's value: the mean of its rows, shrunk by `l2`, times `rate`.
-    pub(super) fn value(&self, node: usize, l2: f64, rate: f64) -> f64 {
-        let Bin { sum, weight } = self.nodes[node].total;
-        rate * sum / (weight + l2)
+impl<B: Bin> Grown<B> {
+    /// What a node's rows add up to.
+    pub(super) fn total(&self, node: usize) -> B {
+        self.nodes[node].total
     }
 
-    /// Appends the tree to `trees`, in preorder.
-    pub(super) fn lay_out(&self, binned: &Binned, trees: &mut Trees, l2: f64, rate: f64) {
+    /// Appends the tree to `trees`, in preorder; `value` makes a leaf's value out of what its rows add up to.
+    pub(super) fn lay_out(&self, binned: &Binned, trees: &mut Trees, mut value: impl FnMut(B) -> f64) {
         trees.roots.push(trees.columns.len() as u32);
         // A node, and whose right child it is.
         let mut todo = vec![(0usize, None::<usize>)];
@@ -282,7 +278,7 @@ impl Grown {
                 }
                 None => {
                     trees.columns.push(LEAF);
-                    trees.values.push(self.value(node, l2, rate));
+                    trees.values.push(value(self.nodes[node].total));
                 }
             }
         }

@@ -1,13 +1,17 @@
 //! Trees on histograms: one engine for decision trees, forests, extremely randomised trees and gradient boosting.
 //!
 //! Columns are cut into at most 255 bins once per slice ([`binned`]); a tree grows by sums over bins, and of two children
-//! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]); [`ensemble`] adds up trees.
+//! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]; [`bin`] says what is summed up); [`ensemble`] adds up trees,
+//! and [`classes`] makes classifiers of them.
 //! Everything is seeded and repeats bit for bit.
 
+mod bin;
 mod binned;
+mod classes;
 mod ensemble;
 mod grow;
 mod histogram;
 mod random;
 
-pub use ensemble::{BoostingParams, ForestParams, boosting, forest};
+pub(crate) use classes::{class_boosting, class_forest};
+pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};

@@ -1,0 +1,141 @@
+//! What lies in one bin of a histogram, by what is learned.
+
+/// What lies in one bin: statistics of its rows that add up.
+pub(super) trait Bin: Copy + Default {
+    /// What one row adds.
+    type One: Copy;
+
+    /// Adds a row.
+    fn put(&mut self, one: Self::One);
+    /// Adds another bin's rows.
+    fn add(&mut self, other: &Self);
+    /// Takes another bin's rows away.
+    fn subtract(&mut self, other: &Self);
+    /// The weight of its rows; 0 means that there are none.
+    fn weight(&self) -> f64;
+    /// Whether a leaf of these rows has the least weight asked for.
+    fn may_be_leaf(&self, weight_min: f64) -> bool {
+        self.weight() >= weight_min
+    }
+    /// Whether no cut can be better than none.
+    fn is_pure(&self) -> bool {
+        false
+    }
+    /// How much a leaf of these rows, with a penalty of `l2` on its value, lowers the loss.
+    fn score(&self, l2: f64) -> f64;
+}
+
+/// Weighted targets: their mean is least wrong by Σ(y − ŷ)².
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub(super) sum: f64,
+    pub(super) weight: f64,
+}
+
+impl Bin for Sum {
+    type One = Sum;
+
+    fn put(&mut self, one: Sum) {
+        self.sum += one.sum;
+        self.weight += one.weight;
+    }
+
+    fn add(&mut self, other: &Sum) {
+        self.put(*other);
+    }
+
+    fn subtract(&mut self, other: &Sum) {
+        self.sum -= other.sum;
+        self.weight -= other.weight;
+    }
+
+    fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    fn score(&self, l2: f64) -> f64 {
+        self.sum * self.sum / (self.weight + l2)
+    }
+}
+
+/// A leaf's second derivatives add up to this, at least, so that its Newton step is one.
+const HESSIAN_MIN: f64 = 1e-3;
+
+/// First (negative) and second derivatives of a loss: a leaf's value is a step of Newton's method.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gradient {
+    pub(super) sum: f64,
+    pub(super) hessian: f64,
+    pub(super) count: f64,
+}
+
+impl Bin for Gradient {
+    type One = Gradient;
+
+    fn put(&mut self, one: Gradient) {
+        self.sum += one.sum;
+        self.hessian += one.hessian;
+        self.count += one.count;
+    }
+
+    fn add(&mut self, other: &Gradient) {
+        self.put(*other);
+    }
+
+    fn subtract(&mut self, other: &Gradient) {
+        self.sum -= other.sum;
+        self.hessian -= other.hessian;
+        self.count -= other.count;
+    }
+
+    fn weight(&self) -> f64 {
+        self.count
+    }
+
+    fn may_be_leaf(&self, weight_min: f64) -> bool {
+        self.count >= weight_min && self.hessian >= HESSIAN_MIN
+    }
+
+    fn score(&self, l2: f64) -> f64 {
+        self.sum * self.sum / (self.hessian + l2)
+    }
+}
+
+/// Weights of up to `K` classes: Σ wₖ²/Σ wₖ is the weight less its Gini impurity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts<const K: usize>(pub(super) [f64; K]);
+
+impl<const K: usize> Default for Counts<K> {
+    fn default() -> Self {
+        Counts([0.0; K])
+    }
+}
+
+impl<const K: usize> Bin for Counts<K> {
+    /// A class with a weight.
+    type One = (u32, f64);
+
+    fn put(&mut self, (class, weight): (u32, f64)) {
+        self.0[class as usize] += weight;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own += other);
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own -= other);
+    }
+
+    fn weight(&self) -> f64 {
+        self.0.iter().sum()
+    }
+
+    fn is_pure(&self) -> bool {
+        self.0.iter().filter(|weight| **weight > 0.0).count() <= 1
+    }
+
+    fn score(&self, _: f64) -> f64 {
+        self.0.iter().map(|weight| weight * weight).sum::<f64>() / self.weight()
+    }
+}

@@ -1,0 +1,190 @@
+//! Classifiers of trees.
+
+use std::collections::HashMap;
+
+use schemas::classifier::{Classifier, Link};
+use schemas::trees::Trees;
+
+use super::bin::{Counts, Gradient};
+use super::binned::Binned;
+use super::ensemble::{BoostingParams, ForestParams, boosting_grower, check, finite, grow_forest, mean_of};
+use super::grow::Grower;
+use super::random::Random;
+use crate::block::Block;
+use crate::classes::Classes;
+use crate::error::LearnError;
+use crate::logistic::sigmoid;
+
+/// The mean over trees of the classes' shares in leaves; cuts lower the Gini impurity.
+///
+/// # Errors
+/// [`LearnError::NotFinite`] for features that are not.
+pub(crate) fn class_forest(
+    block: &Block,
+    classes: &Classes,
+    params: &ForestParams,
+) -> Result<Classifier, LearnError> {
+    check(block, &[0.0])?;
+    let binned = Binned::new(block);
+    // The engine is compiled for a few sizes: classes beyond their number count as empty.
+    match classes.count() {
+        0..=2 => forest_of::<2>(&binned, classes, params),
+        3..=4 => forest_of::<4>(&binned, classes, params),
+        5..=8 => forest_of::<8>(&binned, classes, params),
+        9..=16 => forest_of::<16>(&binned, classes, params),
+        17..=64 => forest_of::<64>(&binned, classes, params),
+        _ => forest_of::<256>(&binned, classes, params),
+    }
+}
+
+const _: () = assert!(schemas::limits::CLASSES_MAX <= 256, "the largest size of the engine");
+
+fn forest_of<const K: usize>(
+    binned: &Binned,
+    classes: &Classes,
+    params: &ForestParams,
+) -> Result<Classifier, LearnError> {
+    let mut trees = mean_of(params);
+    let mut leaves = Leaves { classes: classes.count(), places: HashMap::new(), shares: Vec::new() };
+    let one = |row: usize, weight: f64| (classes.of_row()[row], weight);
+    grow_forest::<Counts<K>>(binned, params, one, |grown| {
+        grown.lay_out(binned, &mut trees, |leaf| leaves.place(&leaf.0));
+    });
+    let classes = classes.count() as u32;
+    Ok(Classifier::Forest { trees, shares: leaves.shares, classes })
+}
+
+/// Distinct shares of classes: many leaves are alike.
+struct Leaves {
+    classes: usize,
+    places: HashMap<Vec<u64>, usize>,
+    shares: Vec<f64>,
+}
+
+impl Leaves {
+    fn place(&mut self, weights: &[f64]) -> f64 {
+        let total: f64 = weights.iter().sum();
+        let shares: Vec<f64> = weights[..self.classes].iter().map(|weight| weight / total).collect();
+        let key = shares.iter().map(|share| share.to_bits()).collect();
+        let place = *self.places.entry(key).or_insert_with(|| {
+            self.shares.extend(&shares);
+            self.shares.len() / self.classes - 1
+        });
+        place as f64
+    }
+}
+
+/// Sums of trees whose logistic function (two classes) or softmax (more) are the probabilities: each tree makes a step of
+/// Newton's method down the log loss, as in scikit-learn's `HistGradientBoostingClassifier`.
+///
+/// # Errors
+/// [`LearnError::NotFinite`] for features that are not, or when a sum overflows.
+pub(crate) fn class_boosting(
+    block: &Block,
+    classes: &Classes,
+    params: &BoostingParams,
+) -> Result<Classifier, LearnError> {
+    check(block, &[0.0])?;
+    let binned = Binned::new(block);
+    let rounds = Rounds {
+        binned: &binned,
+        params,
+        grower: boosting_grower(&binned, params),
+        rows: (0..binned.rows() as u32).collect(),
+        random: Random::new(0, 0),
+    };
+    let functions = match classes.count() {
+        2 => rounds.of_two(classes),
+        _ => rounds.of_many(classes),
+    };
+    let functions = functions.into_iter().map(finite).collect::<Result<Vec<_>, _>>()?;
+    let link = if functions.len() == 1 { Link::Logistic } else { Link::Softmax };
+    Ok(Classifier::Boosted { link, functions })
+}
+
+struct Rounds<'a> {
+    binned: &'a Binned,
+    params: &'a BoostingParams,
+    grower: Grower<'a, Gradient>,
+    rows: Vec<u32>,
+    random: Random,
+}
+
+/// The negative gradient of −ln p by the own function, and its second derivative.
+fn gradient(p: f64, is_own: bool) -> Gradient {
+    Gradient { sum: f64::from(u8::from(is_own)) - p, hessian: p * (1.0 - p), count: 1.0 }
+}
+
+impl Rounds<'_> {
+    fn of_two(mut self, classes: &Classes) -> Vec<Trees> {
+        let shares = classes.shares();
+        let mut function = Function::new((shares[1] / shares[0]).ln(), self.rows.len());
+        for _ in 0..self.params.iterations {
+            let pairs = function.values.iter().zip(classes.of_row());
+            let ones: Vec<Gradient> = pairs.map(|(f, class)| gradient(sigmoid(*f), *class == 1)).collect();
+            self.step(&mut function, &ones);
+        }
+        vec![function.trees]
+    }
+
+    fn of_many(mut self, classes: &Classes) -> Vec<Trees> {
+        let logarithms: Vec<f64> = classes.shares().iter().map(|share| share.ln()).collect();
+        let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+        let count = self.rows.len();
+        let mut functions: Vec<Function> =
+            logarithms.iter().map(|logarithm| Function::new(logarithm - mean, count)).collect();
+        for _ in 0..self.params.iterations {
+            let probabilities = probabilities(&functions, count);
+            for ((class, function), p) in (0u32..).zip(&mut functions).zip(probabilities) {
+                let pairs = p.iter().zip(classes.of_row());
+                let ones: Vec<Gradient> = pairs.map(|(p, own)| gradient(*p, *own == class)).collect();
+                self.step(function, &ones);
+            }
+        }
+        functions.into_iter().map(|function| function.trees).collect()
+    }
+
+    /// One more tree.
+    fn step(&mut self, function: &mut Function, ones: &[Gradient]) {
+        let BoostingParams { learning_rate, l2, .. } = *self.params;
+        // The least number keeps a leaf without any curvature from dividing by 0.
+        let value = |leaf: Gradient| learning_rate * leaf.sum / (leaf.hessian + l2 + 1e-15);
+        let grown = self.grower.grow(&mut self.rows, ones, &mut self.random);
+        for (leaf, span) in &grown.leaves {
+            let value = value(grown.total(*leaf));
+            self.rows[span.clone()].iter().for_each(|row| function.values[*row as usize] += value);
+        }
+        grown.lay_out(self.binned, &mut function.trees, value);
+    }
+}
+
+/// A sum of trees with its value in each row.
+struct Function {
+    trees: Trees,
+    values: Vec<f64>,
+}
+
+impl Function {
+    fn new(base: f64, rows: usize) -> Function {
+        Function { trees: Trees { base, scale: 1.0, ..Trees::default() }, values: vec![base; rows] }
+    }
+}
+
+/// The softmax of the functions, function by function.
+fn probabilities(functions: &[Function], rows: usize) -> Vec<Vec<f64>> {
+    let mut most = vec![f64::NEG_INFINITY; rows];
+    for function in functions {
+        most.iter_mut().zip(&function.values).for_each(|(most, f)| *most = most.max(*f));
+    }
+    let mut total = vec![0.0; rows];
+    let mut all: Vec<Vec<f64>> = Vec::with_capacity(functions.len());
+    for function in functions {
+        let own: Vec<f64> = function.values.iter().zip(&most).map(|(f, most)| (f - most).exp()).collect();
+        total.iter_mut().zip(&own).for_each(|(total, p)| *total += p);
+        all.push(own);
+    }
+    for own in &mut all {
+        own.iter_mut().zip(&total).for_each(|(p, total)| *p /= total);
+    }
+    all
+}
