@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, try_join_all};
 use runtime::presence::Table;
 use schemas::column::Column;
+use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
 use schemas::scope::Scope;
@@ -194,6 +195,7 @@ fn join(rows: usize, parts: Vec<Part>) -> Predictions {
     let mut whole =
         Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
     for (places, part) in parts {
+        Band::spread(&mut whole.intervals, rows, &part.intervals, places);
         let fits: Vec<u32> = part
             .fits
             .into_iter()
@@ -239,7 +241,7 @@ mod tests {
             values,
             fit_of,
             fits,
-            errors: Vec::new(),
+            ..Predictions::default()
         };
         let first = part(vec![1.0, 3.0], vec![used("UA"), used("DL")], vec![1, 0]);
         let second = part(vec![0.0, f64::NAN], vec![used("UA")], vec![0, NO_FIT]);

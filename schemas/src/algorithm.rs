@@ -32,6 +32,18 @@ pub enum Algorithm {
     ExtraTrees,
     /// The sum of small trees, each on what those before it left over.
     Boosting,
+    /// Forecast: the last value.
+    Naive,
+    /// Forecast: the value one season before.
+    SeasonalNaive,
+    /// Forecast: the last value and the mean change.
+    Drift,
+    /// Forecast: smoothing on half of the slope.
+    Theta,
+    /// Forecast: exponential smoothing with errors, trend and seasons.
+    Ets,
+    /// Forecast: seasons by loess, the rest by exponential smoothing.
+    Mstl,
 }
 
 /// A numeric parameter of an algorithm.
@@ -103,11 +115,17 @@ const SEED: ParamSpec = ParamSpec { name: "seed", default: 0.0, min: 0.0, max: 9
 const ROUNDS: ParamSpec = ParamSpec { name: "iterations", default: 100.0, min: 1.0, max: 100_000.0 };
 const LEARNING_RATE: ParamSpec = ParamSpec { name: "learning_rate", default: 0.1, min: 1e-6, max: 1.0 };
 const MAX_LEAVES: ParamSpec = ParamSpec { name: "max_leaves", default: 31.0, min: 2.0, max: 65_536.0 };
+const SEASON: ParamSpec = ParamSpec { name: "season", default: 1.0, min: 1.0, max: 100_000.0 };
+/// Each point of a season is a parameter: longer ones are for `mstl`.
+const ETS_SEASON: ParamSpec = ParamSpec { max: 24.0, ..SEASON };
+const MSTL_SEASON: ParamSpec = ParamSpec { default: 2.0, min: 2.0, ..SEASON };
+/// 0: none.
+const SECOND_SEASON: ParamSpec = ParamSpec { name: "second_season", default: 0.0, min: 0.0, ..SEASON };
 const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
 
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 12] = [
+    pub const ALL: [(Algorithm, &'static str); 18] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
@@ -120,6 +138,12 @@ impl Algorithm {
         (Algorithm::Forest, "forest"),
         (Algorithm::ExtraTrees, "extra_trees"),
         (Algorithm::Boosting, "boosting"),
+        (Algorithm::Naive, "naive"),
+        (Algorithm::SeasonalNaive, "seasonal_naive"),
+        (Algorithm::Drift, "drift"),
+        (Algorithm::Theta, "theta"),
+        (Algorithm::Ets, "ets"),
+        (Algorithm::Mstl, "mstl"),
     ];
 
     /// The name in specs.
@@ -150,7 +174,24 @@ impl Algorithm {
             Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
             Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],
             Algorithm::Boosting => &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2],
+            Algorithm::Naive | Algorithm::Drift => &[],
+            Algorithm::SeasonalNaive | Algorithm::Theta => &[SEASON],
+            Algorithm::Ets => &[ETS_SEASON],
+            Algorithm::Mstl => &[MSTL_SEASON, SECOND_SEASON],
         }
+    }
+
+    /// Whether it foretells a time series.
+    pub fn is_forecast(self) -> bool {
+        matches!(
+            self,
+            Algorithm::Naive
+                | Algorithm::SeasonalNaive
+                | Algorithm::Drift
+                | Algorithm::Theta
+                | Algorithm::Ets
+                | Algorithm::Mstl
+        )
     }
 
     /// Whether fits come out of sufficient statistics that add up over rows.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Params};
 use crate::feature::Feature;
+use crate::forecast::Forecast;
 use crate::scope::Scope;
 use crate::trees::Trees;
 use crate::window::Window;
@@ -98,6 +99,8 @@ pub enum Parameters {
     },
     /// Decision trees, forests and boosting.
     Trees(Trees),
+    /// The steps after a time series.
+    Forecast(Forecast),
 }
 
 /// How many rows stand behind a fit.

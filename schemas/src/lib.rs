@@ -4,9 +4,9 @@
 //!
 //! | module | words |
 //! |---|---|
-//! | [`scope`], [`window`], [`pattern`], [`time`] | which slice of a data set: scope, window, pattern grammar |
+//! | [`scope`], [`window`], [`pattern`], [`time`], [`step`] | which slice of a data set: scope, window, pattern grammar |
 //! | [`spec`], [`feature`], [`algorithm`] | the model spec and its parts |
-//! | [`fit`], [`trees`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
+//! | [`fit`], [`trees`], [`forecast`], [`fingerprint`], [`blob`] | what training yields, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
@@ -27,6 +27,7 @@ pub mod envelope;
 pub mod feature;
 pub mod fingerprint;
 pub mod fit;
+pub mod forecast;
 pub mod limits;
 pub mod name;
 pub mod outcome;
@@ -38,6 +39,7 @@ pub mod retry;
 pub mod scope;
 pub mod spec;
 pub mod states;
+pub mod step;
 pub mod subjects;
 pub mod suggest;
 pub mod text;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
+use crate::forecast::Band;
 use crate::scope::Scope;
 
 /// Rows to predict, by columns, for one model.
@@ -58,6 +59,9 @@ pub struct Predictions {
     pub fits: Vec<UsedFit>,
     /// Rows without a prediction, ascending.
     pub errors: Vec<RowError>,
+    /// Prediction intervals by row, where the fit has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Band>,
 }
 
 /// In [`Predictions::fit_of`]: no fit answered this row.

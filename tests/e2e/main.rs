@@ -6,6 +6,7 @@ mod campaigns;
 mod commands;
 mod containers;
 mod dev;
+mod forecasts;
 mod keepers;
 mod operations;
 mod poison;

@@ -6,10 +6,12 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use schemas::channel::LIVE;
+use schemas::forecast::Band;
 use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
 use schemas::time::format_ms;
 use serde::Serialize;
 
+use super::intervals::Intervals;
 use crate::app::Shared;
 use crate::dispatch::{DispatchError, Order, dispatch};
 use crate::lanes::LaneError;
@@ -27,6 +29,9 @@ pub(super) struct Answer {
     fits: Vec<FitUsed>,
     /// Per row the index into `fits`; `null` where `errors` has the row.
     fit_of: Vec<Option<u32>>,
+    /// One per row where a fit has intervals, else empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    intervals: Vec<Intervals>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<RowProblem>,
 }
@@ -84,6 +89,7 @@ pub(super) async fn predict(
         predictions: whole.values.iter().map(|value| value.is_finite().then_some(*value)).collect(),
         fits: whole.fits.into_iter().map(FitUsed::from).collect(),
         fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
+        intervals: Intervals::by_row(&whole.intervals, parsed.rows),
         errors: whole.errors.into_iter().map(RowProblem::from).collect(),
     }))
 }
@@ -94,8 +100,9 @@ fn spread(all: usize, rows: &[u32], answer: Predictions, mut errors: Vec<RowErro
         values: vec![f64::NAN; all],
         fit_of: vec![NO_FIT; all],
         fits: answer.fits,
-        errors: Vec::new(),
+        ..Predictions::default()
     };
+    Band::spread(&mut whole.intervals, all, &answer.intervals, rows);
     for ((row, value), fit) in rows.iter().zip(answer.values).zip(answer.fit_of) {
         whole.values[*row as usize] = value;
         whole.fit_of[*row as usize] = fit;

@@ -105,6 +105,19 @@ pub enum ParametersView {
         /// Nodes of all of them, leaves included.
         nodes: usize,
     },
+    /// A forecast of a time series.
+    Forecast {
+        /// What was fitted: `ETS(M,Ad,M)`.
+        model: String,
+        /// Its parameters.
+        settings: BTreeMap<String, f64>,
+        /// The distance of the points.
+        step: String,
+        /// When the last step begins that it learned from.
+        last: String,
+        /// Steps foretold.
+        horizon: usize,
+    },
 }
 
 /// Why fits could not be listed.
@@ -224,6 +237,13 @@ impl From<&Fit> for ParametersView {
             Parameters::Trees(trees) => {
                 ParametersView::Trees { trees: trees.roots.len(), nodes: trees.columns.len() }
             }
+            Parameters::Forecast(forecast) => ParametersView::Forecast {
+                model: forecast.model.clone(),
+                settings: forecast.settings.clone(),
+                step: forecast.step.to_string(),
+                last: format_ms(forecast.step.start_ms(forecast.last)),
+                horizon: forecast.values.len(),
+            },
         }
     }
 }

@@ -39,6 +39,13 @@ impl Method {
         let param = |name| algorithm.param(params, name);
         match algorithm {
             Algorithm::Mean => Method::Mean,
+            // These learn no rows but series: see [`crate::forecast`].
+            Algorithm::Naive
+            | Algorithm::SeasonalNaive
+            | Algorithm::Drift
+            | Algorithm::Theta
+            | Algorithm::Ets
+            | Algorithm::Mstl => Method::Mean,
             Algorithm::Linear => Method::Linear,
             Algorithm::Ridge => Method::Ridge { alpha: param("alpha") },
             Algorithm::Lasso | Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {
@@ -141,7 +148,7 @@ pub fn prune(
             (inputs, Parameters::LogLinear { intercept, coefficients })
         }
         // Trees name columns by their places.
-        Parameters::Trees(_) => (inputs.to_vec(), parameters),
+        Parameters::Trees(_) | Parameters::Forecast(_) => (inputs.to_vec(), parameters),
     }
 }
 

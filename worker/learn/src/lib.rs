@@ -8,6 +8,7 @@
 //! | [`moments`] | counts, means and cross products that add up over rows |
 //! | [`linear`], [`mod@elastic_net`], [`glm`], [`trees`] | the algorithms, one file or folder per family |
 //! | [`folds`] | cross-validation in time |
+//! | [`mod@forecast`] | time series: points in, the points after them out |
 //! | [`fit`] | which algorithm a spec asks for, and running it |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
@@ -20,6 +21,7 @@ pub mod elastic_net;
 mod error;
 pub mod fit;
 pub mod folds;
+pub mod forecast;
 pub mod glm;
 pub mod linear;
 pub mod metrics;

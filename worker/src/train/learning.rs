@@ -6,6 +6,7 @@
 use std::cell::LazyCell;
 use std::ops::Range;
 
+use learn::forecast::ForecastError;
 use learn::{
     Block, Fold, LearnError, Method, Moments, PredictError, Scratch, folds, predict, prune, residual_squares,
     score,
@@ -16,6 +17,7 @@ use schemas::spec::{Candidate, ModelSpec, SearchMetric};
 
 use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
+use super::series;
 use super::slices::Slice;
 
 /// What learning a scope yields.
@@ -23,6 +25,8 @@ pub(super) struct Learned {
     pub(super) chosen: Candidate,
     /// What it was chosen from; empty without a search.
     pub(super) candidates: Vec<Scored>,
+    /// Rows that trained what was scored.
+    pub(super) train_rows: usize,
     pub(super) inputs: Vec<Input>,
     pub(super) parameters: Parameters,
     pub(super) metrics: Option<Metrics>,
@@ -35,12 +39,21 @@ pub(super) enum FitError {
     Learn(#[from] LearnError),
     #[error(transparent)]
     Score(#[from] PredictError),
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
     #[error(
         "statistics of {gathered} rows for a scope of {slice}: a mistake of the trainer, please report it"
     )]
     Rows { gathered: u64, slice: usize },
     #[error("the spec has no candidate to learn by; add the model again")]
     NoCandidate,
+}
+
+impl FitError {
+    /// Whether the scope only has too little data.
+    pub(super) fn is_too_little(&self) -> bool {
+        matches!(self, FitError::Forecast(error) if error.is_too_short())
+    }
 }
 
 /// Learns each of `slices`. Calls `progress` after each step of bounded work.
@@ -50,6 +63,9 @@ pub(super) fn learn_all(
     slices: &[&Slice],
     progress: &mut dyn FnMut(),
 ) -> Vec<Result<Learned, FitError>> {
+    if let Some(series) = &spec.learn.series {
+        return series::learn_all(spec, series, prepared, slices, progress);
+    }
     // Checked when the model was added.
     let candidates = spec.learn.candidates().unwrap_or_default();
     let method = |candidate: &Candidate| Method::from_spec(candidate.algorithm, &candidate.params);
@@ -152,7 +168,8 @@ impl Learner<'_> {
             progress();
         }
         let (inputs, parameters) = self.pruned(parameters, used);
-        Ok(Learned { chosen: self.candidates[best].clone(), candidates, inputs, parameters, metrics })
+        let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
+        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, metrics })
     }
 
     /// Every candidate's error over all folds.
@@ -256,7 +273,7 @@ impl Learner<'_> {
 }
 
 /// The place of the least error; the first where none has one.
-fn best(candidates: &[Scored]) -> usize {
+pub(super) fn best(candidates: &[Scored]) -> usize {
     let scored = candidates.iter().enumerate().filter_map(|(place, scored)| Some((place, scored.error?)));
     scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(place, _)| place)
 }

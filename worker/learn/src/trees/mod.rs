@@ -8,6 +8,6 @@ mod binned;
 mod ensemble;
 mod grow;
 mod histogram;
-mod random;
+pub(crate) mod random;
 
 pub use ensemble::{BoostingParams, ForestParams, boosting, forest};
