@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, try_join_all};
 use runtime::presence::Table;
 use schemas::column::Column;
+use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
 use schemas::scope::Scope;
@@ -203,6 +204,7 @@ fn join(rows: usize, parts: Vec<Part>) -> Predictions {
         for (place, span) in places.iter().zip(part.spans().unwrap_or_default()) {
             probabilities[*place as usize] = part.probabilities[span].to_vec();
         }
+        Band::spread(&mut whole.intervals, rows, &part.intervals, places);
         let fits: Vec<u32> = part
             .fits
             .into_iter()

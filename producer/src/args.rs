@@ -45,7 +45,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Trains scopes: publishes a campaign to the queue
     #[command(
-        after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n  enqueue train arrival_delay --scope 'carrier=*' --algorithm 'ridge|boosting' --param 'alpha=1|10|100'\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
+        after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n  enqueue train arrival_delay --scope 'carrier=*' --algorithm 'ridge|boosting' --param 'alpha=1|10|100'\n  enqueue train daily_sales --scope 'store=*' --algorithm 'ets|theta|seasonal_naive' --param season=7 --wait\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
     )]
     Train(TrainArgs),
     /// Lists, shows, watches, cancels or retries campaigns

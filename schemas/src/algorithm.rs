@@ -49,6 +49,18 @@ pub enum Algorithm {
     ExtraTrees,
     /// The sum of small trees, each on what those before it left over.
     Boosting,
+    /// Forecast: the last value.
+    Naive,
+    /// Forecast: the value one season before.
+    SeasonalNaive,
+    /// Forecast: the last value and the mean change.
+    Drift,
+    /// Forecast: smoothing on half of the slope.
+    Theta,
+    /// Forecast: exponential smoothing with errors, trend and seasons.
+    Ets,
+    /// Forecast: seasons by loess, the rest by exponential smoothing.
+    Mstl,
 }
 
 /// Parameter values by name.
@@ -101,7 +113,7 @@ pub enum AlgorithmError {
 
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 18] = [
+    pub const ALL: [(Algorithm, &'static str); 24] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
@@ -120,6 +132,12 @@ impl Algorithm {
         (Algorithm::Forest, "forest"),
         (Algorithm::ExtraTrees, "extra_trees"),
         (Algorithm::Boosting, "boosting"),
+        (Algorithm::Naive, "naive"),
+        (Algorithm::SeasonalNaive, "seasonal_naive"),
+        (Algorithm::Drift, "drift"),
+        (Algorithm::Theta, "theta"),
+        (Algorithm::Ets, "ets"),
+        (Algorithm::Mstl, "mstl"),
     ];
 
     /// The name in specs.
@@ -163,6 +181,19 @@ impl Algorithm {
             true => Ok(()),
             false => Err(AlgorithmError::Task { algorithm: self.name(), task }),
         }
+    }
+
+    /// Whether it foretells a time series.
+    pub fn is_forecast(self) -> bool {
+        matches!(
+            self,
+            Algorithm::Naive
+                | Algorithm::SeasonalNaive
+                | Algorithm::Drift
+                | Algorithm::Theta
+                | Algorithm::Ets
+                | Algorithm::Mstl
+        )
     }
 
     /// Whether fits come out of sufficient statistics that add up over rows.

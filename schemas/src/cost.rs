@@ -25,6 +25,11 @@ const PRODUCTS_PER_STEP: f64 = 8.0;
 /// Seconds for one column of one row on one level of a tree.
 const CUT_SECONDS: f64 = 1e-9;
 
+/// Seconds for one point of a time series in one pass, and in the search for exponential smoothing's parameters; rows
+/// are taken for points.
+const POINT_SECONDS: f64 = 10e-9;
+const ETS_POINT_SECONDS: f64 = 15e-6;
+
 /// Columns that a categorical column is taken for, before its values are known.
 const CATEGORIES: usize = 8;
 
@@ -111,6 +116,10 @@ impl CostModel {
                 param("trees") * param("max_features") * cuts(levels(rows / param("min_leaf")))
             }
             Algorithm::Boosting => param("iterations") * cuts(levels(param("max_leaves"))),
+            Algorithm::Naive | Algorithm::SeasonalNaive | Algorithm::Drift => POINT_SECONDS,
+            Algorithm::Theta => 50.0 * POINT_SECONDS,
+            Algorithm::Mstl => ETS_POINT_SECONDS,
+            Algorithm::Ets => param("season") * ETS_POINT_SECONDS,
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::algorithm::{Algorithm, Params};
 use crate::classifier::Classifier;
 use crate::feature::Feature;
+use crate::forecast::Forecast;
 use crate::instances::{Kernel, Neighbours};
 use crate::label::Label;
 pub use crate::metrics::{ClassificationMetrics, Metrics, RegressionMetrics};
@@ -111,6 +112,8 @@ pub enum Parameters {
     Neighbours(Neighbours),
     /// Probabilities of classes.
     Classifier(Classifier),
+    /// The steps after a time series.
+    Forecast(Forecast),
 }
 
 impl Parameters {

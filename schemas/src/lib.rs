@@ -4,9 +4,9 @@
 //!
 //! | module | words |
 //! |---|---|
-//! | [`scope`], [`window`], [`pattern`], [`time`] | which slice of a data set: scope, window, pattern grammar |
+//! | [`scope`], [`window`], [`pattern`], [`time`], [`step`] | which slice of a data set: scope, window, pattern grammar |
 //! | [`spec`], [`feature`], [`task`], [`algorithm`] | the model spec and its parts |
-//! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`] | what training yields |
+//! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`], [`forecast`] | what training yields |
 //! | [`metrics`], [`fingerprint`], [`blob`] | how good it is, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
@@ -29,6 +29,7 @@ pub mod envelope;
 pub mod feature;
 pub mod fingerprint;
 pub mod fit;
+pub mod forecast;
 pub mod instances;
 pub mod label;
 pub mod limits;
@@ -43,6 +44,7 @@ pub mod retry;
 pub mod scope;
 pub mod spec;
 pub mod states;
+pub mod step;
 pub mod subjects;
 pub mod suggest;
 pub mod task;

@@ -15,6 +15,21 @@ pub const CANDIDATES_MAX: usize = 256;
 /// Folds of a cross-validation.
 pub const FOLDS_MAX: u32 = 100;
 
+/// Steps that a time series is foretold: a fit of this horizon takes 400 KiB with two levels of intervals.
+pub const HORIZON_MAX: u32 = 10_000;
+
+/// Levels of prediction intervals of one model.
+pub const LEVELS_MAX: usize = 10;
+
+/// Lags of one time series, and its rolling means: each is a column.
+pub const LAGS_MAX: usize = 100;
+
+/// Points that a lag or a rolling mean reaches back: more than a year of hours.
+pub const LAG_MAX: u32 = 10_000;
+
+/// Points of one time series: two years of minutes.
+pub const POINTS_MAX: usize = 1_051_200;
+
 /// Columns of a design matrix after one-hot expansion: its Gram matrix is 32 MiB at this width.
 pub const DESIGN_WIDTH_MAX: usize = 2_048;
 

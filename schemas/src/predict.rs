@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
+use crate::forecast::Band;
 use crate::label::Label;
 use crate::scope::Scope;
 
@@ -64,6 +65,9 @@ pub struct Predictions {
     pub fits: Vec<UsedFit>,
     /// Rows without a prediction, ascending.
     pub errors: Vec<RowError>,
+    /// Prediction intervals by row, where the fit has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Band>,
 }
 
 /// In [`Predictions::fit_of`]: no fit answered this row.

@@ -2,11 +2,13 @@
 
 mod check;
 mod search;
+mod series;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::check::SpecError;
 pub use self::search::{Candidate, FoldWindow, SearchMetric, SearchSpec};
+pub use self::series::{Aggregate, Gaps, SeriesSpec};
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::feature::Feature;
 use crate::limits::SPEC_BYTES_MAX;
@@ -106,6 +108,9 @@ pub struct LearnSpec {
     /// Candidates that each scope chooses from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSpec>,
+    /// The time series that forecasting algorithms learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesSpec>,
 }
 
 /// What training may take. None of it changes a fit, so none is part of a fingerprint.

@@ -143,7 +143,7 @@ impl DatePart {
 
 /// Year, month and day of a day number since 1970-01-01 in the proleptic Gregorian calendar.
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -157,7 +157,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// Day number of 1 January of `year`.
-fn days_from_new_year(year: i64) -> i64 {
+pub(crate) fn days_from_new_year(year: i64) -> i64 {
     let before = year - 1;
     365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400)
         - (1969 / 4 - 1969 / 100 + 1969 / 400)

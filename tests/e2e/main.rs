@@ -7,6 +7,7 @@ mod classification;
 mod commands;
 mod containers;
 mod dev;
+mod forecasts;
 mod keepers;
 mod operations;
 mod poison;

@@ -2,6 +2,7 @@
 
 mod campaigns;
 mod health;
+mod intervals;
 mod models;
 mod predict;
 

@@ -6,11 +6,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use schemas::channel::LIVE;
+use schemas::forecast::Band;
 use schemas::label::Label;
 use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
 use schemas::time::format_ms;
 use serde::{Serialize, Serializer};
 
+use super::intervals::Intervals;
 use crate::app::Shared;
 use crate::dispatch::{DispatchError, Order, dispatch};
 use crate::lanes::LaneError;
@@ -31,6 +33,9 @@ pub(super) struct Answer {
     fits: Vec<FitUsed>,
     /// Per row the index into `fits`; `null` where `errors` has the row.
     fit_of: Vec<Option<u32>>,
+    /// One per row where a fit has intervals, else empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    intervals: Vec<Intervals>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<RowProblem>,
 }
@@ -124,6 +129,7 @@ impl From<Predictions> for Answer {
                 true => Vec::new(),
                 false => spans.into_iter().enumerate().map(probabilities).collect(),
             },
+            intervals: Intervals::by_row(&whole.intervals, whole.values.len()),
             fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
             errors: whole.errors.into_iter().map(RowProblem::from).collect(),
             fits: whole.fits.into_iter().map(FitUsed::from).collect(),
@@ -139,8 +145,9 @@ fn spread(all: usize, rows: &[u32], answer: Predictions, mut errors: Vec<RowErro
         fits: answer.fits,
         // Rows that were not sent have none, and the others keep their order.
         probabilities: answer.probabilities,
-        errors: Vec::new(),
+        ..Predictions::default()
     };
+    Band::spread(&mut whole.intervals, all, &answer.intervals, rows);
     for ((row, value), fit) in rows.iter().zip(answer.values).zip(answer.fit_of) {
         whole.values[*row as usize] = value;
         whole.fit_of[*row as usize] = fit;

@@ -40,6 +40,9 @@ impl Columns {
                 Feature::DatePart(_, column) => uses.entry(column).or_default().time = true,
             }
         }
+        if let (Some(_), Some(time)) = (&learn.series, &spec.data.time) {
+            uses.entry(time).or_default().time = true;
+        }
         let mut fields: Vec<Field> =
             uses.into_iter().map(|(name, uses)| Field::of_spec(name, uses)).collect();
         fields.sort_by(|a, b| a.name.cmp(&b.name));

@@ -37,6 +37,12 @@ const SEED: ParamSpec = ParamSpec { name: "seed", default: 0.0, min: 0.0, max: 9
 const ROUNDS: ParamSpec = ParamSpec { name: "iterations", default: 100.0, min: 1.0, max: 100_000.0 };
 const LEARNING_RATE: ParamSpec = ParamSpec { name: "learning_rate", default: 0.1, min: 1e-6, max: 1.0 };
 const MAX_LEAVES: ParamSpec = ParamSpec { name: "max_leaves", default: 31.0, min: 2.0, max: 65_536.0 };
+const SEASON: ParamSpec = ParamSpec { name: "season", default: 1.0, min: 1.0, max: 100_000.0 };
+/// Each point of a season is a parameter: longer ones are for `mstl`.
+const ETS_SEASON: ParamSpec = ParamSpec { max: 24.0, ..SEASON };
+const MSTL_SEASON: ParamSpec = ParamSpec { default: 2.0, min: 2.0, ..SEASON };
+/// 0: none.
+const SECOND_SEASON: ParamSpec = ParamSpec { name: "second_season", default: 0.0, min: 0.0, ..SEASON };
 const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
 
 impl Algorithm {
@@ -56,6 +62,10 @@ impl Algorithm {
             Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
             Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],
             Algorithm::Boosting => &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2],
+            Algorithm::Naive | Algorithm::Drift => &[],
+            Algorithm::SeasonalNaive | Algorithm::Theta => &[SEASON],
+            Algorithm::Ets => &[ETS_SEASON],
+            Algorithm::Mstl => &[MSTL_SEASON, SECOND_SEASON],
         }
     }
 }

@@ -124,7 +124,7 @@ impl ModelSpec {
                 format!("`{}` is the target, it cannot predict itself", learn.target),
             ));
         }
-        if inputs == 0 && self.algorithm()? != Algorithm::Mean {
+        if inputs == 0 && self.learn.series.is_none() && self.algorithm()? != Algorithm::Mean {
             return Err(field("[learn] features", "is empty; only the algorithm `mean` needs none"));
         }
         if !(0.0..1.0).contains(&learn.holdout) {
@@ -136,7 +136,8 @@ impl ModelSpec {
         if learn.min_rows == 0 {
             return Err(field("[learn] min_rows", "must be at least 1"));
         }
-        self.check_search()
+        self.check_search()?;
+        self.check_series()
     }
 
     fn check_search(&self) -> Result<(), SpecError> {

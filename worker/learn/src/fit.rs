@@ -55,6 +55,13 @@ impl Method {
         let classifies = task == Task::Classification;
         match algorithm {
             Algorithm::Mean => Method::Mean,
+            // These learn no rows but series: see [`crate::forecast`].
+            Algorithm::Naive
+            | Algorithm::SeasonalNaive
+            | Algorithm::Drift
+            | Algorithm::Theta
+            | Algorithm::Ets
+            | Algorithm::Mstl => Method::Mean,
             Algorithm::Linear => Method::Linear,
             Algorithm::Ridge => Method::Ridge { alpha: param("alpha") },
             Algorithm::Lasso | Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {

@@ -10,6 +10,7 @@
 //! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
 //! | `newton`, `linked` | smooth convex losses, and where they are least |
 //! | [`folds`] | cross-validation in time |
+//! | [`mod@forecast`] | time series: points in, the points after them out |
 //! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
@@ -24,6 +25,7 @@ pub mod elastic_net;
 mod error;
 pub mod fit;
 pub mod folds;
+pub mod forecast;
 pub mod glm;
 pub mod linear;
 mod linked;

@@ -30,6 +30,9 @@ pub enum PredictError {
         /// Columns of the block.
         found: usize,
     },
+    /// The fit is a table of forecasts.
+    #[error("a forecast is looked up by its time, not by features")]
+    Forecast,
     /// The fit's trees lead nowhere, or read columns that the rows do not have.
     #[error("the fit's trees do not belong to rows of {found} design columns")]
     Trees {
@@ -56,6 +59,7 @@ pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Re
         Parameters::Kernel(kernel) => by_kernel(kernel, block, out),
         Parameters::Neighbours(kept) => by_neighbours(kept, block, out),
         Parameters::Classifier(classifier) => classes::predict(classifier, block, out),
+        Parameters::Forecast(_) => Err(PredictError::Forecast),
     }
 }
 

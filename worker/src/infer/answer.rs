@@ -1,5 +1,7 @@
 //! From a batch of rows to predictions: resolve each row's fit, then predict by columns.
 
+mod forecast;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use schemas::catalog::Landed;
 use schemas::channel::{Channel, LIVE};
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
-use schemas::fit::{Fit, Input};
+use schemas::fit::{Fit, Input, Parameters};
 use schemas::outcome::clip_reason;
 use schemas::predict::{
     NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, UsedFit,
@@ -200,6 +202,9 @@ impl Answers {
     }
 
     fn add(&mut self, fit: &Fit, used: UsedFit, columns: &Columns, rows: &[u32]) {
+        if let Parameters::Forecast(forecast) = &fit.parameters {
+            return self.foretell(forecast, used, columns, rows);
+        }
         let design = match Design::new(&fit.inputs, self.done.values.len(), |input| columns.of(input)) {
             Ok(design) => design,
             Err(error) => return self.all(rows, RowErrorKind::Invalid, None, &error.to_string()),

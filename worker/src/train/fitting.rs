@@ -52,6 +52,10 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
                     let fit = finish(spec, slice, made, &mut outcome);
                     return (outcome, Some(fit));
                 }
+                Some(Err(error)) if error.is_too_little() => {
+                    outcome.outcome = OutcomeKind::TooFewRows;
+                    outcome.reason = Some(clip_reason(&error.to_string()));
+                }
                 Some(Err(error)) => fail(&mut outcome, &error.to_string()),
                 None => fail(&mut outcome, "no result"),
             },
@@ -97,6 +101,8 @@ fn counts(slice: &Slice) -> Counts {
 }
 
 fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut ScopeOutcome) -> Fit {
+    outcome.counts.train_rows = learned.train_rows as u64;
+    outcome.counts.holdout_rows = outcome.counts.complete_rows - outcome.counts.train_rows;
     outcome.metrics = learned.metrics;
     outcome.algorithm = learned.chosen.algorithm;
     outcome.candidates = learned.candidates;

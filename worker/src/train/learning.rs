@@ -6,6 +6,7 @@
 use std::cell::LazyCell;
 use std::ops::Range;
 
+use learn::forecast::ForecastError;
 use learn::{
     Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, predict, prune,
     residual_squares, score, score_classes,
@@ -18,6 +19,7 @@ use schemas::task::Task;
 
 use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
+use super::series;
 use super::slices::Slice;
 
 /// What learning a scope yields.
@@ -25,6 +27,8 @@ pub(super) struct Learned {
     pub(super) chosen: Candidate,
     /// What it was chosen from; empty without a search.
     pub(super) candidates: Vec<Scored>,
+    /// Rows that trained what was scored.
+    pub(super) train_rows: usize,
     pub(super) inputs: Vec<Input>,
     pub(super) parameters: Parameters,
     /// What a classifier tells apart.
@@ -39,12 +43,21 @@ pub(super) enum FitError {
     Learn(#[from] LearnError),
     #[error(transparent)]
     Score(#[from] PredictError),
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
     #[error(
         "statistics of {gathered} rows for a scope of {slice}: a mistake of the trainer, please report it"
     )]
     Rows { gathered: u64, slice: usize },
     #[error("the spec has no candidate to learn by; add the model again")]
     NoCandidate,
+}
+
+impl FitError {
+    /// Whether the scope only has too little data.
+    pub(super) fn is_too_little(&self) -> bool {
+        matches!(self, FitError::Forecast(error) if error.is_too_short())
+    }
 }
 
 /// Learns each of `slices`. Calls `progress` after each step of bounded work.
@@ -54,6 +67,9 @@ pub(super) fn learn_all(
     slices: &[&Slice],
     progress: &mut dyn FnMut(),
 ) -> Vec<Result<Learned, FitError>> {
+    if let Some(series) = &spec.learn.series {
+        return series::learn_all(spec, series, prepared, slices, progress);
+    }
     // Checked when the model was added.
     let candidates = spec.learn.candidates().unwrap_or_default();
     let task = spec.task().unwrap_or(Task::Regression);
@@ -158,8 +174,8 @@ impl Learner<'_> {
         }
         let classes = self.prepared.labels(&self.classes(&parameters, used.0));
         let (inputs, parameters) = self.pruned(parameters, used);
-        let chosen = self.candidates[best].clone();
-        Ok(Learned { chosen, candidates, inputs, parameters, classes, metrics })
+        let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
+        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes, metrics })
     }
 
     /// Every candidate's error over all folds.
@@ -295,7 +311,7 @@ impl Learner<'_> {
 }
 
 /// The place of the least error; the first where none has one.
-fn best(candidates: &[Scored]) -> usize {
+pub(super) fn best(candidates: &[Scored]) -> usize {
     let scored = candidates.iter().enumerate().filter_map(|(place, scored)| Some((place, scored.error?)));
     scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(place, _)| place)
 }

@@ -2,7 +2,8 @@
 //!
 //! [`run`] pulls packs; [`work`] takes one through its steps, of which [`landing`] has the last; [`sandbox`] learns where a crash harms nobody, and there
 //! [`prepared`] holds decoded data ready for learning, [`slices`] finds a scope's rows, [`moments`] adds up statistics for
-//! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, and [`fitting`] turns all of it
+//! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, [`series`] where that foretells
+//! a time series, and [`fitting`] turns all of it
 //! into outcomes and fits.
 
 mod fitting;
@@ -12,6 +13,7 @@ mod moments;
 mod prepared;
 mod run;
 pub mod sandbox;
+mod series;
 mod slices;
 mod work;
 

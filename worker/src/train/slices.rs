@@ -55,7 +55,7 @@ fn rows<'a>(table: &Table, groups: &'a Groups, values: &[&str], window: Window) 
 }
 
 /// How many of `complete_rows` train: ⌊(1 − holdout) · n⌋, not misled by a last binary digit.
-fn train_rows(complete_rows: usize, holdout: f64) -> usize {
+pub(super) fn train_rows(complete_rows: usize, holdout: f64) -> usize {
     let share = (1.0 - holdout) * complete_rows as f64;
     ((share + 1e-9).floor() as usize).min(complete_rows)
 }

@@ -152,6 +152,19 @@ pub enum ParametersView {
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<usize>,
     },
+    /// A forecast of a time series.
+    Forecast {
+        /// What was fitted: `ETS(M,Ad,M)`.
+        model: String,
+        /// Its parameters.
+        settings: BTreeMap<String, f64>,
+        /// The distance of the points.
+        step: String,
+        /// When the last step begins that it learned from.
+        last: String,
+        /// Steps foretold.
+        horizon: usize,
+    },
 }
 
 /// A linear function.
@@ -231,6 +244,13 @@ impl From<&Fit> for ParametersView {
             Parameters::Kernel(kernel) => ParametersView::Rows { rows: kernel.weights.len() },
             Parameters::Neighbours(kept) => ParametersView::Rows { rows: kept.targets.len() },
             Parameters::Classifier(classifier) => of_classes(fit, classifier),
+            Parameters::Forecast(forecast) => ParametersView::Forecast {
+                model: forecast.model.clone(),
+                settings: forecast.settings.clone(),
+                step: forecast.step.to_string(),
+                last: format_ms(forecast.step.start_ms(forecast.last)),
+                horizon: forecast.values.len(),
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ mod classes;
 mod ensemble;
 mod grow;
 mod histogram;
-mod random;
+pub(crate) mod random;
 
 pub(crate) use classes::{class_boosting, class_forest};
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};

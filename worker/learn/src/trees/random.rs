@@ -2,11 +2,11 @@
 
 /// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The `stream`th of the sequences that `seed` names.
-    pub(super) fn new(seed: u64, stream: u64) -> Random {
+    pub(crate) fn new(seed: u64, stream: u64) -> Random {
         let mut random = Random(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
         random
@@ -22,6 +22,11 @@ impl Random {
     /// A number below `end`, which must be more than 0; the bias of 2⁻³² does not matter here.
     pub(super) fn below(&mut self, end: usize) -> usize {
         (((self.next() >> 32) * end as u64) >> 32) as usize
+    }
+
+    /// A number above 0 and below 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
     /// The first `count` of `things` become a random choice of them, in random order.

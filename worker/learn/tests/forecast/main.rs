@@ -1,0 +1,4 @@
+//! Forecasts: against another tool's, and on odd series.
+
+mod properties;
+mod reference;
