@@ -198,7 +198,7 @@ mod tests {
         fn a_tally_does_not_depend_on_order_or_redelivery(order in proptest::collection::vec(0u32..5, 0..30)) {
             let kinds = [OutcomeKind::Trained, OutcomeKind::Failed];
             let spec = crate::spec::ModelSpec::parse(
-                "name = \"m\"\n[data]\nsource = \"x.csv\"\n[learn]\ntarget = \"y\"",
+                "name = \"m\"\n[data]\nsource = \"x.csv\"\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]",
             );
             let (cost, mut tally) = (CostModel::new(&spec.unwrap()), Tally::default());
             for pack in &order {

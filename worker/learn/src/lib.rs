@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
 //! | [`moments`] | counts, means and cross products that add up over rows |
-//! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`neighbours`], [`trees`] | the algorithms, one file or folder per family |
+//! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`mod@neighbours`], [`trees`] | the algorithms, one file or folder per family |
 //! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
 //! | `newton`, `linked` | smooth convex losses, and where they are least |
 //! | [`folds`] | cross-validation in time |

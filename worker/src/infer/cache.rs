@@ -110,6 +110,7 @@ mod tests {
             window: Window::ALL,
             fingerprint: "f".into(),
             target: "y".into(),
+            classes: Vec::new(),
             inputs: Vec::new(),
             algorithm: Algorithm::Mean,
             params: Default::default(),
