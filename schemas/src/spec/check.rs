@@ -69,6 +69,13 @@ impl ModelSpec {
         if places.is_empty() || places.iter().any(|place| place.trim().is_empty()) {
             return Err(field("[data] source", "names no file, folder, glob or URL"));
         }
+        let databases = places.iter().filter(|place| is_database(place)).count();
+        if databases > 0 && places.len() > 1 {
+            return Err(field("[data] source", "a database stands alone"));
+        }
+        if self.data.query.is_some() && databases == 0 {
+            return Err(field("[data] query", "is for sources like postgres://user@host/database"));
+        }
         Ok(())
     }
 
@@ -172,6 +179,10 @@ impl ModelSpec {
 
 fn field(field: &'static str, problem: impl Into<String>) -> SpecError {
     SpecError::Field { field, problem: problem.into() }
+}
+
+fn is_database(place: &str) -> bool {
+    place.starts_with("postgres://") || place.starts_with("postgresql://")
 }
 
 fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
