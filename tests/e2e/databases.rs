@@ -163,10 +163,8 @@ async fn many_rows_come_piece_by_piece_and_only_those_of_the_scopes() {
     assert_eq!(counts.level(&["shop"]).iter().map(|(_, rows)| rows[0]).collect::<Vec<_>>(), [4_000; 50]);
     let error = opened.read_slices(&request, filter, (1_000, 1)).await.expect_err("too much");
     assert!(error.to_string().contains("--data-cache-mib"), "{error}");
-    let failing = dataset::open(&data(
-        &postgres,
-        "SELECT 's' AS shop, now() AS at, 1 / (5000 - i) AS y FROM generate_series(1, 9000) AS i",
-    ));
-    let error = failing.await.expect("an address").read(&request, 1).await.expect_err("a division by zero");
+    let failing = "SELECT 's' AS shop, now() AS at, 1 / (5000 - i) AS y FROM generate_series(1, 9000) AS i";
+    let opened = dataset::open(&data(&postgres, failing)).await.expect("an address");
+    let error = opened.read(&request, 1).await.expect_err("a division by zero");
     assert!(!dataset::Error::Read(error).is_transient());
 }
