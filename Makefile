@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults bench-train bench-catalog nats-server redis-server images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-catalog nats-server redis-server postgres-server images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -34,7 +34,7 @@ lint: ## Formatting, and clippy with warnings as errors
 check-docs: ## Builds the API documentation with warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
-unit: nats-server redis-server build ## All tests, against real servers
+unit: nats-server redis-server postgres-server build ## All tests, against real servers
 	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" \
 	  $(CARGO) test --release --locked --workspace
 
@@ -43,6 +43,9 @@ test-faults: nats-server redis-server build ## Kills, freezes and damages everyt
 
 bench-train: nats-server build ## This campaign against a scikit-learn loop, warm and cold
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/train.py $(BIN)
+
+test-large: nats-server build ## A 4 GB source, by processes of 512 MiB: planned, clustered, trained from (LARGE='--gib 1')
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-large $(LARGE)
 
 bench-catalog: nats-server build ## How long a reader takes to know a million fits
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-catalog
@@ -55,6 +58,9 @@ nats-server: ## Finds or fetches a nats-server
 
 redis-server: ## Finds or fetches a redis-server
 	@tests/tools/redis-server > /dev/null
+
+postgres-server: ## Finds or installs PostgreSQL's programs
+	@tests/tools/postgres-server > /dev/null
 
 clean: ## Removes what was built and what the stack keeps
 	$(CARGO) clean

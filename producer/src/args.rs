@@ -48,6 +48,11 @@ pub enum Command {
         after_help = "Examples:\n  enqueue train arrival_delay --scope 'carrier=*,origin=*,dest=*' --levels --wait\n  enqueue train arrival_delay --scope 'carrier=UA|DL,time=last:90d' --algorithm elastic_net --param alpha=0.1\n  enqueue train arrival_delay --scope 'carrier=*' --algorithm 'ridge|boosting' --param 'alpha=1|10|100'\n  enqueue train daily_sales --scope 'store=*' --algorithm 'ets|theta|seasonal_naive' --param season=7 --wait\n\nScopes: `carrier=UA,origin=EWR` one scope; `carrier=*` one per value in the data; `carrier=UA|DL` one per listed value;\n`time=2013-01..2013-07` a half-open window; `time=last:90d` the newest 90 days of the data; '' all rows."
     )]
     Train(TrainArgs),
+    /// Rewrites a model's source as one parquet file sorted by its dimensions, so that a scope is read from few bytes
+    #[command(
+        after_help = "Examples:\n  enqueue cluster arrival_delay --out data/flights.clustered.parquet\n  enqueue cluster arrival_delay --out s3://bucket/flights.clustered.parquet --memory-mib 2048\n\nThe file has the columns that the spec names. It appears when it is complete, and trains the same fits."
+    )]
+    Cluster(ClusterArgs),
     /// Lists, shows, watches, cancels or retries campaigns
     #[command(subcommand)]
     Campaign(CampaignCommand),
@@ -176,6 +181,22 @@ impl From<PriorityArg> for Priority {
             PriorityArg::Low => Priority::Low,
         }
     }
+}
+
+/// `enqueue cluster`
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArgs {
+    /// The model
+    pub model: String,
+    /// Where the file will be: a path or URL that ends in .parquet [default: MODEL.clustered.parquet in this folder]
+    #[arg(long, env = "SCOPEFORGE_OUT", value_name = "PLACE")]
+    pub out: Option<String>,
+    /// Memory for sorting, in MiB, besides a decoded row group of the source per core
+    #[arg(long, env = "SCOPEFORGE_MEMORY_MIB", value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub memory_mib: u64,
+    /// Folder for temporary files, as large as the decoded columns [default: the system's]
+    #[arg(long, env = "SCOPEFORGE_TEMPORARY", value_name = "FOLDER")]
+    pub temporary: Option<PathBuf>,
 }
 
 /// `enqueue campaign …`

@@ -38,6 +38,9 @@ pub struct ModelSpec {
 pub struct DataSpec {
     /// One or several paths, globs, folders or URLs.
     pub source: Source,
+    /// What a database is asked for, when `source` names one without a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// The column that orders rows and that windows restrict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,

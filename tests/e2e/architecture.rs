@@ -18,11 +18,12 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only one crate names (tests may name all).
-const ONLY_IN: [(&str, &str); 5] = [
+const ONLY_IN: [(&str, &str); 6] = [
     ("async-nats", "runtime"),
     ("redis", "runtime"),
     ("parquet", "dataset"),
     ("arrow-array", "dataset"),
+    ("tokio-postgres", "dataset"),
     ("linfa", "learn"),
 ];
 

@@ -4,18 +4,21 @@
 //! |---|---|
 //! | [`mod@program`] | a child process: started, awaited, stopped, killed |
 //! | [`servers`] | nats-server, redis-server, an S3 server |
+//! | [`postgres`] | a PostgreSQL server |
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
 //! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
 pub mod flights;
+pub mod postgres;
 pub mod program;
 pub mod servers;
 pub mod stack;
 pub mod wait;
 pub mod wide;
 
+pub use postgres::Postgres;
 pub use program::{Finished, Program, program};
 pub use servers::{Nats, Redis, S3};
 pub use stack::{Setup, Stack};

@@ -16,7 +16,7 @@ pub fn free_port() -> u16 {
 }
 
 /// The server that `tests/tools/NAME` finds, or the one that the environment names.
-fn server(name: &str, variable: &str) -> String {
+pub(crate) fn server(name: &str, variable: &str) -> String {
     if let Ok(path) = std::env::var(variable)
         && !path.is_empty()
     {

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod campaign;
+mod cluster;
 mod dead;
 mod fits;
 mod lag;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Model(command) => model::run(&session, command, out).await,
         Command::Plan(args) => plan::run(&session, &args, out).await,
         Command::Train(args) => train::run(&session, &args, out).await,
+        Command::Cluster(args) => cluster::run(&session, &args, out).await,
         Command::Campaign(command) => campaign::run(&session, command, out).await,
         Command::Dead(command) => dead::run(&session, command, out).await,
         Command::Pause(args) => pause::pause(&session, &args, out).await,

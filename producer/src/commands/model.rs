@@ -55,7 +55,7 @@ fn absolute(source: Source) -> Source {
 
 /// Looks whether the source has the columns that the spec names, and of the right kinds.
 async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
-    let files = dataset::open(&spec.data.source).await?;
+    let files = dataset::open(&spec.data).await?;
     let columns = files.columns().await?;
     let request = Request::for_training(spec);
     let wanted = request.dimensions.iter().chain(&request.texts).map(|name| (name, Role::Text));
@@ -73,7 +73,7 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
             );
         }
     }
-    if files.size_bytes() <= CHECKED_WHOLE_BYTES {
+    if files.stored_bytes().is_some_and(|bytes| bytes <= CHECKED_WHOLE_BYTES) {
         // Formats without a schema show what a column holds only in its values.
         files.read(&request, 1).await?;
     }

@@ -3,16 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use dataset::{Request, Table};
+use dataset::Request;
 use runtime::bucket;
 use schemas::campaign::Campaign;
 use schemas::cost::CostModel;
 
 use crate::args::PlanArgs;
 use crate::output::Output;
-use crate::plan::{Order, PlannedPack, Summary, expand, pack, rate};
+use crate::plan::{Counted, Order, PlannedPack, Summary, expand, pack, rate, windows};
 use crate::session::{Session, patiently};
 use crate::usage::usage;
+
+/// Columns up to this size are decoded at once, on all threads; larger ones piece by piece.
+const TABLE_BYTES_MAX: u64 = 128 << 20;
 
 pub(super) async fn run(session: &Session, args: &PlanArgs, out: Output) -> anyhow::Result<ExitCode> {
     let order = Order::new(session.model(&args.model).await?, args)?;
@@ -28,9 +31,9 @@ pub(super) async fn plan(
     order: &Order,
     args: &PlanArgs,
 ) -> anyhow::Result<Vec<PlannedPack>> {
-    let (table, before) = tokio::join!(read(order), campaigns(session));
-    let table = table.map_err(|error| usage(format!("{error:#}")))?;
-    let scopes = expand(order, &args.scopes, &table).map_err(usage)?;
+    let (counted, before) = tokio::join!(count(order), campaigns(session));
+    let counted = counted.map_err(|error| usage(format!("{error:#}")))?;
+    let scopes = expand(order, &args.scopes, &counted).map_err(usage)?;
     let (cost, rate) =
         (CostModel::new(&order.spec), rate(&order.spec, &before.context("reading the campaigns before")?));
     Ok(pack(scopes, |scope| cost.seconds(rate, scope.rows)))
@@ -41,12 +44,18 @@ async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {
     Ok(all.into_iter().map(|(_, campaign)| campaign).collect())
 }
 
-async fn read(order: &Order) -> anyhow::Result<Table> {
-    let files = dataset::open(&order.spec.data.source).await?;
+async fn count(order: &Order) -> anyhow::Result<Counted> {
+    let files = dataset::open(&order.spec.data).await?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut request = Request::for_planning(&order.spec);
+    let newest = match &request.time {
+        Some(time) if order.counts_back() => files.newest(time, threads).await?,
+        _ => None,
+    };
     if !order.has_windows() {
         request.time = None;
     }
-    Ok(files.read(&request, threads).await?)
+    let windows = windows(order, newest);
+    let counts = files.counts(&request, &windows, (TABLE_BYTES_MAX, threads)).await?;
+    Ok(Counted { counts, windows, newest })
 }

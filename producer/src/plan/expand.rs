@@ -1,13 +1,12 @@
 //! From patterns to scopes, by what the data holds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use dataset::{Groups, Table};
+use dataset::Counts;
 use schemas::limits::CAMPAIGN_SCOPES_MAX;
 use schemas::pattern::{Pattern, Values};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
-use schemas::time::TIME_NULL;
 use schemas::window::Window;
 
 use super::order::Order;
@@ -43,18 +42,35 @@ pub enum ExpandError {
     TooMany,
 }
 
-/// The scopes that `order` means, in the data of `table`; `texts` are the patterns as they were written.
+/// What the data has to say before scopes can be planned.
+#[derive(Debug)]
+pub struct Counted {
+    /// Rows by dimensions and [`Counted::windows`].
+    pub counts: Counts,
+    /// The windows that the order's patterns mean, each once.
+    pub windows: Vec<Window>,
+    /// The newest time, where a pattern counts back from it.
+    pub newest: Option<i64>,
+}
+
+/// The windows that `order` means, each once; `newest` is the data's newest time.
+pub fn windows(order: &Order, newest: Option<i64>) -> Vec<Window> {
+    let terms = order.patterns.iter().flat_map(|pattern| &pattern.windows);
+    let resolved: BTreeSet<Window> = terms.filter_map(|term| term.resolve(newest)).collect();
+    resolved.into_iter().collect()
+}
+
+/// The scopes that `order` means, in the data that was counted; `texts` are the patterns as they were written.
 ///
 /// A scope is planned once however many patterns mean it. One without a row in its window is not planned.
 ///
 /// # Errors
 /// [`ExpandError`] when a pattern matches nothing, or they match too much.
-pub fn expand(order: &Order, texts: &[String], table: &Table) -> Result<Vec<Planned>, ExpandError> {
-    let mut plan = Plan { spec: &order.spec, table, planned: Vec::new(), seen: HashSet::new() };
-    let times = table.time().unwrap_or_default();
-    let newest = times[..times.partition_point(|time| *time != TIME_NULL)].last().copied();
+pub fn expand(order: &Order, texts: &[String], counted: &Counted) -> Result<Vec<Planned>, ExpandError> {
+    let mut plan = Plan { spec: &order.spec, counted, planned: Vec::new(), seen: HashSet::new() };
     for (pattern, text) in order.patterns.iter().zip(texts) {
-        let windows: Vec<Window> = pattern.windows.iter().filter_map(|term| term.resolve(newest)).collect();
+        let windows: Vec<Window> =
+            pattern.windows.iter().filter_map(|term| term.resolve(counted.newest)).collect();
         let own = pattern.level_mask();
         let found = plan.level(pattern, own, &windows)?;
         if found == 0 {
@@ -70,7 +86,7 @@ pub fn expand(order: &Order, texts: &[String], table: &Table) -> Result<Vec<Plan
 
 struct Plan<'a> {
     spec: &'a ModelSpec,
-    table: &'a Table,
+    counted: &'a Counted,
     planned: Vec<Planned>,
     seen: HashSet<(Scope, Window)>,
 }
@@ -79,7 +95,8 @@ impl Plan<'_> {
     /// Plans what `pattern` means when only the dimensions in `mask` are fixed; returns how many scopes that are.
     fn level(&mut self, pattern: &Pattern, mask: u32, windows: &[Window]) -> Result<usize, ExpandError> {
         let names = self.spec.level_names(mask);
-        let groups = Groups::build(self.table, &names, None);
+        let counts = &self.counted.counts;
+        let level = counts.level(&names);
         let allowed: Vec<Option<HashSet<u32>>> = pattern
             .terms
             .iter()
@@ -87,18 +104,19 @@ impl Plan<'_> {
             .map(|(place, values)| self.codes(*place, values))
             .collect();
         let mut found = 0;
-        for group in 0..groups.len() {
-            let key = groups.key(group);
+        for (key, rows) in level.iter() {
             let is_meant = |(code, allowed): (&u32, &Option<HashSet<u32>>)| {
                 allowed.as_ref().is_none_or(|a| a.contains(code))
             };
             if !key.iter().zip(&allowed).all(is_meant) {
                 continue;
             }
-            let values = groups.values(self.table, group);
+            let values =
+                names.iter().zip(key).map(|(name, code)| counts.values(name)[*code as usize].as_str());
             let scope = Scope::new(names.iter().copied().zip(values));
             for window in windows {
-                let rows = self.table.within(groups.rows(group), *window).len() as u64;
+                let place = self.counted.windows.iter().position(|known| known == window);
+                let rows = place.map_or(0, |place| rows[place]);
                 if rows == 0 {
                     continue;
                 }
@@ -115,8 +133,9 @@ impl Plan<'_> {
         match values {
             Values::Each => None,
             Values::Listed(listed) => {
-                let dimension = &self.spec.scope.dimensions[place];
-                Some(listed.iter().filter_map(|value| self.table.code(dimension, value)).collect())
+                let known = self.counted.counts.values(&self.spec.scope.dimensions[place]);
+                let code = |value| u32::try_from(known.binary_search(value).ok()?).ok();
+                Some(listed.iter().filter_map(code).collect())
             }
         }
     }
@@ -137,8 +156,7 @@ impl Plan<'_> {
             let (dimension, Values::Listed(listed)) = (&self.spec.scope.dimensions[*place], values) else {
                 continue;
             };
-            let known =
-                self.table.dimension(dimension).map(|text| text.values.as_slice()).unwrap_or_default();
+            let known = self.counted.counts.values(dimension);
             if let Some(wrong) = listed.iter().find(|value| !known.contains(value)) {
                 let hint = schemas::suggest::hint(wrong, known.iter().map(String::as_str));
                 return format!(": `{dimension}` is never `{wrong}`{hint}");

@@ -9,7 +9,7 @@ pub mod packing;
 pub mod rate;
 pub mod summary;
 
-pub use expand::{Planned, expand};
+pub use expand::{Counted, Planned, expand, windows};
 pub use order::Order;
 pub use packing::{PlannedPack, pack};
 pub use rate::rate;

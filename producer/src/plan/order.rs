@@ -25,6 +25,12 @@ impl Order {
         self.patterns.iter().any(|pattern| !pattern.windows.iter().all(all_time))
     }
 
+    /// Whether some pattern counts back from the newest row.
+    pub fn counts_back(&self) -> bool {
+        let mut terms = self.patterns.iter().flat_map(|pattern| &pattern.windows);
+        terms.any(|term| matches!(term, WindowTerm::Last { .. }))
+    }
+
     /// Checks `args` against `spec`.
     ///
     /// # Errors

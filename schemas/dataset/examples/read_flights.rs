@@ -17,12 +17,12 @@ async fn main() {
         let mut times = Vec::new();
         for _ in 0..ROUNDS {
             let begin = Instant::now();
-            open(&spec.data.source).await.unwrap().read(request, threads).await.unwrap();
+            open(&spec.data).await.unwrap().read(request, threads).await.unwrap();
             times.push(begin.elapsed());
         }
         report(name, times);
     }
-    let table = open(&spec.data.source).await.unwrap().read(&training, threads).await.unwrap();
+    let table = open(&spec.data).await.unwrap().read(&training, threads).await.unwrap();
     report(
         "group index, 3 dimensions",
         timed(|| Groups::build(&table, &["carrier", "origin", "dest"], None)),

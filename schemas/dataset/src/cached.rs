@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::Error;
-use crate::files::Files;
+use crate::filter::Filter;
 use crate::groups::Groups;
 use crate::hashes::RowHashes;
 use crate::request::Request;
+use crate::source::Dataset;
 use crate::table::Table;
 
 /// Group indices kept with one table; a model rarely has more levels.
@@ -28,12 +29,26 @@ impl Cached {
         Cached { table, request, row_hashes: OnceLock::new(), groups: Mutex::default() }
     }
 
-    /// Reads `request` from `files`, decoding on `threads` threads.
+    /// Reads `request` from `data`, decoding on `threads` threads.
     ///
     /// # Errors
-    /// [`Error`] when the files cannot be read, or do not hold what is wanted.
-    pub async fn read(files: &Files, request: &Request, threads: usize) -> Result<Arc<Cached>, Error> {
-        let table = files.read(request, threads).await?;
+    /// [`Error`] when it cannot be read, or does not hold what is wanted.
+    pub async fn read(data: &Dataset, request: &Request, threads: usize) -> Result<Arc<Cached>, Error> {
+        let table = data.read(request, threads).await?;
+        Ok(Arc::new(Cached::new(table, request.clone())))
+    }
+
+    /// Reads the rows that `filter` takes, which may take `limit_bytes`.
+    ///
+    /// # Errors
+    /// [`Error`] when it cannot be read, does not hold what is wanted, or holds too much of it.
+    pub async fn read_slices(
+        data: &Dataset,
+        request: &Request,
+        filter: Filter,
+        limits: (u64, usize),
+    ) -> Result<Arc<Cached>, Error> {
+        let table = data.read_slices(request, filter, limits).await?;
         Ok(Arc::new(Cached::new(table, request.clone())))
     }
 
@@ -63,8 +78,12 @@ impl Cached {
 
     /// Bytes in memory, with room for row hashes and for the groups of as many levels as there are dimensions.
     pub fn size_bytes(&self) -> usize {
-        let levels = self.request.dimensions.len() + 1;
-        let derived_per_row = size_of::<u128>() + levels * size_of::<u32>();
-        self.table.size_bytes() + self.table.rows() * derived_per_row
+        self.table.size_bytes() + self.table.rows() * derived_bytes(&self.request)
     }
+}
+
+/// Bytes per row of what is derived from a table.
+pub(crate) fn derived_bytes(request: &Request) -> usize {
+    let levels = request.dimensions.len() + 1;
+    size_of::<u128>() + levels * size_of::<u32>()
 }

@@ -35,14 +35,22 @@ pub(crate) enum Mismatch {
 impl Mismatch {
     /// The error for a column of `file`, when the piece at hand began at row `first_row`.
     pub(crate) fn at(self, file: &File, slot: &Slot, first_row: usize) -> ReadError {
-        let (column, wanted) = (slot.name.clone(), slot.role);
         match self {
-            Mismatch::Kind(found) => ReadError::Kind { file: file.url.clone(), column, found, wanted },
+            Mismatch::Value(error) => file.damaged(error),
+            other => other.at_place(&file.url, slot, first_row),
+        }
+    }
+
+    /// The error for a column of what is called `place`.
+    pub(crate) fn at_place(self, place: &str, slot: &Slot, first_row: usize) -> ReadError {
+        let (file, column, wanted) = (place.to_owned(), slot.name.clone(), slot.role);
+        match self {
+            Mismatch::Kind(found) => ReadError::Kind { file, column, found, wanted },
             Mismatch::Text { row, text } => {
                 let text = text.chars().take(SHOWN_CHARS).collect();
-                ReadError::Value { file: file.url.clone(), column, row: first_row + row + 1, text, wanted }
+                ReadError::Value { file, column, row: first_row + row + 1, text, wanted }
             }
-            Mismatch::Value(error) => file.damaged(error),
+            Mismatch::Value(error) => ReadError::Damaged { file, format: "a column", source: error.into() },
         }
     }
 }

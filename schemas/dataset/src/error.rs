@@ -1,6 +1,7 @@
 //! What can go wrong between a source and a table.
 
 use crate::kind::Kind;
+use crate::postgres::DatabaseError;
 use crate::request::Role;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -11,6 +12,9 @@ pub enum OpenError {
     /// The place's scheme or the store's settings are wrong.
     #[error(transparent)]
     Place(#[from] runtime::objects::OpenError),
+    /// The database's address is wrong.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The place is no path in a store.
     #[error("{place}: not a path that a store can hold")]
     Path {
@@ -126,11 +130,20 @@ pub enum ReadError {
         /// As what it is wanted.
         wanted: Role,
     },
+    /// The database did not hand out the rows.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// More rows than row ids.
     #[error("the source has {rows} rows; at most 4294967294 fit one read, so split the source")]
     TooManyRows {
         /// How many there are.
         rows: usize,
+    },
+    /// More wanted rows than memory for them.
+    #[error("the rows take more than {} MiB, which is all that one pack may have: give trainers more with --data-cache-mib, fewer --threads, or narrow the scope or its window", .limit_bytes >> 20)]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
     },
     /// The decoding task was lost.
     #[error("decoding was interrupted")]
@@ -139,6 +152,17 @@ pub enum ReadError {
         #[source]
         source: tokio::task::JoinError,
     },
+}
+
+impl ReadError {
+    /// The error for a column that is not among `known`.
+    pub(crate) fn unknown<'a>(place: &str, column: &str, known: impl Iterator<Item = &'a str>) -> ReadError {
+        ReadError::Unknown {
+            file: place.to_owned(),
+            column: column.to_owned(),
+            hint: schemas::suggest::hint(column, known.collect::<Vec<_>>()),
+        }
+    }
 }
 
 fn advice(found: Kind, wanted: Role) -> &'static str {
@@ -173,8 +197,14 @@ impl Error {
             Error::Open(error) => error.is_transient(),
             Error::Read(ReadError::Fetch { source, .. }) => is_passing(source),
             Error::Read(ReadError::Changed { .. } | ReadError::Interrupted { .. }) => true,
+            Error::Read(ReadError::Database(error)) => error.is_transient(),
             Error::Read(_) => false,
         }
+    }
+
+    /// Whether the wanted rows are more than the memory for them.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Error::Read(ReadError::TooLarge { .. }))
     }
 }
 

@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -35,6 +36,8 @@ pub(crate) struct File {
     pub(crate) format: Format,
     /// Columns that the folders' names spell: `month=01`.
     pub(crate) keys: Vec<(String, Option<String>)>,
+    /// Bytes fetched so far.
+    fetched_bytes: AtomicU64,
 }
 
 /// Resolves the places of a source to files: one file, those that match a glob, or those in and under a folder.
@@ -83,7 +86,13 @@ impl File {
             path: meta.location,
             url,
             format,
+            fetched_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// Notes that so many bytes were fetched.
+    pub(crate) fn count(&self, bytes: usize) {
+        self.fetched_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Whether this is still the content that was opened.
@@ -101,12 +110,8 @@ impl File {
 
     /// The error for a column that is neither among `columns` nor spelled by the folders.
     pub(crate) fn unknown<'a>(&'a self, column: &str, columns: impl Iterator<Item = &'a str>) -> ReadError {
-        let known: Vec<&str> = columns.chain(self.keys.iter().map(|(name, _)| name.as_str())).collect();
-        ReadError::Unknown {
-            file: self.url.clone(),
-            column: column.to_owned(),
-            hint: schemas::suggest::hint(column, known),
-        }
+        let known = columns.chain(self.keys.iter().map(|(name, _)| name.as_str()));
+        ReadError::unknown(&self.url, column, known)
     }
 
     /// The value that the folders spell for `column`.
@@ -162,6 +167,11 @@ impl Files {
     /// Bytes of all files as they are stored.
     pub fn size_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size_bytes).sum()
+    }
+
+    /// Bytes fetched so far.
+    pub fn fetched_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.fetched_bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// The files as people write them, in reading order.

@@ -22,13 +22,20 @@ impl RowHashes {
     /// Hashes all rows of `table` over the columns of `request`, with which it was read.
     pub fn of(table: &Table, request: &Request) -> RowHashes {
         let slots = request.slots();
-        let columns = slots.iter().filter_map(|slot| table.column(&slot.name, slot.role));
+        RowHashes::of_columns(
+            slots.iter().filter_map(|slot| table.column(&slot.name, slot.role)),
+            table.rows(),
+        )
+    }
+
+    /// Hashes `rows` rows over `columns`, which come in the order of the request.
+    pub(crate) fn of_columns<'a>(columns: impl Iterator<Item = &'a Column>, rows: usize) -> RowHashes {
         let fields: Vec<Fields> = columns.map(Fields::new).collect();
         let width: usize = fields.iter().map(Fields::width).sum();
         let mut records = vec![0u8; BLOCK_ROWS * width];
-        let mut hashes = Vec::with_capacity(table.rows());
-        for first in (0..table.rows()).step_by(BLOCK_ROWS) {
-            let rows = first..table.rows().min(first + BLOCK_ROWS);
+        let mut hashes = Vec::with_capacity(rows);
+        for first in (0..rows).step_by(BLOCK_ROWS) {
+            let rows = first..rows.min(first + BLOCK_ROWS);
             let mut at = 0;
             for field in &fields {
                 field.write(rows.clone(), &mut records[at..], width);
@@ -37,6 +44,11 @@ impl RowHashes {
             hashes.extend((0..rows.len()).map(|row| xxh3_128(&records[row * width..][..width])));
         }
         RowHashes { hashes }
+    }
+
+    /// Per row some of its hash: rows that differ can be told apart by it.
+    pub(crate) fn keys(&self) -> Vec<i64> {
+        self.hashes.iter().map(|hash| *hash as i64).collect()
     }
 
     /// The hash of some rows in this order.

@@ -2,12 +2,17 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `source` | what a spec names, opened |
+//! | `postgres` | rows of a database |
 //! | [`files`] | a source's places resolved to objects, and the identity of their content |
 //! | [`request`] | which columns are wanted, and as what |
 //! | `read`, `format`, `convert`, `assemble`, `order` | from bytes to columns: one file per format under `format` |
+//! | `scan`, `slices`, [`filter`], `bounds`, `position` | what is larger than memory: piece by piece, and only what some scopes mean |
 //! | [`table`] | the columns, with rows in time order |
+//! | [`counts`] | how many rows each combination of dimension values has |
 //! | [`groups`] | which rows belong to which combination of dimension values |
 //! | [`hashes`] | what a slice's rows hash to |
+//! | [`cluster`] | rewriting a source so that a scope's rows lie together |
 //! | [`cached`] | a table with what is derived from it |
 //! | [`error`], [`kind`] | what went wrong, and the words for what a column holds |
 //!
@@ -15,10 +20,14 @@
 //! list of row ids is in time order.
 
 mod assemble;
+mod bounds;
 pub mod cached;
+pub mod cluster;
 mod convert;
+pub mod counts;
 pub mod error;
 pub mod files;
+pub mod filter;
 mod format;
 mod glob;
 pub mod groups;
@@ -26,16 +35,26 @@ pub mod hashes;
 pub mod kind;
 mod order;
 mod parallel;
+mod position;
+mod postgres;
 mod read;
 pub mod request;
 mod resolve;
+mod scan;
+mod slices;
+mod source;
 pub mod table;
 
 pub use cached::Cached;
+pub use cluster::{ClusterOrder, Clustered, Progress};
+pub use counts::Counts;
 pub use error::{Error, OpenError, ReadError};
-pub use files::{Files, open};
+pub use files::Files;
+pub use filter::Filter;
 pub use groups::Groups;
 pub use hashes::RowHashes;
 pub use kind::Kind;
+pub use postgres::{Database, DatabaseError};
 pub use request::{Request, Role};
+pub use source::{Dataset, open};
 pub use table::Table;

@@ -47,7 +47,7 @@ pub(crate) fn counting_sort<T: Copy + Default>(
 }
 
 /// Orders like the time, with the missing one, which is the smallest `i64`, last.
-fn key(time: i64) -> u64 {
+pub(crate) fn key(time: i64) -> u64 {
     ((time as u64) ^ (1 << 63)).wrapping_sub(1)
 }
 

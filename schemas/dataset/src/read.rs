@@ -10,6 +10,8 @@ use schemas::column::Column;
 use crate::error::ReadError;
 use crate::files::{File, Files, REQUESTS_MAX};
 use crate::format::{Decoded, Fetched};
+use crate::hashes::RowHashes;
+use crate::position::ReadingOrder;
 use crate::request::{Request, Role, Slot};
 use crate::table::Table;
 use crate::{assemble, order, parallel};
@@ -42,7 +44,8 @@ impl Files {
                 .await?;
             let time = request.time.clone();
             let decode = move || {
-                decode(&fetched, &slots, threads).and_then(|decoded| table(decoded, slots, time, threads))
+                let (decoded, order) = decode(&fetched, &slots, threads)?;
+                table(decoded, Reading::Order(order), (slots, time), threads)
             };
             match tokio::task::spawn_blocking(decode).await {
                 Ok(table) => table,
@@ -53,7 +56,7 @@ impl Files {
 }
 
 /// Bytes of two contents must not become one table.
-async fn check_unchanged(file: &File) -> Result<(), ReadError> {
+pub(crate) async fn check_unchanged(file: &File) -> Result<(), ReadError> {
     let now = file.store.head(&file.path).await.map_err(|error| file.fetch_error(error))?;
     match file.is_same(&now) {
         true => Ok(()),
@@ -61,21 +64,49 @@ async fn check_unchanged(file: &File) -> Result<(), ReadError> {
     }
 }
 
-fn decode(fetched: &[Fetched], slots: &[Slot], threads: usize) -> Result<Vec<Decoded>, ReadError> {
-    let parts: Vec<(&Fetched, usize)> =
-        fetched.iter().flat_map(|file| (0..file.parts()).map(move |part| (file, part))).collect();
-    parallel::try_map(parts.len(), threads, |index| {
-        let (file, part) = parts[index];
-        // Damaged bytes may make a decoder panic; then, too, the file is to be named.
-        let decoded = catch_unwind(AssertUnwindSafe(|| file.decode(part, slots)));
-        decoded.unwrap_or_else(|_| Err(file.file().damaged("the decoder panicked")))
-    })
+/// The parts of all files, each with the number of its file.
+fn decode(
+    fetched: &[Fetched],
+    slots: &[Slot],
+    threads: usize,
+) -> Result<(Vec<Decoded>, ReadingOrder), ReadError> {
+    let parts: Vec<(usize, usize)> =
+        (0..fetched.len()).flat_map(|at| (0..fetched[at].parts()).map(move |part| (at, part))).collect();
+    let mut decoded = parallel::try_map(parts.len(), threads, |index| {
+        let (at, part) = parts[index];
+        let file = &fetched[at];
+        guarded(file.file(), || file.decode(part, slots))
+    })?;
+    let mut order = ReadingOrder::default();
+    for ((at, _), part) in parts.into_iter().zip(&mut decoded) {
+        match part.positions.take() {
+            Some(positions) => order.add(at, positions.len(), Some(positions)),
+            None if fetched[at].is_clustered() => {}
+            None => order.add(at, part.rows, None),
+        }
+    }
+    Ok((decoded, order))
 }
 
-fn table(
+/// Damaged bytes may make a decoder panic; then, too, the file is to be named.
+pub(crate) fn guarded<T>(file: &File, decode: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(file.damaged("the decoder panicked")))
+}
+
+/// In which order rows come that have the same time, or none.
+pub(crate) enum Reading {
+    /// As they were read.
+    Order(ReadingOrder),
+    /// By a hash of their values: rows that are told apart by nothing may come in any order.
+    ByContent,
+}
+
+/// The rows of all parts as a table, in time order.
+pub(crate) fn table(
     decoded: Vec<Decoded>,
-    slots: Vec<Slot>,
-    time: Option<String>,
+    reading: Reading,
+    (slots, time): (Vec<Slot>, Option<String>),
     threads: usize,
 ) -> Result<Table, ReadError> {
     let rows = decoded.iter().map(|part| part.rows).sum();
@@ -90,15 +121,25 @@ fn table(
         let column = assemble::concat(pieces, slot.role);
         (slot, column)
     });
-    Ok(Table::new(rows, in_time_order(columns, time.as_deref(), threads), time))
-}
-
-fn in_time_order(columns: Vec<(Slot, Column)>, time: Option<&str>, threads: usize) -> Vec<(Slot, Column)> {
-    let ordering = columns.iter().find_map(|(slot, column)| match column {
-        Column::Time(times) if slot.role == Role::Time && time == Some(slot.name.as_str()) => Some(times),
+    let keys = match reading {
+        Reading::Order(order) => order.keys(),
+        Reading::ByContent => {
+            Some(RowHashes::of_columns(columns.iter().map(|(_, column)| column), rows).keys())
+        }
+    };
+    let columns = in_order(columns, keys.and_then(|keys| order::by_time(&keys)), threads);
+    let times = columns.iter().find_map(|(slot, column)| match column {
+        Column::Time(times) if slot.role == Role::Time && time.as_deref() == Some(slot.name.as_str()) => {
+            Some(times)
+        }
         _ => None,
     });
-    match ordering.and_then(|times| order::by_time(times)) {
+    let by_time = times.and_then(|times| order::by_time(times));
+    Ok(Table::new(rows, in_order(columns, by_time, threads), time))
+}
+
+fn in_order(columns: Vec<(Slot, Column)>, order: Option<Vec<u32>>, threads: usize) -> Vec<(Slot, Column)> {
+    match order {
         None => columns,
         Some(order) => {
             parallel::map(columns, threads, |(slot, column)| (slot, order::reorder(column, &order)))

@@ -69,6 +69,17 @@ impl ModelSpec {
         if places.is_empty() || places.iter().any(|place| place.trim().is_empty()) {
             return Err(field("[data] source", "names no file, folder, glob or URL"));
         }
+        let databases = places.iter().filter(|place| is_database(place)).count();
+        if databases > 0 && places.len() > 1 {
+            return Err(field("[data] source", "a database stands alone"));
+        }
+        if places.iter().any(|place| is_database(place) && has_password(place)) {
+            let problem = "specs are stored and shown, so no password may stand in it: set PGPASSWORD where trainers and `enqueue` run";
+            return Err(field("[data] source", problem));
+        }
+        if self.data.query.is_some() && databases == 0 {
+            return Err(field("[data] query", "is for sources like postgres://user@host/database"));
+        }
         Ok(())
     }
 
@@ -175,6 +186,17 @@ fn field(field: &'static str, problem: impl Into<String>) -> SpecError {
     SpecError::Field { field, problem: problem.into() }
 }
 
+fn is_database(place: &str) -> bool {
+    place.starts_with("postgres://") || place.starts_with("postgresql://")
+}
+
+/// Whether a database's URL has a password, before the server's name or among the parameters.
+fn has_password(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let user = rest.split_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || rest.contains("password=")
+}
+
 fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
     items.iter().enumerate().find(|(i, item)| items[..*i].contains(item)).map(|(_, item)| item)
 }
@@ -229,5 +251,16 @@ params = { alpha = 1.0 }
         let fallback = "[scope]\nfallback = [[\"carier\"]]";
         assert!(error("[scope]", fallback).contains("did you mean `carrier`?"));
         assert!(ModelSpec::parse(&"#".repeat(SPEC_BYTES_MAX + 1)).is_err());
+        assert!(error("[scope]", "query = \"select 1\"\n[scope]").contains("[data] query"));
+        for url in
+            ["postgres://me:s3cret@db/x", "postgres://me:s3/cret@db/x", "postgresql://db/x?password=s3cret"]
+        {
+            let text = error("tests/data/flights.parquet", url);
+            assert!(text.contains("PGPASSWORD") && !text.contains("s3"), "{text}");
+        }
+        assert!(
+            ModelSpec::parse(&FLIGHTS.replace("tests/data/flights.parquet", "postgres://me@db:5/x?table=t"))
+                .is_ok()
+        );
     }
 }

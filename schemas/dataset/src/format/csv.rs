@@ -1,5 +1,6 @@
 //! CSV with a header row. Empty fields are null; a column is what it is wanted as, if all of its fields can be.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -29,8 +30,15 @@ fn schema(text: &[u8], delimiter: u8, rows_max: Option<usize>) -> Result<Schema,
     Ok(dialect.infer_schema(text, rows_max)?.0)
 }
 
-pub(super) fn decode(file: &File, text: &[u8], delimiter: u8, slots: &[Slot]) -> Result<Decoded, ReadError> {
-    let header = schema(text, delimiter, Some(0)).map_err(|error| file.damaged(error))?;
+/// Reads `text`, whose first line is the header that `head` begins with, in batches.
+pub(super) fn read<E: From<ReadError>>(
+    file: &File,
+    (head, text): (&[u8], impl Read),
+    delimiter: u8,
+    slots: &[Slot],
+    take: &mut dyn FnMut(Decoded) -> Result<(), E>,
+) -> Result<(), E> {
+    let header = schema(head, delimiter, Some(0)).map_err(|error| file.damaged(error))?;
     let names: Vec<&str> = header.fields().iter().map(|field| field.name().as_str()).collect();
     let wanted = wanted(file, &names, slots)?;
     let texts: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
@@ -44,12 +52,12 @@ pub(super) fn decode(file: &File, text: &[u8], delimiter: u8, slots: &[Slot]) ->
     let mut collector = Collector::new(file, slots);
     for batch in reader {
         let batch = batch.map_err(|error| file.damaged(error))?;
-        collector.add(batch.num_rows(), |name| {
+        take(collector.piece(batch.num_rows(), |name| {
             let at = wanted.iter().position(|column| names[*column] == name)?;
             batch.column(at).as_string_opt::<i32>()
-        })?;
+        })?)?;
     }
-    Ok(collector.finish())
+    Ok(())
 }
 
 /// Places of the wanted columns in the header; never none, because the rows are counted by what is read.

@@ -2,9 +2,10 @@
 
 mod csv;
 mod ndjson;
-mod parquet;
+pub(crate) mod parquet;
+mod ranges;
 mod sparse;
-mod text;
+pub(crate) mod text;
 
 use std::sync::Arc;
 
@@ -43,6 +44,10 @@ impl Format {
         }
     }
 
+    pub(crate) fn is_gzip(self) -> bool {
+        matches!(self, Format::Csv { gzip: true, .. } | Format::Ndjson { gzip: true })
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Format::Parquet => "parquet",
@@ -59,7 +64,7 @@ pub(crate) async fn columns(file: &Arc<File>) -> Result<Vec<(String, Kind)>, Rea
     match file.format {
         Format::Parquet => parquet::columns(file).await,
         Format::Csv { delimiter, gzip } => csv::columns(file, &text::head(file, gzip).await?, delimiter),
-        Format::Ndjson { gzip } => ndjson::columns(file, &text::head(file, gzip).await?),
+        Format::Ndjson { gzip } => ndjson::columns(file, text::head(file, gzip).await?.as_slice()),
     }
 }
 
@@ -76,6 +81,8 @@ pub(crate) struct Decoded {
     pub(crate) rows: usize,
     /// Pieces of columns, each with the index of its slot.
     pub(crate) columns: Vec<(usize, Column)>,
+    /// Where the rows stood before the file was clustered, if it was.
+    pub(crate) positions: Option<Vec<i64>>,
 }
 
 impl Fetched {
@@ -91,6 +98,14 @@ impl Fetched {
         match self {
             Fetched::Parquet(chunks) => chunks.file(),
             Fetched::Text(whole) => whole.file(),
+        }
+    }
+
+    /// Whether the file says where its rows stood before.
+    pub(crate) fn is_clustered(&self) -> bool {
+        match self {
+            Fetched::Parquet(chunks) => chunks.is_clustered(),
+            Fetched::Text(_) => false,
         }
     }
 

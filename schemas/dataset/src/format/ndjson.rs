@@ -1,12 +1,13 @@
 //! NDJSON: one object per line. An absent key is null; a column is what it is wanted as, if all of its values can be.
 
+use std::io::BufRead;
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
 use arrow_json::ReaderBuilder;
 use arrow_json::reader::infer_json_schema;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::text::Collector;
 use super::{BATCH_ROWS, Decoded};
@@ -16,48 +17,72 @@ use crate::kind::Kind;
 use crate::request::Slot;
 
 /// Names and kinds from the objects at hand.
-pub(super) fn columns(file: &File, head: &[u8]) -> Result<Vec<(String, Kind)>, ReadError> {
-    let (schema, _) = infer_json_schema(head, None).map_err(|error| file.damaged(error))?;
+pub(super) fn columns(file: &File, text: impl BufRead) -> Result<Vec<(String, Kind)>, ReadError> {
+    let (schema, _) = infer_json_schema(text, None).map_err(|error| file.damaged(error))?;
     let fields = schema.fields().iter();
     Ok(fields.map(|field| (field.name().clone(), Kind::of(field.data_type()))).collect())
 }
 
-pub(super) fn decode(file: &File, text: &[u8], slots: &[Slot]) -> Result<Decoded, ReadError> {
+/// Reads what `open` opens, in batches. A column that `is_spelled` names is taken from the folders.
+pub(super) fn read<R: BufRead, E: From<ReadError>>(
+    file: &File,
+    open: &dyn Fn() -> R,
+    (slots, is_spelled): (&[Slot], &dyn Fn(&str) -> bool),
+    take: &mut dyn FnMut(Decoded) -> Result<(), E>,
+) -> Result<(), E> {
     let mut names: Vec<&str> = Vec::new();
-    for slot in slots {
+    for slot in slots.iter().filter(|slot| !is_spelled(&slot.name)) {
         if !names.contains(&slot.name.as_str()) {
             names.push(&slot.name);
         }
     }
     let texts: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-    let reader = ReaderBuilder::new(Arc::new(Schema::new(texts)))
+    let mut reader = ReaderBuilder::new(Arc::new(Schema::new(texts)))
         // Numbers and booleans come as they are written.
         .with_coerce_primitive(true)
         .with_batch_size(BATCH_ROWS)
-        .build(text)
+        .build(open())
         .map_err(|error| file.damaged(error))?;
-    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| file.damaged(error))?;
-    let is_absent = |at: usize| batches.iter().all(|batch| batch.column(at).null_count() == batch.num_rows());
-    let absent: Vec<&str> = (0..names.len()).filter(|at| is_absent(*at)).map(|at| names[at]).collect();
-    check_absent(file, text, &absent)?;
+    let mut is_absent = vec![true; names.len()];
     let mut collector = Collector::new(file, slots);
-    for batch in &batches {
-        collector.add(batch.num_rows(), |name| match file.key(name) {
-            Some(_) if absent.contains(&name) => None,
-            _ => batch.column(names.iter().position(|known| *known == name)?).as_string_opt::<i32>(),
-        })?;
-    }
-    Ok(collector.finish())
+    let mut add = |batch: Result<RecordBatch, ArrowError>| {
+        let batch = batch.map_err(|error| file.damaged(error))?;
+        for (absent, column) in is_absent.iter_mut().zip(batch.columns()) {
+            *absent &= column.null_count() == batch.num_rows();
+        }
+        take(collector.piece(batch.num_rows(), |name| {
+            batch.column(names.iter().position(|known| *known == name)?).as_string_opt::<i32>()
+        })?)
+    };
+    let done = reader.try_for_each(&mut add);
+    let absent = names.iter().zip(is_absent).filter(|(_, absent)| *absent).map(|(name, _)| *name);
+    // That a column is not there is worth more than what is wrong with another.
+    check_absent(file, open, &absent.collect::<Vec<_>>())?;
+    done
 }
 
-/// A column without a value is fine when some object has its key, with a null, or the folders spell it.
-fn check_absent(file: &File, text: &[u8], absent: &[&str]) -> Result<(), ReadError> {
-    if absent.iter().all(|name| file.key(name).is_some()) {
+/// The columns among `wanted` that the folders spell and no object has.
+pub(super) fn spelled<'a>(
+    file: &File,
+    text: impl BufRead,
+    slots: &'a [Slot],
+) -> Result<Vec<&'a str>, ReadError> {
+    let mut spelled: Vec<&str> =
+        slots.iter().map(|slot| slot.name.as_str()).filter(|name| file.key(name).is_some()).collect();
+    if !spelled.is_empty() {
+        let known = columns(file, text)?;
+        spelled.retain(|name| !known.iter().any(|(column, kind)| column == name && *kind != Kind::Null));
+    }
+    Ok(spelled)
+}
+
+/// A column without a value is fine when some object has its key, with a null.
+fn check_absent<R: BufRead>(file: &File, open: &dyn Fn() -> R, absent: &[&str]) -> Result<(), ReadError> {
+    if absent.is_empty() {
         return Ok(());
     }
-    let known = columns(file, text)?;
-    let is_known = |name: &str| file.key(name).is_some() || known.iter().any(|(column, _)| column == name);
-    match absent.iter().find(|name| !is_known(name)) {
+    let known = columns(file, open())?;
+    match absent.iter().find(|name| !known.iter().any(|(column, _)| column == *name)) {
         Some(unknown) => Err(file.unknown(unknown, known.iter().map(|(name, _)| name.as_str()))),
         None => Ok(()),
     }

@@ -21,6 +21,11 @@ impl Sparse {
         Sparse { size_bytes, chunks: Arc::new(chunks) }
     }
 
+    /// The ranges of both.
+    pub(crate) fn join(&self, other: &Sparse) -> Sparse {
+        Sparse::new(self.size_bytes, self.chunks.iter().chain(other.chunks.iter()).cloned().collect())
+    }
+
     /// Whether all bytes of `range` are in memory.
     pub(crate) fn holds(&self, range: &Range<u64>) -> bool {
         self.chunk(range.clone()).is_ok()

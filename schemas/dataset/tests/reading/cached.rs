@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use dataset::Cached;
 
-use crate::support::{Folder, request};
+use crate::support::{Folder, open, request};
 
 #[tokio::test]
 async fn groups_and_hashes_are_made_once() {
     let folder = Folder::new();
     folder.write("a.csv", "k,y\na,1\n".to_owned() + &"x,2\n".repeat(100));
-    let files = dataset::open(&folder.source("a.csv")).await.unwrap();
+    let files = open(&folder.source("a.csv")).await.unwrap();
     let cached = Cached::read(&files, &request(&["k"], None, &["y"]), 1).await.unwrap();
     assert!(Arc::ptr_eq(&cached.groups(&["k"]), &cached.groups(&["k"])));
     assert_eq!((cached.groups(&["k"]).len(), cached.groups(&[]).len()), (2, 1));
@@ -22,9 +22,9 @@ async fn groups_and_hashes_are_made_once() {
 async fn rewritten_content_has_another_identity() {
     let folder = Folder::new();
     folder.write("a.csv", "k,y\na,1\n");
-    let before = dataset::open(&folder.source("a.csv")).await.unwrap().identity();
-    assert_eq!(dataset::open(&folder.source("a.csv")).await.unwrap().identity(), before);
+    let before = open(&folder.source("a.csv")).await.unwrap().identity();
+    assert_eq!(open(&folder.source("a.csv")).await.unwrap().identity(), before);
     folder.write(".new", "k,y\na,2\n");
     std::fs::rename(folder.path(".new"), folder.path("a.csv")).unwrap();
-    assert_ne!(dataset::open(&folder.source("a.csv")).await.unwrap().identity(), before);
+    assert_ne!(open(&folder.source("a.csv")).await.unwrap().identity(), before);
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, TimestampSecondArray};
-use dataset::{ReadError, Request, open};
+use dataset::{ReadError, Request};
 
-use crate::support::{Folder, chain, gzip, numbers, read, request, texts};
+use crate::support::{Folder, chain, gzip, numbers, open, read, request, texts};
 
 async fn error(folder: &Folder, name: &str, request: &Request) -> String {
     chain(&read(&folder.source(name), request).await.unwrap_err())

@@ -19,7 +19,7 @@ fn spec() -> ModelSpec {
 #[tokio::test]
 async fn row_counts_of_all_scopes_are_those_of_the_reference() {
     let spec = spec();
-    let table = open(&spec.data.source).await.unwrap().read(&Request::for_training(&spec), 2).await.unwrap();
+    let table = open(&spec.data).await.unwrap().read(&Request::for_training(&spec), 2).await.unwrap();
     assert_eq!(table.rows(), 336_776);
     assert!(table.time().unwrap().is_sorted());
     let columns = spec.learn.features.iter().map(|f| f.column()).chain([spec.learn.target.as_str()]);
@@ -50,7 +50,7 @@ async fn row_counts_of_all_scopes_are_those_of_the_reference() {
 #[tokio::test]
 async fn planning_reads_only_dimensions_and_time() {
     let spec = spec();
-    let table = open(&spec.data.source).await.unwrap().read(&Request::for_planning(&spec), 1).await.unwrap();
+    let table = open(&spec.data).await.unwrap().read(&Request::for_planning(&spec), 1).await.unwrap();
     assert_eq!(table.size_bytes() / table.rows(), 3 * 4 + 8);
     assert_eq!(table.number("arr_delay"), None);
     assert!(!table.dimension("dest").unwrap().codes.contains(&TEXT_NULL));

@@ -6,11 +6,11 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int8Array, Int64Array, LargeStringArray, NullArray,
     StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
-use dataset::{Kind, Request, open};
+use dataset::{Kind, Request};
 use parquet::file::metadata::KeyValue;
 use schemas::time::{TIME_NULL, parse_instant};
 
-use crate::support::{Folder, dimension, numbers, read, request, texts};
+use crate::support::{Folder, dimension, numbers, open, read, request, texts};
 
 const CSV: &str = "\u{feff}shop,size,at,y,\"odd, name\"\n\
     b,2,2020-01-03,1.5,\"x\"\"y\"\n\

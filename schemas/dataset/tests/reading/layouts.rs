@@ -1,9 +1,9 @@
 //! Files, folders, globs, keys in folder names, and the identity of content.
 
-use dataset::{Kind, OpenError, open};
+use dataset::{Kind, OpenError};
 use schemas::spec::Source;
 
-use crate::support::{Folder, chain, dimension, read, request};
+use crate::support::{Folder, chain, dimension, open, read, request};
 
 fn folder() -> Folder {
     let folder = Folder::new();
@@ -109,5 +109,5 @@ async fn the_identity_changes_exactly_with_the_content() {
     assert_ne!(second, first);
     std::fs::rename(folder.path("data/b.csv"), folder.path("data/b2.csv")).unwrap();
     assert_ne!(identity().await, second);
-    assert_eq!(open(&folder.source("data")).await.unwrap().size_bytes(), 24);
+    assert_eq!(open(&folder.source("data")).await.unwrap().stored_bytes(), Some(24));
 }

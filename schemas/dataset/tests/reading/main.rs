@@ -8,4 +8,5 @@ mod formats;
 mod groups;
 mod hashes;
 mod layouts;
+mod slices;
 mod support;

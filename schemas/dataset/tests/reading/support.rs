@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use dataset::{ReadError, Request, Table, open};
+use dataset::{Dataset, OpenError, ReadError, Request, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use schemas::spec::Source;
+use schemas::spec::{DataSpec, Source};
 use tempfile::TempDir;
 
 /// A folder that goes away with its last user.
@@ -88,6 +88,11 @@ pub(crate) fn request(dimensions: &[&str], time: Option<&str>, numbers: &[&str])
         numbers: owned(numbers),
         ..Request::default()
     }
+}
+
+/// Opens a source of files.
+pub(crate) async fn open(source: &Source) -> Result<Dataset, OpenError> {
+    dataset::open(&DataSpec { source: source.clone(), query: None, time: None }).await
 }
 
 pub(crate) async fn read(source: &Source, request: &Request) -> Result<Table, ReadError> {

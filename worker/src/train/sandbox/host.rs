@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use dataset::{Cached, Request};
+use dataset::{Cached, Filter, Request};
 use rustix::process::{Pid, getpid};
 
 use super::super::prepared::{PrepareError, Prepared};
@@ -26,36 +26,49 @@ pub fn run() -> anyhow::Result<()> {
     else {
         bail!("this command is for `worker train`, which talks to it over pipes");
     };
-    let prepared = match prepare(&open) {
+    let (prepared, fetched_bytes) = match prepare(&open) {
         Ok(prepared) => prepared,
         Err(error) => {
             let transient = matches!(&error, PrepareError::Read(error) if error.is_transient());
+            let too_large = matches!(&error, PrepareError::Read(error) if error.is_too_large());
             let problem = format!("{:#}", anyhow::Error::from(error));
-            return Ok(wire::write(&mut answers, &FromHost::Refused { transient, problem })?);
+            return Ok(wire::write(&mut answers, &FromHost::Refused { transient, too_large, problem })?);
         }
     };
-    wire::write(&mut answers, &FromHost::Opened { size_bytes: prepared.data.size_bytes() as u64 })?;
+    let size_bytes = prepared.data.size_bytes() as u64;
+    wire::write(&mut answers, &FromHost::Opened { size_bytes, fetched_bytes })?;
     Host { open: *open, prepared, orders, answers, learners: Vec::new() }.serve()
 }
 
-/// Reads the source and makes it ready. All threads that helped are gone afterwards.
-fn prepare(open: &OpenOrder) -> Result<Prepared, PrepareError> {
+/// Reads the source, or slices of it, and makes it ready; tells how many bytes were fetched. All threads that helped are
+/// gone afterwards.
+fn prepare(open: &OpenOrder) -> Result<(Prepared, u64), PrepareError> {
     let waits = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waits = waits.map_err(PrepareError::Runtime)?;
     let request = Request::for_training(&open.spec);
-    let cached: Result<Arc<Cached>, dataset::Error> = waits.block_on(async {
-        let files = dataset::open(&open.spec.data.source).await?;
-        Cached::read(&files, &request, open.threads as usize).await
+    let read: Result<(Arc<Cached>, u64), dataset::Error> = waits.block_on(async {
+        let files = dataset::open(&open.spec.data).await?;
+        let threads = open.threads as usize;
+        let cached = match &open.slices {
+            None => Cached::read(&files, &request, threads).await?,
+            Some(slices) => {
+                let scopes = slices.scopes.iter().map(|(scope, window)| (scope, *window));
+                let filter = Filter::new(&request, scopes);
+                Cached::read_slices(&files, &request, filter, (slices.limit_bytes, threads)).await?
+            }
+        };
+        Ok((cached, files.fetched_bytes()))
     });
     drop(waits);
-    let prepared = Prepared::new(&open.spec, cached?)?;
+    let (cached, fetched_bytes) = read?;
+    let prepared = Prepared::new(&open.spec, cached)?;
     prepared.data.row_hashes();
     for mask in &open.masks {
         let names = open.spec.level_names(*mask);
         prepared.data.groups(&names);
         prepared.complete_groups(&names);
     }
-    Ok(prepared)
+    Ok((prepared, fetched_bytes))
 }
 
 struct Host {

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dataset::Request;
 use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 use tokio::sync::OnceCell;
 
 use super::remote::{Host, HostError};
-use super::wire::OpenOrder;
+use super::wire::{OpenOrder, Slices};
 
 /// Hosts at once: campaigns on more models make their data ready again.
 const HOSTS_MAX: usize = 4;
@@ -20,7 +21,7 @@ pub(in super::super) struct Hosts {
     entries: Mutex<Vec<Entry>>,
 }
 
-type Cell = Arc<OnceCell<Arc<Host>>>;
+type Cell = Arc<OnceCell<Kept>>;
 
 #[derive(Debug)]
 struct Entry {
@@ -31,46 +32,82 @@ struct Entry {
     cell: Cell,
 }
 
+/// What is kept for the next pack.
+#[derive(Debug, Clone)]
+enum Kept {
+    /// A host of all rows.
+    Whole(Arc<Host>),
+    /// That the rows are more than the budget: every pack has a host of its own rows.
+    Larger,
+}
+
+impl Kept {
+    fn host(&self) -> Option<&Arc<Host>> {
+        match self {
+            Kept::Whole(host) => Some(host),
+            Kept::Larger => None,
+        }
+    }
+}
+
 /// Why there is no host.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum OpenError {
-    /// The source's files could not be looked up.
+    /// The source could not be looked at.
     #[error("reading the source")]
-    Source(#[from] dataset::OpenError),
+    Source(#[from] dataset::Error),
     /// The host could not be had.
     #[error(transparent)]
     Host(#[from] HostError),
 }
 
 impl Hosts {
-    /// Keeps hosts whose data takes at most `budget_bytes` in all (one host may take more); each decodes on `threads`
-    /// threads and has as many learners.
+    /// Keeps hosts whose data takes at most `budget_bytes` in all; each decodes on `threads` threads and has as many
+    /// learners. Where one source's data takes more, each pack has a host for its own rows, with its share of the budget.
     pub(in super::super) fn new(budget_bytes: u64, threads: u32) -> Hosts {
         Hosts { budget_bytes, threads, entries: Mutex::default() }
     }
 
-    /// A host of what `spec` learns from, as its source is now. Packs that ask at the same time share it. A new one
-    /// indexes the levels of `scopes` for all its learners.
+    /// A host of what `spec` learns from, as its source is now: of all rows, or of those of `scopes`. Packs that ask at
+    /// the same time share the first. A new one indexes the levels of `scopes` for all its learners.
     pub(super) async fn get(&self, spec: &ModelSpec, scopes: &[PackScope]) -> Result<Arc<Host>, OpenError> {
-        let content = dataset::open(&spec.data.source).await?.identity();
-        let cell = self.enter(spec.revision(), content);
-        let open = || async {
-            let mut masks: Vec<u32> = scopes.iter().filter_map(|scope| spec.mask_of(&scope.scope)).collect();
-            masks.sort_unstable();
-            masks.dedup();
-            let order = OpenOrder { spec: spec.clone(), threads: self.threads, masks };
-            Host::open(order, self.threads).await.map(Arc::new)
+        let files = dataset::open(&spec.data).await.map_err(dataset::Error::from)?;
+        let cell = self.enter(spec.revision(), files.identity());
+        let keep = || async {
+            let size_bytes = files.table_bytes(&Request::for_training(spec)).await;
+            if size_bytes.map_err(dataset::Error::from)? > self.budget_bytes {
+                return Ok::<Kept, OpenError>(Kept::Larger);
+            }
+            let host = Host::open(self.order(spec, scopes, None), self.threads).await?;
+            Ok(Kept::Whole(Arc::new(host)))
         };
-        let host = cell.get_or_try_init(open).await?.clone();
+        // A source that is read by slices needs no second look at its size; its hosts are the packs' own.
+        let kept = cell.get_or_try_init(keep).await?.clone();
         self.evict();
-        Ok(host)
+        match kept {
+            Kept::Whole(host) => Ok(host),
+            Kept::Larger => {
+                let slices = Slices {
+                    scopes: scopes.iter().map(|scope| (scope.scope.clone(), scope.window)).collect(),
+                    limit_bytes: self.budget_bytes / u64::from(self.threads),
+                };
+                Ok(Arc::new(Host::open(self.order(spec, scopes, Some(slices)), 1).await?))
+            }
+        }
+    }
+
+    fn order(&self, spec: &ModelSpec, scopes: &[PackScope], slices: Option<Slices>) -> OpenOrder {
+        let mut masks: Vec<u32> = scopes.iter().filter_map(|scope| spec.mask_of(&scope.scope)).collect();
+        masks.sort_unstable();
+        masks.dedup();
+        OpenOrder { spec: spec.clone(), threads: self.threads, masks, slices }
     }
 
     fn enter(&self, revision: String, content: String) -> Cell {
         let mut entries = self.lock();
         // Ended hosts, and an older content of the same model's source, are of no more use.
         entries.retain(|entry| {
-            let ended = entry.cell.get().is_some_and(|host| host.has_ended());
+            let ended = entry.cell.get().and_then(Kept::host).is_some_and(|host| host.has_ended());
             !ended && (entry.revision != revision || entry.content == content)
         });
         let entry = match entries.iter().position(|entry| entry.revision == revision) {
@@ -86,7 +123,7 @@ impl Hosts {
     fn evict(&self) {
         let mut entries = self.lock();
         let size = |entries: &[Entry]| -> u64 {
-            entries.iter().filter_map(|entry| entry.cell.get()).map(|host| host.size_bytes).sum()
+            entries.iter().filter_map(|entry| entry.cell.get()?.host()).map(|host| host.size_bytes).sum()
         };
         while entries.len() > 1 && (entries.len() > HOSTS_MAX || size(&entries) > self.budget_bytes) {
             entries.remove(0);

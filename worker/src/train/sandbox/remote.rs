@@ -36,6 +36,8 @@ pub(in super::super) enum HostError {
     Refused {
         /// Whether it may be had later.
         transient: bool,
+        /// Whether it is more than the memory for it.
+        too_large: bool,
         /// Why.
         problem: String,
     },
@@ -46,6 +48,8 @@ pub(in super::super) enum HostError {
 pub(super) struct Host {
     /// What its data takes in memory.
     pub(super) size_bytes: u64,
+    /// What it read of the source.
+    pub(super) fetched_bytes: u64,
     orders: mpsc::Sender<Vec<u8>>,
     slots: Arc<Slots>,
     _writer: AbortOnDropHandle<()>,
@@ -79,10 +83,10 @@ impl Host {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (mut stdin, mut stdout) = pipes.ok_or_else(|| io::Error::other("a host without pipes"))?;
         write(&mut stdin, &encode(&ToHost::Open(Box::new(order)))?).await?;
-        let size_bytes = match read(&mut stdout).await? {
-            Some(FromHost::Opened { size_bytes }) => size_bytes,
-            Some(FromHost::Refused { transient, problem }) => {
-                return Err(HostError::Refused { transient, problem });
+        let (size_bytes, fetched_bytes) = match read(&mut stdout).await? {
+            Some(FromHost::Opened { size_bytes, fetched_bytes }) => (size_bytes, fetched_bytes),
+            Some(FromHost::Refused { transient, too_large, problem }) => {
+                return Err(HostError::Refused { transient, too_large, problem });
             }
             _ => return Err(HostError::Ended { how: child.wait().await?.to_string() }),
         };
@@ -91,7 +95,7 @@ impl Host {
         let slots = Arc::new(Slots { free: Semaphore::new(slots as usize), state: Mutex::new(state) });
         let writer = AbortOnDropHandle::new(tokio::spawn(write_all(stdin, queue)));
         let reader = AbortOnDropHandle::new(tokio::spawn(read_all(stdout, child, slots.clone())));
-        Ok(Host { size_bytes, orders, slots, _writer: writer, _reader: reader })
+        Ok(Host { size_bytes, fetched_bytes, orders, slots, _writer: writer, _reader: reader })
     }
 
     /// Whether it has ended.

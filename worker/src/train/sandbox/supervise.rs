@@ -30,6 +30,11 @@ impl SandboxError {
             OpenError::Host(_) => true,
         }
     }
+
+    /// Whether the scopes' rows are more than the memory for them.
+    fn is_too_large(&self) -> bool {
+        matches!(&self.0, OpenError::Host(HostError::Refused { too_large: true, .. }))
+    }
 }
 
 impl<E: Into<OpenError>> From<E> for SandboxError {
@@ -47,14 +52,50 @@ pub(in super::super) struct Learned {
     pub(in super::super) seconds: f64,
 }
 
-/// Learns `scopes`; with `singly`, they go one by one from the start.
+/// Learns `scopes`; with `singly`, they go one by one from the start. Scopes whose rows do not fit into memory together are
+/// learned in halves; one that does not even alone has failed.
 pub(in super::super) async fn learn(
     hosts: &Hosts,
     spec: &ModelSpec,
     scopes: &[PackScope],
     (force, singly): (bool, bool),
 ) -> Result<Learned, SandboxError> {
+    let mut done = Learned::default();
+    let mut together = scopes.len();
+    while done.results.len() < scopes.len() {
+        let rest = &scopes[done.results.len()..];
+        let next = &rest[..together.min(rest.len())];
+        match learn_together(hosts, spec, next, (force, singly)).await {
+            Ok(learned) => {
+                done.results.extend(learned.results);
+                done.seconds += learned.seconds;
+            }
+            Err(error) if error.is_too_large() && next.len() > 1 => together = next.len() / 2,
+            Err(error) if error.is_too_large() => {
+                let reason = format!("{:#}", anyhow::Error::from(error));
+                let failed = ScopeOutcome::without_fit(spec, &next[0], OutcomeKind::Failed, &reason);
+                done.results.push((failed, None));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// As [`learn`], on one host.
+async fn learn_together(
+    hosts: &Hosts,
+    spec: &ModelSpec,
+    scopes: &[PackScope],
+    (force, singly): (bool, bool),
+) -> Result<Learned, SandboxError> {
     let host = hosts.get(spec, scopes).await?;
+    tracing::debug!(
+        scopes = scopes.len(),
+        data_bytes = host.size_bytes,
+        fetched_bytes = host.fetched_bytes,
+        "data at hand"
+    );
     let mut slot = host.slot().await?;
     let mut done = Learned::default();
     let mut singly = singly;

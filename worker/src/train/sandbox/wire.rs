@@ -6,7 +6,9 @@ use schemas::envelope;
 use schemas::fit::Fit;
 use schemas::outcome::ScopeOutcome;
 use schemas::pack::PackScope;
+use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
+use schemas::window::Window;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,17 @@ pub(super) struct OpenOrder {
     pub(super) threads: u32,
     /// Levels to index before the first learner is made, so that all share the indices.
     pub(super) masks: Vec<u32>,
+    /// Which rows are read; all of them without.
+    pub(super) slices: Option<Slices>,
+}
+
+/// The rows of some scopes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Slices {
+    /// The scopes, each with its window.
+    pub(super) scopes: Vec<(Scope, Window)>,
+    /// Memory that they may take.
+    pub(super) limit_bytes: u64,
 }
 
 /// Scopes to learn.
@@ -61,11 +74,15 @@ pub(super) enum FromHost {
     Opened {
         /// What it takes in memory.
         size_bytes: u64,
+        /// What was read of the source for it.
+        fetched_bytes: u64,
     },
     /// The data cannot be had.
     Refused {
         /// Whether it may be had later.
         transient: bool,
+        /// Whether it is more than the memory for it.
+        too_large: bool,
         /// Why.
         problem: String,
     },

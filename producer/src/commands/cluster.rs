@@ -1,0 +1,91 @@
+//! `enqueue cluster`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dataset::{ClusterOrder, Clustered, Progress, Request};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::args::ClusterArgs;
+use crate::output::{Output, count, counted};
+use crate::session::Session;
+use crate::usage::usage;
+
+/// What was made.
+#[derive(Debug, Serialize)]
+struct View {
+    model: String,
+    /// The line for the spec.
+    source: String,
+    rows: u64,
+    row_groups: usize,
+    size_bytes: u64,
+    /// Runs that were sorted on disk.
+    runs: usize,
+}
+
+pub(super) async fn run(session: &Session, args: &ClusterArgs, out: Output) -> anyhow::Result<ExitCode> {
+    let spec = session.model(&args.model).await?;
+    let files = dataset::open(&spec.data).await.map_err(|error| usage(format!("{error:#}")))?;
+    let bar = bar(files.stored_bytes().unwrap_or_default(), out);
+    let order = ClusterOrder {
+        request: Request::for_training(&spec),
+        target: target(args),
+        memory_bytes: args.memory_mib << 20,
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        temporary: args.temporary.clone().unwrap_or_else(std::env::temp_dir),
+        progress: Arc::new({
+            let bar = bar.clone();
+            move |progress| show(&bar, progress)
+        }),
+    };
+    let clustered = files.cluster(&order).await;
+    bar.finish_and_clear();
+    let Clustered { url, rows, row_groups, size_bytes, runs } = clustered?;
+    let view = View { model: spec.name, source: url, rows, row_groups, size_bytes, runs };
+    out.show(&view, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As every process of this machine understands it.
+fn target(args: &ClusterArgs) -> String {
+    let place = args.out.clone().unwrap_or_else(|| format!("{}.clustered.parquet", args.model));
+    match place.contains(':') {
+        true => place,
+        false => std::path::absolute(Path::new(&place))
+            .map_or(place.clone(), |path| path.to_string_lossy().into_owned()),
+    }
+}
+
+fn text(view: &View) -> String {
+    format!(
+        "{} of {} in {}, {} MiB\nwrite this into the spec, and add the model again:\n\n  [data]\n  source = {:?}",
+        counted(view.rows, "row"),
+        view.model,
+        counted(view.row_groups as u64, "row group"),
+        count(view.size_bytes.div_ceil(1 << 20)),
+        view.source,
+    )
+}
+
+fn bar(size_bytes: u64, out: Output) -> ProgressBar {
+    let target = match out.is_watched() {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(size_bytes), target);
+    if let Ok(style) = ProgressStyle::with_template("{msg}  [{elapsed}]") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_message(match progress {
+        Progress::Values(bytes) => format!("1/3 looking at all texts: {} MiB read", count(bytes >> 20)),
+        Progress::Sorted(rows) => format!("2/3 sorting: {}", counted(rows, "row")),
+        Progress::Written(rows, all) => format!("3/3 writing: {} of {}", count(rows), counted(all, "row")),
+    });
+}
