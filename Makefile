@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-catalog nats-server redis-server postgres-server images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-scale bench-catalog nats-server redis-server postgres-server images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -41,8 +41,11 @@ unit: nats-server redis-server postgres-server build ## All tests, against real 
 test-faults: nats-server redis-server build ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(BIN)/faults $(FAULTS)
 
-bench-train: nats-server build ## This campaign against a scikit-learn loop, warm and cold
-	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/train.py $(BIN)
+bench-train: nats-server redis-server build ## Campaigns against scikit-learn, joblib, Celery, Ray and Spark (BENCH='--only ridge')
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/train.py $(BIN) $(BENCH)
+
+bench-scale: nats-server redis-server build ## A million scopes through everything, exact to the last
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/scale.py $(BIN)
 
 test-large: nats-server build ## A 4 GB source, by processes of 512 MiB: planned, clustered, trained from (LARGE='--gib 1')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-large $(LARGE)

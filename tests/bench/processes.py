@@ -1,7 +1,6 @@
-"""The folder and the processes of a measurement. Standard library only."""
+"""The folders and the processes of a measurement. Standard library only."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -10,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache"
 END_LIMIT_S = 30
 
@@ -19,31 +19,45 @@ class Failed(Exception):
     """A step did not do what it must."""
 
 
+class TooLong(Exception):
+    """The whole run takes too long; no peer's failure."""
+
+
 class Bench:
-    """The folder and the processes of a run; `with` ends them all."""
+    """The folders and the processes of a run; `with` ends them all."""
 
     def __init__(self, programs):
         self.programs = programs
-        self.server = os.environ.get("SCOPEFORGE_NATS_SERVER") or said([ROOT / "tests/tools/nats-server"])
+        self.nats_server = tool("SCOPEFORGE_NATS_SERVER", "nats-server")
+        self.redis_server = tool("SCOPEFORGE_REDIS_SERVER", "redis-server")
         self.children = []
+        self.started = 0
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("SCOPEFORGE_")}
 
     def __enter__(self):
+        CACHE.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=CACHE))
+        # The path of a socket has room for about 100 characters.
+        self.sockets = Path(tempfile.mkdtemp(prefix="bench-"))
         return self
 
     def __exit__(self, *_):
         with contextlib.ExitStack() as last:
             last.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            last.callback(shutil.rmtree, self.sockets, ignore_errors=True)
             for child in list(self.children):  # the newest ends first
                 last.callback(self.stop, child)
 
-    def start(self, *command, **pipes):
-        with (self.folder / "log").open("a") as log:
+    def start(self, *command, env=(), **pipes):
+        """Starts a process with `env` added to its environment."""
+        self.started += 1
+        log_path = self.folder / f"{self.started}.log"
+        with log_path.open("w") as log:
             child = subprocess.Popen(
-                command, cwd=ROOT, env=self.env, text=True, stderr=log, start_new_session=True,
+                command, cwd=ROOT, env={**self.env, **dict(env)}, text=True, stderr=log, start_new_session=True,
                 **{"stdin": subprocess.DEVNULL, "stdout": log, **pipes},
             )
+        child.log_path = log_path
         self.children.append(child)
         return child
 
@@ -57,17 +71,13 @@ class Bench:
         if killed:
             raise Failed(f"did not end within {END_LIMIT_S} s: {[child.args for child in killed]}")
 
-    def finish(self, child, text=None):
-        """What a process answers to `text` until it ends by itself."""
-        out, _ = child.communicate(text)
+    def finish(self, child):
+        """What a process prints until it ends by itself."""
+        out, _ = child.communicate()
         self.children.remove(child)
         if child.returncode != 0:
             raise self.ended(child)
-        return json.loads(out) if out.strip() else None
-
-    def ask(self, *args):
-        """A command's JSON."""
-        return self.finish(self.start(self.programs / "enqueue", "--json", *args, stdout=subprocess.PIPE))
+        return out
 
     def wait(self, child, probe):
         """Asks `probe` until it finds something."""
@@ -78,7 +88,7 @@ class Bench:
         return found
 
     def ended(self, child):
-        last_words = (self.folder / "log").read_text().splitlines()[-20:]
+        last_words = child.log_path.read_text().splitlines()[-20:]
         return Failed("\n".join([f"{child.args} ended with {child.returncode}:", *last_words]))
 
 
@@ -91,6 +101,11 @@ def ends(child):
         child.wait()
         return False
     return True
+
+
+def tool(variable, name):
+    """A server's program: the one that `variable` names, else what the script in tests/tools finds."""
+    return os.environ.get(variable) or said([ROOT / "tests/tools" / name])
 
 
 def said(command):

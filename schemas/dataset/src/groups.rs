@@ -1,6 +1,7 @@
 //! Which rows belong to which combination of dimension values.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use schemas::column::{TEXT_NULL, TextColumn};
 
@@ -99,19 +100,25 @@ impl Groups {
 
     /// The group with these codes; `None` when no row has them.
     pub fn find(&self, codes: &[u32]) -> Option<usize> {
-        if codes.len() != self.dimensions.len() {
-            return None;
-        }
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match self.key(middle).cmp(codes) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Some(middle),
+        let found = self.leading(codes);
+        (codes.len() == self.dimensions.len() && !found.is_empty()).then_some(found.start)
+    }
+
+    /// The groups whose first dimensions have these codes: they lie side by side.
+    pub fn leading(&self, codes: &[u32]) -> Range<usize> {
+        let first_not = |before: fn(Ordering) -> bool| {
+            let (mut low, mut high) = (0, self.len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                let key = self.key(middle);
+                match before(key[..codes.len().min(key.len())].cmp(codes)) {
+                    true => low = middle + 1,
+                    false => high = middle,
+                }
             }
-        }
-        None
+            low
+        };
+        first_not(Ordering::is_lt)..first_not(Ordering::is_le)
     }
 
     /// The group with these texts, one for each dimension; `None` when no row has them.

@@ -70,7 +70,7 @@ impl Sums<'_> {
     /// Reads each group's rows once, for all its owners.
     fn add(&mut self, groups: &Groups, owners: &Owners, progress: &mut dyn FnMut()) {
         let Sums { prepared, wanted, moments, scratch } = self;
-        for group in 0..groups.len() {
+        for group in owners.groups(groups) {
             let owners = owners.of(groups.key(group));
             for (ids, owners) in segments(&owners, wanted) {
                 let rows = groups.rows(group);
@@ -114,6 +114,19 @@ impl Owners {
             levels[at].wanted.entry(one.codes.clone()).or_default().push(index);
         }
         Owners { levels }
+    }
+
+    /// The groups, ascending, that may belong to some of the wanted. A pack's scopes are few among a million: where they fix
+    /// leading dimensions, their groups are looked up.
+    fn groups(&self, groups: &Groups) -> Vec<usize> {
+        if !self.levels.iter().all(|level| level.places.iter().copied().eq(0..level.places.len())) {
+            return (0..groups.len()).collect();
+        }
+        let keys = self.levels.iter().flat_map(|level| level.wanted.keys());
+        let mut found: Vec<usize> = keys.flat_map(|codes| groups.leading(codes)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     fn of(&self, key: &[u32]) -> Vec<usize> {

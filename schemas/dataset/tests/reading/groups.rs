@@ -64,6 +64,12 @@ proptest! {
                 prop_assert_eq!(groups.find(groups.key(at)), Some(at));
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 prop_assert_eq!(groups.find_values(&table, &values), Some(at));
+                for taken in 0..=names.len() {
+                    let codes = &groups.key(at)[..taken];
+                    let alike: Vec<usize> =
+                        (0..groups.len()).filter(|other| groups.key(*other).starts_with(codes)).collect();
+                    prop_assert_eq!(groups.leading(codes).collect::<Vec<_>>(), alike);
+                }
             }
         }
     }
@@ -77,6 +83,7 @@ fn what_is_not_there_is_not_found() {
     assert_eq!(groups.find_values(&table, &["v1", "v9"]), None);
     assert_eq!(groups.find_values(&table, &["v1"]), None);
     assert_eq!(groups.find(&[0, 7]), None);
+    assert!(groups.leading(&[7]).is_empty() && groups.leading(&[0, 0, 0]).is_empty());
     let unknown = Groups::build(&table, &["a", "nothing"], None);
     assert!(unknown.is_empty() && unknown.nulls() == 2);
 }

@@ -1,0 +1,96 @@
+"""Rounds that alternate, so that what else the machine does meets every system."""
+
+import statistics
+import time
+from dataclasses import dataclass, field
+
+from memory import peak
+from processes import Failed
+
+
+@dataclass
+class Run:
+    """One measurement."""
+
+    seconds: float
+    scores: dict  # of each scope: rmse and more
+    own_seconds: float | None = None  # by the system's own clock, without its command's start and end
+    ended: float = field(default_factory=time.perf_counter)
+
+
+@dataclass
+class System:
+    """Something that can do a workload."""
+
+    name: str
+    run: object  # () -> Run
+    roots: object = lambda: []  # () -> numbers of the processes whose memory counts
+    ours: bool = False
+    command: str = ""
+    tasks: int | None = None  # where rates are of interest: how many one run does
+
+
+@dataclass
+class Row:
+    """What was measured of a system."""
+
+    system: System
+    runs: list = field(default_factory=list)
+    memory_bytes: int | None = None
+    absent: str | None = None  # why there are no measurements
+
+    @property
+    def seconds(self):
+        return sorted(run.seconds for run in self.runs)
+
+    @property
+    def median(self):
+        return statistics.median(self.seconds)
+
+    @property
+    def per_second(self):
+        """Rates, from the least to the most."""
+        return sorted(self.system.tasks / seconds for seconds in self.seconds)
+
+    @property
+    def own_median(self):
+        own = [run.own_seconds for run in self.runs]
+        return None if not own or None in own else statistics.median(own)
+
+    @property
+    def rmse(self):
+        """The mean over all scopes."""
+        scores = self.runs[0].scores.values()
+        return statistics.mean(score["rmse"] for score in scores) if scores else None
+
+
+def measure(systems, rounds):
+    """The rows of a table. Each system does the work once for memory, which also warms it up, and `rounds` times for the clock.
+
+    A peer that fails is absent, with its reason; what is ours must not.
+    """
+    rows = [Row(system) for system in systems]
+    for row in rows:
+        attempt(row, lambda row=row: weigh(row))
+    for turn in range(rounds):
+        first = turn % len(rows)
+        for row in rows[first:] + rows[:first]:
+            attempt(row, lambda row=row: row.runs.append(row.system.run()))
+    return rows
+
+
+def attempt(row, step):
+    if row.absent:
+        return
+    try:
+        step()
+    except Failed as failure:
+        if row.system.ours:
+            raise
+        row.absent = str(failure).strip().splitlines()[-1]
+
+
+def weigh(row):
+    with peak(row.system.roots) as found:
+        row.system.run()
+    row.memory_bytes = found[0] or None
