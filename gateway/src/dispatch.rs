@@ -258,7 +258,7 @@ mod tests {
             fit_of,
             fits,
             probabilities,
-            errors: Vec::new(),
+            ..Predictions::default()
         };
         let first = part(vec![classifier("UA", 2), used("DL")], vec![1, 0, NO_FIT], vec![0.1, 0.9]);
         let second = part(vec![classifier("AA", 3)], vec![0], vec![0.2, 0.3, 0.5]);

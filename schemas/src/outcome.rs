@@ -18,7 +18,7 @@ pub enum OutcomeKind {
     Trained,
     /// The fit that exists has the same fingerprint; nothing was trained.
     Unchanged,
-    /// Fewer complete rows than the spec's `min_rows`.
+    /// Fewer complete rows than the spec's `min_rows`, or too short a series.
     TooFewRows,
     /// A new fit did not beat what it would replace.
     Rejected,
@@ -64,7 +64,7 @@ pub struct ScopeOutcome {
     pub level: Option<u8>,
     /// How it ended.
     pub outcome: OutcomeKind,
-    /// Why, for `failed` and `rejected`.
+    /// Why, for `failed`, `rejected` and series that are too short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Its rows.

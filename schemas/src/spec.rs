@@ -111,7 +111,7 @@ pub struct LearnSpec {
     /// Candidates that each scope chooses from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSpec>,
-    /// The time series that forecasting algorithms learn.
+    /// How each scope is a time series, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesSpec>,
 }

@@ -7,6 +7,7 @@ use crate::algorithm::Algorithm;
 use crate::feature::Feature;
 use crate::limits::{HORIZON_MAX, LAG_MAX, LAGS_MAX, LEVELS_MAX};
 use crate::step::Step;
+use crate::task::Task;
 
 /// How rows become a time series, and how far it is foretold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +74,9 @@ impl ModelSpec {
                 None => Ok(()),
             };
         };
+        if self.task()? != Task::Regression {
+            return Err(field("[learn] task", "must be regression: the points of a series are numbers"));
+        }
         let Some(time) = &self.data.time else {
             return Err(field("[data] time", "names no column; a series needs one"));
         };
@@ -196,6 +200,8 @@ horizon = 28
         assert!(ModelSpec::parse(&ridge.replace("params", "features = [\"weekday(day)\"]\nparams")).is_ok());
         let other = ModelSpec::parse(&ridge.replace("params", "features = [\"weekday(other)\"]\nparams"));
         assert!(other.unwrap_err().to_string().contains("date parts of `day`"));
+        let classes = ModelSpec::parse(&ridge.replace("\"ridge\"", "\"logistic\"").replace("alpha = 1", ""));
+        assert!(classes.unwrap_err().to_string().contains("must be regression"));
         let far = ModelSpec::parse(&ridge.replace("lags = [1, 7]", "lags = [0]"));
         assert!(far.unwrap_err().to_string().contains("lags: 0 is none of 1 to 10000"));
     }

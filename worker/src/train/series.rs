@@ -9,6 +9,7 @@ use schemas::fit::{Metrics, Parameters};
 use schemas::forecast::Forecast;
 use schemas::outcome::Scored;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric, SeriesSpec};
+use schemas::task::Task;
 
 use super::learning::{FitError, Learned, best};
 use super::prepared::Prepared;
@@ -99,6 +100,7 @@ impl Learner<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<Option<f64>, FitError> {
         let Some(search) = &self.spec.learn.search else { return Ok(None) };
+        let metric = search.metric(Task::Regression);
         let forecaster = self.forecaster(candidate)?;
         let (mut total, mut count) = (0.0, 0);
         for fold in folds(past.len(), search) {
@@ -107,15 +109,16 @@ impl Learner<'_> {
             let from = first + fold.train.start as i64;
             let outlook = forecaster.forecast(from, &past[fold.train], gap + truth.len(), &[])?;
             let errors = truth.iter().zip(&outlook.values[gap..]).map(|(truth, value)| truth - value);
-            total += match search.metric {
-                SearchMetric::Rmse => errors.map(|error| error * error).sum::<f64>(),
+            total += match metric {
                 SearchMetric::Mae => errors.map(f64::abs).sum(),
+                // Those of classes are refused for a series.
+                _ => errors.map(|error| error * error).sum::<f64>(),
             };
             count += truth.len();
             progress();
         }
         let mean = total / count as f64;
-        let error = if search.metric == SearchMetric::Rmse { mean.sqrt() } else { mean };
+        let error = if metric == SearchMetric::Mae { mean } else { mean.sqrt() };
         Ok(error.is_finite().then_some(error))
     }
 

@@ -4,6 +4,7 @@ use schemas::algorithm::Algorithm;
 use schemas::fit::Parameters;
 use schemas::forecast::Band;
 use schemas::spec::{Candidate, ModelSpec};
+use schemas::task::Task;
 
 use super::error::ForecastError;
 use super::lagged::Lagged;
@@ -38,7 +39,7 @@ impl Regression {
     pub(super) fn from_spec(candidate: &Candidate, spec: &ModelSpec) -> Option<Regression> {
         Some(Regression {
             algorithm: candidate.algorithm,
-            method: Method::from_spec(candidate.algorithm, &candidate.params),
+            method: Method::from_spec(Task::Regression, candidate.algorithm, &candidate.params),
             columns: Lagged::of(spec)?,
         })
     }
