@@ -45,34 +45,54 @@ pub struct FormFit {
 /// Fits one form with seasons of `season` points; `None` where the series does not allow it: not positive, or too short.
 /// The series' largest magnitude should be about 1.
 pub fn fit_form(y: &[f64], season: usize, form: Form) -> Option<FormFit> {
-    if form.needs_positive() && y.iter().any(|y| *y <= 0.0) {
-        return None;
+    Search::begin(y, season, form)?.finish()
+}
+
+/// The search for one form's parameters, under way.
+pub(super) struct Search<'a> {
+    problem: Problem<'a>,
+    /// The best place so far.
+    x: Vec<f64>,
+    /// Corrected AIC there.
+    pub(super) aicc: f64,
+}
+
+impl<'a> Search<'a> {
+    /// A few steps from each start; `None` as [`fit_form`] says.
+    pub(super) fn begin(y: &'a [f64], season: usize, form: Form) -> Option<Search<'a>> {
+        if form.needs_positive() && y.iter().any(|y| *y <= 0.0) {
+            return None;
+        }
+        let problem = Problem { y, form, start: start::state(y, season, &form)? };
+        if y.len() < problem.parameters() + 3 {
+            return None;
+        }
+        let from = |shares: &[f64; 4]| problem.search(problem.begin(shares), STEPS.0);
+        let places = STARTS.iter().filter_map(from);
+        let (sum, x) = places.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let aicc = problem.aicc(sum);
+        Some(Search { problem, x, aicc })
     }
-    let problem = Problem { y, form, start: start::state(y, season, &form)? };
-    let parameters = form.smoothing() + problem.states();
-    if y.len() < parameters + 3 {
-        return None;
+
+    /// Goes on to the end.
+    pub(super) fn finish(self) -> Option<FormFit> {
+        let Search { problem, x, .. } = self;
+        let (sum, x) = problem.search(x, STEPS.1)?;
+        let (weights, mut state) = problem.unpack(&x);
+        let mut squares = 0.0;
+        problem.run(&weights, &mut state, |error, expected| {
+            squares += problem.relative(error, expected).powi(2)
+        });
+        let fit = FormFit {
+            form: problem.form,
+            aicc: problem.aicc(sum),
+            points: problem.y.len(),
+            weights,
+            state,
+            variance: squares / (problem.y.len() - problem.parameters()) as f64,
+        };
+        (fit.aicc.is_finite() && fit.variance.is_finite()).then_some(fit)
     }
-    let search = |mut x: Vec<f64>, steps| {
-        let sum = minimise(&mut x, steps, |x, out| problem.residuals(x, out))?;
-        Some((sum, x))
-    };
-    let starts = STARTS.iter().filter_map(|shares| search(problem.begin(shares), STEPS.0));
-    let (_, best) = starts.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let (sum, x) = search(best, STEPS.1)?;
-    let (weights, mut state) = problem.unpack(&x);
-    let mut squares = 0.0;
-    problem.run(&weights, &mut state, |error, expected| squares += problem.relative(error, expected).powi(2));
-    let (count, k) = (y.len() as f64, (parameters + 1) as f64);
-    let fit = FormFit {
-        form,
-        aicc: count * sum.max(SQUARES_MIN).ln() + 2.0 * k + 2.0 * k * (k + 1.0) / (count - k - 1.0),
-        points: y.len(),
-        weights,
-        state,
-        variance: squares / (count - parameters as f64),
-    };
-    (fit.aicc.is_finite() && fit.variance.is_finite()).then_some(fit)
 }
 
 /// One form and one series.
@@ -83,6 +103,22 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
+    /// How many numbers are searched for.
+    fn parameters(&self) -> usize {
+        self.form.smoothing() + self.states()
+    }
+
+    /// The place of the least Σr² near `x`, and that sum.
+    fn search(&self, mut x: Vec<f64>, steps: u32) -> Option<(f64, Vec<f64>)> {
+        let sum = minimise(&mut x, steps, |x, out| self.residuals(x, out))?;
+        Some((sum, x))
+    }
+
+    fn aicc(&self, sum: f64) -> f64 {
+        let (count, k) = (self.y.len() as f64, (self.parameters() + 1) as f64);
+        count * sum.max(SQUARES_MIN).ln() + 2.0 * k + 2.0 * k * (k + 1.0) / (count - k - 1.0)
+    }
+
     /// How many numbers of the first state are free: the last season follows from the others.
     fn states(&self) -> usize {
         1 + usize::from(self.form.trend != Trend::None) + self.start.seasons.len() - 1
@@ -135,17 +171,24 @@ impl Problem<'_> {
     fn residuals(&self, x: &[f64], out: &mut Vec<f64>) -> bool {
         let (weights, mut state) = self.unpack(x);
         out.clear();
-        let (mut logarithms, mut is_positive) = (0.0, true);
+        let (mut logarithms, mut product, mut is_positive) = (0.0, 1.0, true);
         self.run(&weights, &mut state, |error, expected| {
             if self.form.error == Kind::Multiplicative {
                 is_positive &= expected > 0.0;
-                logarithms += expected.ln();
+                // One logarithm for many factors: they take most of the time.
+                product *= expected;
+                if !(1e-100..1e100).contains(&product) {
+                    logarithms += product.ln();
+                    product = 1.0;
+                }
             }
             out.push(self.relative(error, expected));
         });
         if self.form.error == Kind::Multiplicative {
-            let mean = (logarithms / self.y.len() as f64).exp();
+            let mean = ((logarithms + product.ln()) / self.y.len() as f64).exp();
             out.iter_mut().for_each(|error| *error *= mean);
+            // A product that has come to 0 would make every error look like none.
+            is_positive &= mean > 0.0;
         }
         is_positive && out.iter().all(|error| error.is_finite())
     }
