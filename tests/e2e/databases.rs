@@ -16,7 +16,7 @@ const SALES: &str = "
 
 fn spec(source: &str, query: &str) -> String {
     format!(
-        "name = \"sales\"\n[data]\nsource = \"{source}\"\n{query}time = \"at\"\n[scope]\ndimensions = [\"shop\", \"part\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\nalgorithm = \"linear\"\nmin_rows = 10\n[limits]\nattempts = 100\n"
+        "name = \"sales\"\n[data]\nsource = \"{source}\"\n{query}time = \"at\"\n[scope]\ndimensions = [\"shop\", \"part\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\nalgorithm = \"linear\"\nmin_rows = 10\n[limits]\nattempts = 40\n"
     )
 }
 

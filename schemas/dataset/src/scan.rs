@@ -43,11 +43,12 @@ impl Scan<'_> {
             for (number, file) in (first..).zip(files) {
                 let mut take = |piece| take(number, piece);
                 match file.format {
-                    // As many footers as parquet files.
-                    Format::Parquet => match footers.next() {
-                        Some(footer) => self.row_groups(footer, &mut take)?,
-                        None => {}
-                    },
+                    Format::Parquet => {
+                        // As many footers as parquet files.
+                        if let Some(footer) = footers.next() {
+                            self.row_groups(footer, &mut take)?;
+                        }
+                    }
                     _ => self.text(file, &mut take)?,
                 }
                 // Bytes of two contents must not become one result.

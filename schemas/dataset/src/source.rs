@@ -18,7 +18,7 @@ pub enum Dataset {
     /// Files as they were when they were looked up.
     Files(Files),
     /// A table or query of a database, as it is whenever it is read.
-    Database(Database),
+    Database(Box<Database>),
 }
 
 /// Opens a model's source. Files are looked up; a database is not asked yet.
@@ -29,7 +29,7 @@ pub fn open<'a>(data: &'a DataSpec) -> BoxFuture<'a, Result<Dataset, OpenError>>
     Box::pin(async move {
         match &data.source {
             Source::One(place) if is_database(place) => {
-                Ok(Dataset::Database(Database::new(place, data.query.as_deref())?))
+                Ok(Dataset::Database(Box::new(Database::new(place, data.query.as_deref())?)))
             }
             files => files::open(files).await.map(Dataset::Files),
         }

@@ -23,15 +23,15 @@ pub(super) fn columns(file: &File, text: impl BufRead) -> Result<Vec<(String, Ki
     Ok(fields.map(|field| (field.name().clone(), Kind::of(field.data_type()))).collect())
 }
 
-/// Reads what `open` opens, in batches. A column that `is_spelled` names is taken from the folders.
+/// Reads what `open` opens, in batches. Columns in `spelled` are taken from the folders.
 pub(super) fn read<R: BufRead, E: From<ReadError>>(
     file: &File,
     open: &dyn Fn() -> R,
-    (slots, is_spelled): (&[Slot], &dyn Fn(&str) -> bool),
+    (slots, spelled): (&[Slot], &[&str]),
     take: &mut dyn FnMut(Decoded) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut names: Vec<&str> = Vec::new();
-    for slot in slots.iter().filter(|slot| !is_spelled(&slot.name)) {
+    for slot in slots.iter().filter(|slot| !spelled.contains(&slot.name.as_str())) {
         if !names.contains(&slot.name.as_str()) {
             names.push(&slot.name);
         }

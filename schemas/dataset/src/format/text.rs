@@ -99,7 +99,7 @@ fn read<R: BufRead, E: From<ReadError>>(
         Format::Csv { delimiter, .. } => csv::read(file, (head, open()), delimiter, slots, take),
         _ => {
             let spelled = ndjson::spelled(file, open(), slots)?;
-            ndjson::read(file, open, (slots, &|name| spelled.contains(&name)), take)
+            ndjson::read(file, open, (slots, &spelled), take)
         }
     }
 }
