@@ -139,8 +139,8 @@ pub struct Lessons {
     work: f64,
 }
 
-/// How much a default weighs, in packs.
-const PRIOR_PACKS: f64 = 0.01;
+/// How much a default weighs, in packs: it only decides what the packs leave open.
+const PRIOR_PACKS: f64 = 1e-9;
 
 impl Lessons {
     /// Adds a landing, if all its scopes were trained or had too few rows: others took another way.

@@ -45,7 +45,7 @@ fn block(columns: &[Vec<f64>], rows: usize) -> Block {
 
 fn probabilities(classifier: &Classifier, block: &Block) -> Vec<f64> {
     let mut out = Vec::new();
-    predict(&Parameters::Classifier(classifier.clone()), block, &mut out).unwrap();
+    predict(&Parameters::Classifier(classifier.clone()), block, &mut out).expect("as it was made");
     out
 }
 
@@ -101,7 +101,7 @@ fn columns_that_tell_nothing_leave_the_shares() {
 #[test]
 fn what_cannot_be_learned_is_an_error() {
     let many: Vec<f64> = (0..300).map(f64::from).collect();
-    let all = block(&[many.clone()], 300);
+    let all = block(std::slice::from_ref(&many), 300);
     for method in methods() {
         assert_eq!(classify(&all, &many, &method), Err(LearnError::Classes { found: 300 }));
         assert_eq!(classify(&block(&[vec![]], 0), &[], &method), Err(LearnError::NoRows));

@@ -18,12 +18,13 @@ struct Case {
 
 impl Case {
     fn all() -> Vec<Case> {
-        let cases: Vec<Value> = serde_json::from_str(include_str!("classifiers.json")).unwrap();
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
         let case = |figures: Value| Case {
-            name: figures["name"].as_str().unwrap().to_owned(),
-            columns: figures["columns"].as_array().unwrap().iter().map(numbers).collect(),
+            name: figures["name"].as_str().expect("as it was made").to_owned(),
+            columns: figures["columns"].as_array().expect("as it was made").iter().map(numbers).collect(),
             target: numbers(&figures["target"]),
-            train: figures["train"].as_u64().unwrap() as usize,
+            train: figures["train"].as_u64().expect("as it was made") as usize,
             figures,
         };
         cases.into_iter().map(case).collect()
@@ -43,13 +44,13 @@ impl Case {
     }
 
     fn list(&self, name: &str) -> &[Value] {
-        self.figures[name].as_array().unwrap()
+        self.figures[name].as_array().expect("as it was made")
     }
 
     /// The fit of the first part.
     fn fit(&self, figures: &Value) -> Classifier {
         let method = method(figures, 0);
-        learn::classify(&self.learned(), &self.target[..self.train], &method).unwrap()
+        learn::classify(&self.learned(), &self.target[..self.train], &method).expect("a fit")
     }
 
     /// The log loss on every fifth row, from the seed's on, of what was learned from the others; the seed turns the columns.
@@ -64,29 +65,38 @@ impl Case {
             (Block::from_columns(rows.len(), &cut), of(&self.target))
         };
         let ((learned, y), (test, truth)) = (part(false), part(true));
-        let classifier = learn::classify(&learned, &y, &method(figures, seed)).unwrap();
+        let classifier = learn::classify(&learned, &y, &method(figures, seed)).expect("a fit");
         let p = predictions(&Parameters::Classifier(classifier), &test);
-        let classes = Classes::of(&y).unwrap();
-        score_classes(&truth, classes.values(), &p).unwrap().classification().unwrap().log_loss
+        let classes = Classes::of(&y).expect("as it was made");
+        score_classes(&truth, classes.values(), &p)
+            .expect("as it was made")
+            .classification()
+            .expect("as it was made")
+            .log_loss
     }
 
     fn scores(&self, classifier: Classifier) -> ClassificationMetrics {
-        let classes = Classes::of(&self.target[..self.train]).unwrap();
+        let classes = Classes::of(&self.target[..self.train]).expect("as it was made");
         let p = predictions(&Parameters::Classifier(classifier), &self.block(self.train..self.target.len()));
-        score_classes(self.truth(), classes.values(), &p).unwrap().classification().unwrap()
+        score_classes(self.truth(), classes.values(), &p)
+            .expect("as it was made")
+            .classification()
+            .expect("as it was made")
     }
 }
 
 /// What a spec with these figures' parameters and a seed asks for.
 fn method(figures: &Value, seed: usize) -> ClassMethod {
-    let algorithm = Algorithm::parse(figures["algorithm"].as_str().unwrap()).unwrap();
+    let algorithm =
+        Algorithm::parse(figures["algorithm"].as_str().expect("as it was made")).expect("as it was made");
     let takes = |name: &&String| algorithm.params().iter().any(|spec| spec.name == **name);
-    let named = figures.as_object().unwrap().iter().filter(|(name, _)| takes(name));
-    let mut params: Params = named.map(|(name, value)| (name.clone(), value.as_f64().unwrap())).collect();
+    let named = figures.as_object().expect("as it was made").iter().filter(|(name, _)| takes(name));
+    let mut params: Params =
+        named.map(|(name, value)| (name.clone(), value.as_f64().expect("as it was made"))).collect();
     if takes(&&"seed".to_owned()) {
         params.insert("seed".into(), seed as f64);
     }
-    algorithm.check(&params).unwrap();
+    algorithm.check(&params).expect("as it was made");
     let Method::Classify(method) = Method::from_spec(Task::Classification, algorithm, &params) else {
         panic!("{} classifies", algorithm.name())
     };
@@ -96,13 +106,13 @@ fn method(figures: &Value, seed: usize) -> ClassMethod {
 fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(values) => values.iter().flat_map(numbers).collect(),
-        value => vec![value.as_f64().unwrap()],
+        value => vec![value.as_f64().expect("as it was made")],
     }
 }
 
 fn predictions(parameters: &Parameters, block: &Block) -> Vec<f64> {
     let mut out = Vec::new();
-    predict(parameters, block, &mut out).unwrap();
+    predict(parameters, block, &mut out).expect("as it was made");
     out
 }
 
@@ -252,7 +262,6 @@ fn no_classifier_is_worse_than_scikit_learns() {
                 mean(&theirs),
                 mean(&beyond)
             );
-            println!("{told}");
             if mean(&beyond) > 2.0 * error {
                 worse.push(told);
             }
