@@ -36,7 +36,7 @@ pub struct ClassificationMetrics {
     pub accuracy: f64,
     /// The mean over classes of 2TP/(2TP + FP + FN), over all classes that are true or predicted somewhere.
     pub f1: f64,
-    /// Σ over rows and classes (p − [true])²/n; for two classes half of that: Σ(p(second) − [second])²/n.
+    /// Σ over rows and classes (p − 1{true})²/n; for two classes half of that: Σ(p(second) − 1{second})²/n.
     pub brier: f64,
     /// Area under the ROC curve; for more than two classes the mean of one versus the rest. NaN where no class has both
     /// rows of its own and of others.

@@ -9,7 +9,7 @@
 //! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`mod@neighbours`], [`trees`] | the algorithms, one file or folder per family |
 //! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
 //! | `newton`, `linked` | smooth convex losses, and where they are least |
-//! | [`folds`] | cross-validation in time |
+//! | [`mod@folds`] | cross-validation in time |
 //! | [`mod@forecast`] | time series: points in, the points after them out |
 //! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |

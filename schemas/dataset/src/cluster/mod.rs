@@ -1,8 +1,8 @@
 //! Rewriting a source as one parquet file that is sorted by its dimensions, then time: a scope's rows lie together, and
 //! the statistics of the row groups say where.
 //!
-//! Three passes, each in bounded memory: [`values`] collects the distinct texts, so that rows become records of one width;
-//! [`sort`] sorts these in runs on disk; [`write`] merges the runs into parquet. A column says where each row stood in
+//! Three passes, each in bounded memory: `values` collects the distinct texts, so that rows become records of one width;
+//! `sort` sorts these in runs on disk; `write` merges the runs into parquet. A column says where each row stood in
 //! the source, so that rows with equal times keep their order, and every scope its fingerprint.
 
 mod error;
