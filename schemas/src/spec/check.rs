@@ -135,7 +135,8 @@ impl ModelSpec {
                 format!("`{}` is the target, it cannot predict itself", learn.target),
             ));
         }
-        if inputs == 0 && self.learn.series.is_none() && self.algorithm()? != Algorithm::Mean {
+        let needs_inputs = |algorithm: Algorithm| algorithm != Algorithm::Mean && !algorithm.is_forecast();
+        if inputs == 0 && self.learn.series.is_none() && needs_inputs(self.algorithm()?) {
             return Err(field("[learn] features", "is empty; only the algorithm `mean` needs none"));
         }
         if !(0.0..1.0).contains(&learn.holdout) {

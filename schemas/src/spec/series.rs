@@ -222,7 +222,8 @@ horizon = 28
         assert!(error("28", "28\nlags = [7]").contains("are for regressions"));
         assert!(error("params = { season = 7 }", "").contains("needs `season`"));
         assert!(
-            error("\"seasonal_naive\"\nparams = { season = 7 }", "\"linear\"").contains("take one of naive")
+            error("\"seasonal_naive\"\nparams = { season = 7 }", "\"linear\"")
+                .contains("`linear` needs `lags`")
         );
         let without = SALES.split("[learn.series]").next().unwrap();
         assert!(ModelSpec::parse(without).unwrap_err().to_string().contains("give `step` and `horizon`"));
