@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,23 @@ class Failed(Exception):
 
 class TooLong(Exception):
     """The whole run takes too long; no peer's failure."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def as_command(main):
+    """Runs a benchmark's main to its end or to a signal's; what went wrong is one line, and the exit code 1."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda number, _: sys.exit(128 + number))
+    try:
+        main()
+    except (Failed, TooLong) as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 class Bench:

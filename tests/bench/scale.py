@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 from memory import peaks  # noqa: E402
 from ours import Commands, read_ports  # noqa: E402
 from packages import PYTHON, make_venv  # noqa: E402
-from processes import CACHE, HERE, ROOT, Bench, Failed, TooLong, said  # noqa: E402
+from processes import CACHE, HERE, ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
 
 LIMIT_S = 15 * 60
 SCOPES = 1_000_000
@@ -80,8 +80,6 @@ class Stack(Commands):
 
 
 def main():
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda number, _: sys.exit(128 + number))
     signal.signal(signal.SIGALRM, too_long)
     make_venv()
     data = CACHE / "bench-scale" / "sales.parquet"
@@ -198,15 +196,5 @@ def show_memory(held):
         raise Failed(f"above their bounds: {', '.join(above)}")
 
 
-def say(text):
-    print(text, flush=True)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except (Failed, TooLong) as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    as_command(main)

@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True
 from chart import chart  # noqa: E402
 from crew import Crew  # noqa: E402
 from packages import make_venv, versions  # noqa: E402
-from processes import HERE, ROOT, Bench, Failed, TooLong, said  # noqa: E402
+from processes import HERE, ROOT, Bench, TooLong, as_command, said, say  # noqa: E402
 from tables import table, verdict  # noqa: E402
 from workloads import ALL  # noqa: E402
 
@@ -31,8 +31,6 @@ LIMIT_S = 25 * 60
 
 def main():
     args = arguments()
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda number, _: sys.exit(128 + number))
     signal.signal(signal.SIGALRM, too_long)
     absent = make_venv()
     began, load = time.monotonic(), os.getloadavg()[0]
@@ -95,15 +93,5 @@ def write(machine, end):
     say("\nwritten: tests/bench/RESULTS.md and train.svg")
 
 
-def say(text):
-    print(text, flush=True)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except (Failed, TooLong) as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    as_command(main)
