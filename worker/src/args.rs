@@ -48,9 +48,9 @@ pub struct TrainArgs {
     /// Packs to train at once [default: one per core]
     #[arg(long, env = "SCOPEFORGE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Memory for decoded data that several packs share, in MiB
-    #[arg(long, env = "SCOPEFORGE_DATA_CACHE_MIB", value_name = "MIB", default_value_t = 1024)]
-    pub data_cache_mib: u64,
+    /// Memory for decoded data that several packs share, in MiB [default: a quarter of what the machine or container has]
+    #[arg(long, env = "SCOPEFORGE_DATA_CACHE_MIB", value_name = "MIB")]
+    pub data_cache_mib: Option<u64>,
     /// Seconds without a sign of life after which a pack goes to another trainer; holds for all trainers of the system
     /// [default: what the queue has, 30 at first]
     #[arg(long, env = "SCOPEFORGE_LEASE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]

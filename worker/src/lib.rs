@@ -3,12 +3,14 @@
 //! * [`train`]: pull packs → read the slice → fit, score → land a blob and the outcomes → confirm
 //! * [`infer`]: take batches → resolve the fallback → load fits → predict by columns → answer
 //! * [`start`]: what both do first
+//! * `memory`: how much a trainer may take
 //! * `status`: what both say of themselves
 //! * [`faults`]: where tests may make it crash
 
 pub mod args;
 pub mod faults;
 pub mod infer;
+mod memory;
 pub mod start;
 mod status;
 pub mod train;

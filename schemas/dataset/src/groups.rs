@@ -85,6 +85,11 @@ impl Groups {
         &self.rows[self.starts[group] as usize..self.starts[group + 1] as usize]
     }
 
+    /// The row ids of all groups, group after group.
+    pub fn all_rows(&self) -> &[u32] {
+        &self.rows
+    }
+
     /// The codes of a group, one for each dimension.
     pub fn key(&self, group: usize) -> &[u32] {
         &self.keys[group * self.dimensions.len()..][..self.dimensions.len()]

@@ -38,6 +38,11 @@ impl Table {
         self.find(name, role).cloned()
     }
 
+    /// Lets go of the columns of numbers; who holds one of them keeps it.
+    pub fn forget_numbers(&mut self) {
+        self.columns.retain(|(slot, _)| slot.role != Role::Number);
+    }
+
     fn find(&self, name: &str, role: Role) -> Option<&Arc<Column>> {
         let mut columns = self.columns.iter();
         columns.find(|(slot, _)| slot.role == role && slot.name == name).map(|(_, column)| column)

@@ -9,6 +9,7 @@ use schemas::fit::Input;
 use schemas::time::{DatePart, TIME_NULL};
 
 use crate::block::Block;
+use crate::records::Records;
 
 /// A text that is none of the categories.
 const UNSEEN: u32 = u32::MAX;
@@ -52,6 +53,8 @@ pub struct Design {
     rows: usize,
     width: usize,
     parts: Vec<(String, Part)>,
+    /// The numbers of all parts, once they are kept row by row.
+    records: Option<Records>,
 }
 
 /// What one input reads.
@@ -87,7 +90,42 @@ impl Design {
             }
         };
         let parts = inputs.iter().map(part).collect::<Result<_, _>>()?;
-        Ok(Design { rows, width: inputs.iter().map(Input::width).sum(), parts })
+        Ok(Design { rows, width: inputs.iter().map(Input::width).sum(), parts, records: None })
+    }
+
+    /// Keeps the numbers row by row and lets go of their columns. The rows that `order` lists, each once, lie side by side
+    /// in that order: blocks of such rows are gathered several times faster. What the design answers stays the same.
+    ///
+    /// # Panics
+    /// When `order` lists a row twice, or one that is not there.
+    pub fn by_rows(&mut self, order: &[u32]) {
+        let mut at = 0;
+        let mut fields = Vec::new();
+        for (_, part) in &self.parts {
+            if let Part::Number(values) = part {
+                fields.push((at, values.all()));
+            }
+            at += part.width();
+        }
+        // One column is as quickly read as one record.
+        if self.records.is_some() || fields.len() < 2 {
+            return;
+        }
+        self.records = Some(Records::new(&fields, self.rows, order));
+        let numbers = self.parts.iter_mut().filter_map(|(_, part)| match part {
+            Part::Number(values) => Some(values),
+            Part::OneHot { .. } => None,
+        });
+        numbers.enumerate().for_each(|(field, values)| *values = Numbers::Recorded(field));
+    }
+
+    /// Bytes in memory, shared columns not counted.
+    pub fn size_bytes(&self) -> usize {
+        let parts = self.parts.iter().map(|(_, part)| match part {
+            Part::Number(Numbers::Derived(values)) => size_of_val(values.as_slice()),
+            Part::Number(_) | Part::OneHot { .. } => 0,
+        });
+        parts.sum::<usize>() + self.records.as_ref().map_or(0, Records::size_bytes)
     }
 
     /// Number of design columns.
@@ -107,7 +145,10 @@ impl Design {
 
     /// The first raw column without a usable value in `row`.
     pub fn missing(&self, row: usize) -> Option<&str> {
-        self.parts.iter().find(|(_, part)| !part.has(row)).map(|(name, _)| name.as_str())
+        self.parts
+            .iter()
+            .find(|(_, part)| !part.has(row, self.records.as_ref()))
+            .map(|(name, _)| name.as_str())
     }
 
     /// [`Design::is_complete`] of every row, by columns.
@@ -115,6 +156,11 @@ impl Design {
         let mut mask = vec![true; self.rows];
         for (_, part) in &self.parts {
             match part {
+                Part::Number(Numbers::Recorded(_)) => {
+                    mask.iter_mut()
+                        .enumerate()
+                        .for_each(|(row, m)| *m &= part.has(row, self.records.as_ref()));
+                }
                 Part::Number(values) => {
                     mask.iter_mut().zip(values.all()).for_each(|(m, v)| *m &= v.is_finite())
                 }
@@ -134,6 +180,9 @@ impl Design {
     /// When the table has no such row.
     pub fn block(&self, rows: &[u32], out: &mut Block) {
         let mut left = out.reshape(self.width, rows.len());
+        if let Some(records) = &self.records {
+            records.gather(rows, left);
+        }
         for (_, part) in &self.parts {
             let (columns, others) = left.split_at_mut(part.width() * rows.len());
             part.gather(rows, columns);
@@ -182,8 +231,11 @@ impl Part {
     }
 
     /// Whether `row` has a usable value. [`TEXT_NULL`] and the codes of a torn column lie past all texts.
-    fn has(&self, row: usize) -> bool {
+    fn has(&self, row: usize, records: Option<&Records>) -> bool {
         match self {
+            Part::Number(Numbers::Recorded(field)) => {
+                records.is_some_and(|records| records.row(row)[*field].is_finite())
+            }
             Part::Number(values) => values.all()[row].is_finite(),
             Part::OneHot { texts, places, .. } => (texts.codes()[row] as usize) < places.len(),
         }
@@ -192,6 +244,8 @@ impl Part {
     /// Fills this part's columns, one after the other.
     fn gather(&self, rows: &[u32], columns: &mut [f64]) {
         match self {
+            // Gathered with all others.
+            Part::Number(Numbers::Recorded(_)) => {}
             Part::Number(values) => {
                 let values = values.all();
                 for (out, row) in columns.iter_mut().zip(rows) {
@@ -220,12 +274,15 @@ enum Numbers {
     /// A [`Column::Number`].
     Shared(Arc<Column>),
     Derived(Vec<f64>),
+    /// A field of the design's records.
+    Recorded(usize),
 }
 
 impl Numbers {
     fn all(&self) -> &[f64] {
         match self {
             Numbers::Derived(values) => values,
+            Numbers::Recorded(_) => &[],
             Numbers::Shared(column) => match &**column {
                 Column::Number(values) => values,
                 Column::Text(_) | Column::Time(_) => &[],

@@ -37,6 +37,7 @@ pub mod neighbours;
 mod newton;
 pub mod predict;
 mod prune;
+mod records;
 mod scaled;
 mod semidefinite;
 mod standard;

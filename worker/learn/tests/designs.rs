@@ -63,6 +63,25 @@ fn blocks_hold_the_asked_rows_and_unseen_texts_are_all_zeros() {
 }
 
 #[test]
+fn a_design_kept_by_rows_answers_the_same() {
+    let table = table();
+    let inputs =
+        [one_hot("plane", &["b", "a"]), number("hour(at)"), one_hot("plane", &["c"]), number("distance")];
+    let by_columns = design(&inputs, &table).unwrap();
+    let mut by_rows = design(&inputs, &table).unwrap();
+    by_rows.by_rows(&[3, 0, 4]);
+    let blocks = [&by_columns, &by_rows].map(|design| {
+        let mut block = Block::default();
+        design.block(&[4, 0, 2, 4], &mut block);
+        block
+    });
+    assert_eq!(blocks[0], blocks[1]);
+    assert_eq!(by_columns.complete_mask(), by_rows.complete_mask());
+    assert!((0..5).all(|row| by_columns.missing(row) == by_rows.missing(row)));
+    assert_eq!(by_rows.size_bytes(), 5 * (2 * size_of::<f64>() + size_of::<u32>()));
+}
+
+#[test]
 fn torn_texts_are_missing_not_unseen() {
     let torn = TextColumn { codes: vec![0, 1, TEXT_NULL], values: vec!["a".to_owned()] };
     let table = [("plane", Column::Text(torn))];

@@ -88,6 +88,28 @@ impl Prepared {
         Ok(Prepared { inputs, design, target, labels, complete, complete_groups: Mutex::default(), data })
     }
 
+    /// Indexes the rows by the dimensions of each of `levels`, and arranges the numbers so that the slices of the finest
+    /// level lie side by side.
+    pub(super) fn arrange(&mut self, levels: &[Vec<&str>]) {
+        for dimensions in levels {
+            self.data.groups(dimensions);
+            self.complete_groups(dimensions);
+        }
+        // The last use of the columns as they were read.
+        self.data.row_hashes();
+        if let Some(data) = Arc::get_mut(&mut self.data) {
+            data.table.forget_numbers();
+        }
+        let finest = levels.iter().max_by_key(|level| level.len());
+        let groups = self.complete_groups(finest.map_or(&[], Vec::as_slice));
+        self.design.by_rows(groups.all_rows());
+    }
+
+    /// Bytes in memory.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.data.size_bytes() + self.design.size_bytes() + size_of_val(self.target()) + self.complete.len()
+    }
+
     /// The target of each row, a class by its place among all labels.
     pub(super) fn target(&self) -> &[f64] {
         match &*self.target {

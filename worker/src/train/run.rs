@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::sandbox::Hosts;
 use super::work::{Trainer, work};
 use crate::args::{TrainArgs, cores};
+use crate::memory;
 use crate::start;
 use crate::status::Status;
 
@@ -38,6 +39,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     let lease = args.lease_seconds.map(Duration::from_secs);
     let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, lease), &shutdown).await?;
     let slots = args.threads.unwrap_or_else(cores);
+    let data_mib = args.data_cache_mib.unwrap_or_else(memory::data_mib);
     let services = CancellationToken::new();
     let tasks = TaskTracker::new();
     let opened = start::patiently(&connection, &shutdown, async || {
@@ -63,11 +65,11 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
         blobs,
         campaigns,
         records,
-        hosts: Hosts::new(args.data_cache_mib * 1024 * 1024, slots),
+        hosts: Hosts::new(data_mib << 20, slots),
         landing: AtomicUsize::new(0),
         learned: Notify::new(),
     });
-    tracing::info!(worker, slots, broker = broker.address(), "training");
+    tracing::info!(worker, slots, data_mib, broker = broker.address(), "training");
 
     let mut running = Running::default();
     let mut sweep_at = None;

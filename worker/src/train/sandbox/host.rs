@@ -35,7 +35,7 @@ pub fn run() -> anyhow::Result<()> {
             return Ok(wire::write(&mut answers, &FromHost::Refused { transient, too_large, problem })?);
         }
     };
-    let size_bytes = prepared.data.size_bytes() as u64;
+    let size_bytes = prepared.size_bytes() as u64;
     wire::write(&mut answers, &FromHost::Opened { size_bytes, fetched_bytes })?;
     Host { open: *open, prepared, orders, answers, learners: Vec::new() }.serve()
 }
@@ -61,13 +61,9 @@ fn prepare(open: &OpenOrder) -> Result<(Prepared, u64), PrepareError> {
     });
     drop(waits);
     let (cached, fetched_bytes) = read?;
-    let prepared = Prepared::new(&open.spec, cached)?;
-    prepared.data.row_hashes();
-    for mask in &open.masks {
-        let names = open.spec.level_names(*mask);
-        prepared.data.groups(&names);
-        prepared.complete_groups(&names);
-    }
+    let mut prepared = Prepared::new(&open.spec, cached)?;
+    let levels: Vec<Vec<&str>> = open.masks.iter().map(|mask| open.spec.level_names(*mask)).collect();
+    prepared.arrange(&levels);
     Ok((prepared, fetched_bytes))
 }
 
