@@ -145,7 +145,7 @@ const PRIOR_PACKS: f64 = 1e-9;
 impl Lessons {
     /// Adds a landing, if all its scopes were trained or had too few rows: others took another way.
     pub fn add(&mut self, cost: &CostModel, landing: &Landing) {
-        let took = landing.learn_seconds;
+        let took = landing.learn_seconds + landing.shard_seconds.unwrap_or_default();
         let ordinary = [OutcomeKind::Trained, OutcomeKind::TooFewRows];
         let trained = landing.outcomes.iter().filter(|outcome| outcome.outcome == OutcomeKind::Trained);
         let work: f64 = trained.clone().map(|outcome| cost.work(outcome.counts.rows)).sum();
@@ -155,8 +155,11 @@ impl Lessons {
         {
             return;
         }
-        self.packs += 1;
-        self.within_2 += u64::from((0.5..=2.0).contains(&(landing.planned_seconds / took)));
+        // What a merge was planned to take says nothing of the scope as a whole.
+        if landing.shard_seconds.is_none() {
+            self.packs += 1;
+            self.within_2 += u64::from((0.5..=2.0).contains(&(landing.planned_seconds / took)));
+        }
         let (scopes, work) = (landing.outcomes.len() as f64 / took, work / took);
         self.scopes_scopes += scopes * scopes;
         self.scopes_work += scopes * work;

@@ -11,7 +11,8 @@ use crate::window::Window;
 /// * 2: scopes of coarser levels learn from rows with a null in a finer dimension, too.
 /// * 3: trees cut columns with many equal values finer, in the middle between the values of both sides, and look at more
 ///   columns than `max_features` where those that were drawn cannot be cut.
-pub const TRAINER_VERSION: u32 = 3;
+/// * 4: the columns that a tree of a forest draws do not depend on the trees before it.
+pub const TRAINER_VERSION: u32 = 4;
 
 #[derive(Serialize)]
 struct Decides<'a> {

@@ -8,7 +8,7 @@
 //! | [`spec`], [`feature`], [`task`], [`algorithm`] | the model spec and its parts |
 //! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`], [`forecast`] | what training yields |
 //! | [`metrics`], [`fingerprint`], [`blob`] | how good it is, its name, and how it rests |
-//! | [`campaign`], [`pack`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
+//! | [`campaign`], [`pack`], [`shard`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
@@ -42,6 +42,7 @@ pub mod pattern;
 pub mod predict;
 pub mod retry;
 pub mod scope;
+pub mod shard;
 pub mod spec;
 pub mod states;
 pub mod step;

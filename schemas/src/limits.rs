@@ -54,6 +54,9 @@ pub const PACK_BYTES_MAX: usize = 256 * 1024;
 /// Scopes one pack may carry, so that its landing stays below the broker's 1 MiB message limit.
 pub const PACK_SCOPES_MAX: usize = 1_000;
 
+/// Jobs that the work on one scope may be cut into, the merge not counted.
+pub const SHARDS_MAX: u32 = 64;
+
 /// Times the broker delivers a pack. More than any spec's `attempts`, which count errors: these also count trainers that
 /// vanished with the pack, which is no fault of its scopes.
 pub const DELIVERIES_MAX: u32 = 50;

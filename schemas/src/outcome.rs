@@ -7,6 +7,7 @@ use crate::fit::{Counts, FitRef, Metrics};
 use crate::limits::REASON_CHARS_MAX;
 use crate::pack::{Pack, PackScope};
 use crate::scope::Scope;
+use crate::shard::Partial;
 use crate::spec::ModelSpec;
 use crate::window::Window;
 
@@ -126,12 +127,18 @@ pub struct Landing {
     /// What it did take; 0 where nothing was learned.
     #[serde(default)]
     pub learn_seconds: f64,
-    /// One for each scope of the pack.
+    /// What shards of the scope took before, in seconds of one core, where the pack merged some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_seconds: Option<f64>,
+    /// One for each scope of the pack; none of a shard.
     pub outcomes: Vec<ScopeOutcome>,
+    /// What a shard leaves for its merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
 }
 
 impl Landing {
-    /// All scopes of a pack ending alike, without a fit.
+    /// All scopes of a pack, or its part of one, ending alike, without a fit.
     pub fn without_fits(
         spec: &ModelSpec,
         pack: &Pack,
@@ -140,6 +147,7 @@ impl Landing {
         at_ms: i64,
     ) -> Landing {
         let end = |scope| ScopeOutcome::without_fit(spec, scope, outcome, reason);
+        let ends = pack.work.ends_scopes();
         Landing {
             campaign: pack.campaign.clone(),
             model: pack.model.clone(),
@@ -149,7 +157,9 @@ impl Landing {
             took_ms: 0.0,
             planned_seconds: pack.planned_seconds,
             learn_seconds: 0.0,
-            outcomes: pack.scopes.iter().map(end).collect(),
+            shard_seconds: None,
+            outcomes: pack.scopes.iter().filter(|_| ends).map(end).collect(),
+            partial: pack.scopes.first().filter(|_| !ends).map(end).map(Partial),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fit::{FitRef, Metrics};
 use crate::scope::Scope;
+use crate::shard::Work;
 use crate::window::Window;
 
 /// One job on the queue. What to do with the scopes stands in the campaign's record.
@@ -18,6 +19,9 @@ pub struct Pack {
     /// What learning it is planned to take, in seconds of one core.
     #[serde(default)]
     pub planned_seconds: f64,
+    /// What to do with the scopes: as a rule, to learn them.
+    #[serde(default, skip_serializing_if = "Work::is_scopes")]
+    pub work: Work,
     /// What to train.
     pub scopes: Vec<PackScope>,
 }

@@ -117,7 +117,7 @@ pub struct LearnSpec {
 }
 
 /// What training may take. None of it changes a fit, so none is part of a fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSpec {
     /// Tries of a pack while a server or the source is away; then its scopes end `failed`.
@@ -126,11 +126,13 @@ pub struct LimitsSpec {
     pub scope_seconds: u64,
     /// Memory that learning one scope may take beyond the data, in MiB.
     pub scope_mib: u64,
+    /// Planned seconds of one core from which the work on one scope is cut into several jobs of about as many.
+    pub shard_seconds: f64,
 }
 
 impl Default for LimitsSpec {
     fn default() -> LimitsSpec {
-        LimitsSpec { attempts: 10, scope_seconds: 600, scope_mib: 4_096 }
+        LimitsSpec { attempts: 10, scope_seconds: 600, scope_mib: 4_096, shard_seconds: 5.0 }
     }
 }
 

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! * **planned**: the pack stands in PLANS, which is written before the campaign's record: a campaign exists when it is
-//!   known whole. A keeper queues what its producer did not live to queue.
+//!   known whole. A keeper queues what its producer did not live to queue. A merge of shards stays planned until the last
+//!   of them has landed; then whoever sees it first queues it.
 //! * **queued**: its message waits in JOBS. There is room for one message per pack, so queueing it again is refused.
 //! * **leased**: a trainer has it. The lease ends by landing, by handing back, or by silence.
 //! * **landed**: its outcomes stand in LEDGER, one message per pack, whoever is first; a later landing is refused. This is

@@ -17,6 +17,7 @@ mod queue;
 mod requests;
 mod search;
 mod serving;
+mod shards;
 mod snapshots;
 mod sources;
 mod stores;

@@ -10,7 +10,7 @@ use schemas::cost::CostModel;
 
 use crate::args::PlanArgs;
 use crate::output::Output;
-use crate::plan::{Counted, Order, PlannedPack, Summary, expand, pack, rate, windows};
+use crate::plan::{Counted, Cutting, Order, PlannedPack, Summary, expand, pack, rate, windows};
 use crate::session::{Session, patiently};
 use crate::usage::usage;
 
@@ -36,7 +36,7 @@ pub(super) async fn plan(
     let scopes = expand(order, &args.scopes, &counted).map_err(usage)?;
     let (cost, rate) =
         (CostModel::new(&order.spec), rate(&order.spec, &before.context("reading the campaigns before")?));
-    Ok(pack(scopes, |scope| cost.seconds(rate, scope.rows)))
+    Ok(pack(scopes, Cutting::new(&order.spec).as_ref(), |scope| cost.seconds(rate, scope.rows)))
 }
 
 async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {

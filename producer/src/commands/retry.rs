@@ -5,6 +5,7 @@ use runtime::{ids, ledger};
 use schemas::campaign::{Campaign, CampaignState};
 use schemas::outcome::{Landing, OutcomeKind};
 use schemas::pack::{Pack, PackScope};
+use schemas::shard::Work;
 use schemas::subjects::campaign_landings;
 
 use crate::session::Session;
@@ -60,6 +61,7 @@ pub(super) fn campaign(of: &Campaign, scopes: Vec<Vec<PackScope>>) -> (Campaign,
         model: again.spec.name.clone(),
         index,
         planned_seconds: again.estimated_seconds * scopes.len() as f64 / planned.max(1) as f64,
+        work: Work::Scopes,
         scopes,
     };
     let packs = (0..).zip(scopes).map(pack).collect();

@@ -79,7 +79,11 @@ fn record(order: &Order, args: &TrainArgs, packs: &[PlannedPack], created_at_ms:
         },
         priority: args.priority.into(),
         force: args.force,
-        planned: packs.iter().map(|pack| pack.scopes.len() as u64).sum(),
+        planned: packs
+            .iter()
+            .filter(|pack| pack.work.ends_scopes())
+            .map(|pack| pack.scopes.len() as u64)
+            .sum(),
         packs: packs.len() as u32,
         estimated_seconds: packs.iter().map(|pack| pack.seconds).sum(),
         created_at_ms,
@@ -100,13 +104,15 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
         model: campaign.spec.name.clone(),
         index: index as u32,
         planned_seconds: pack.seconds,
+        work: pack.work,
         scopes: pack.scopes.into_iter().map(scope).collect(),
     };
     planned.into_iter().enumerate().map(pack).collect()
 }
 
 /// Orders a campaign, in steps of which each may be the last that this process lives to see: its packs are stored, its
-/// channel moves, it is put on record, and from then on it will be brought to its end. Then its packs are queued.
+/// channel moves, it is put on record, and from then on it will be brought to its end. Then its packs are queued, but for
+/// merges, which their shards' trainers queue.
 pub(super) async fn order_campaign(
     session: &Session,
     campaign: &Campaign,
@@ -129,6 +135,8 @@ pub(super) async fn order_campaign(
             done => Ok(done.map(|_| ())?),
         });
     recorded.await.context("putting the campaign on record")?;
+    let ready = packs.iter().zip(messages).filter(|(pack, _)| pack.work.waits_for().is_empty());
+    let messages = ready.map(|(_, message)| message).collect();
     jobs::publish(broker, campaign.priority, &campaign.id, messages).await.with_context(|| {
         format!(
             "queueing the campaign {} (it is on record, and trainers will bring it to its end)",

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use schemas::limits::{PACK_BYTES_MAX, PACK_SCOPES_MAX};
+use schemas::shard::Work;
 
 use super::expand::Planned;
+use super::shards::Cutting;
 
 /// The most work of one pack, unless one scope alone is more.
 const PACK_SECONDS_MAX: f64 = 1.0;
@@ -25,10 +27,19 @@ pub struct PlannedPack {
     pub scopes: Vec<Planned>,
     /// Their estimated work, in seconds of one core.
     pub seconds: f64,
+    /// What is done with them.
+    pub work: Work,
     bytes: usize,
 }
 
 impl PlannedPack {
+    /// A pack of one scope.
+    pub(super) fn of_one(scope: Planned, seconds: f64, work: Work) -> PlannedPack {
+        let mut pack = PlannedPack { work, ..PlannedPack::default() };
+        pack.add(scope, seconds);
+        pack
+    }
+
     fn takes(&self, other_bytes: usize, other_scopes: usize) -> bool {
         self.scopes.len() + other_scopes <= PACK_SCOPES_MAX && self.bytes + other_bytes <= PACK_BYTES_MAX
     }
@@ -50,8 +61,25 @@ fn bytes_of(scope: &Planned) -> usize {
     scope.scope.as_str().len() + SCOPE_BYTES
 }
 
-/// Groups `scopes`, each with `cost` seconds of work, into packs, the largest first.
-pub fn pack(scopes: Vec<Planned>, cost: impl Fn(&Planned) -> f64) -> Vec<PlannedPack> {
+/// Groups `scopes`, each with `cost` seconds of work, into packs, the largest first. Those that are too large for one are
+/// cut as `cutting` says; their shards come before all other packs, each followed by its merge.
+pub fn pack(
+    scopes: Vec<Planned>,
+    cutting: Option<&Cutting>,
+    cost: impl Fn(&Planned) -> f64,
+) -> Vec<PlannedPack> {
+    let is_large = |scope: &Planned| cutting.is_some_and(|cutting| cutting.is_large(cost(scope)));
+    let (mut large, others): (Vec<Planned>, Vec<Planned>) = scopes.into_iter().partition(is_large);
+    large.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    let mut packs = Vec::new();
+    for (scope, cutting) in large.iter().filter_map(|scope| Some((scope, cutting?))) {
+        packs.extend(cutting.packs(scope, cost(scope), packs.len() as u32));
+    }
+    packs.extend(group(others, cost));
+    packs
+}
+
+fn group(scopes: Vec<Planned>, cost: impl Fn(&Planned) -> f64) -> Vec<PlannedPack> {
     let total: f64 = scopes.iter().map(&cost).sum();
     let target = (total / PACKS_WANTED).clamp(PACK_SECONDS_MIN, PACK_SECONDS_MAX);
     let mut families: BTreeMap<Option<u32>, Vec<Planned>> = BTreeMap::new();
@@ -133,7 +161,7 @@ mod tests {
             let scopes: Vec<Planned> =
                 sizes.iter().enumerate().map(|(i, (family, rows))| planned(*family, i, *rows)).collect();
             let cost = |scope: &Planned| scope.rows as f64 * 1e-6;
-            let packs = pack(scopes.clone(), cost);
+            let packs = pack(scopes.clone(), None, cost);
             let mut packed: Vec<&Scope> = packs.iter().flat_map(|p| &p.scopes).map(|s| &s.scope).collect();
             packed.sort();
             let mut wanted: Vec<&Scope> = scopes.iter().map(|s| &s.scope).collect();
@@ -151,8 +179,8 @@ mod tests {
     fn a_small_campaign_is_still_shared_and_a_tiny_one_is_one_message() {
         let scopes = |n, rows| (0..n).map(|i| planned(0, i, rows)).collect::<Vec<_>>();
         let cost = |scope: &Planned| scope.rows as f64 * 1e-6;
-        assert!(pack(scopes(100, 1_000), cost).len() >= 8);
-        assert_eq!(pack(scopes(3, 1), cost).len(), 1);
-        assert!(pack(scopes(5_000, 1), cost).iter().all(|p| p.scopes.len() <= PACK_SCOPES_MAX));
+        assert!(pack(scopes(100, 1_000), None, cost).len() >= 8);
+        assert_eq!(pack(scopes(3, 1), None, cost).len(), 1);
+        assert!(pack(scopes(5_000, 1), None, cost).iter().all(|p| p.scopes.len() <= PACK_SCOPES_MAX));
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::expand::Planned;
 use super::packing::PlannedPack;
-use crate::output::{count, table};
+use super::shards::Cutting;
+use crate::output::{count, counted, table};
 
 /// What a campaign would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +23,13 @@ pub struct Summary {
     pub too_few_rows: u64,
     /// Queue messages.
     pub packs: u64,
+    /// Scopes that are too large for one message: the work on each is cut into shards, which a merge follows.
+    pub sharded_scopes: u64,
+    /// Their shards.
+    pub shards: u64,
+    /// What each shard has some of: trees or candidates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharded_by: Option<&'static str>,
     /// Estimated work, in seconds of one core.
     pub estimated_seconds: f64,
 }
@@ -46,7 +54,9 @@ pub struct Level {
 impl Summary {
     /// Sums up the packs of a plan.
     pub fn new(spec: &ModelSpec, packs: &[PlannedPack]) -> Summary {
-        let scopes = || packs.iter().flat_map(|pack| &pack.scopes);
+        let ending = || packs.iter().filter(|pack| pack.work.ends_scopes());
+        let scopes = || ending().flat_map(|pack| &pack.scopes);
+        let merges = ending().filter(|pack| !pack.work.is_scopes()).count();
         let mut by_mask: BTreeMap<(u8, u32), Vec<&Planned>> = BTreeMap::new();
         for scope in scopes() {
             by_mask
@@ -71,6 +81,9 @@ impl Summary {
             scopes: scopes().count() as u64,
             too_few_rows: scopes().filter(|scope| scope.rows < spec.learn.min_rows).count() as u64,
             packs: packs.len() as u64,
+            sharded_scopes: merges as u64,
+            shards: (packs.len() - ending().count()) as u64,
+            sharded_by: Cutting::new(spec).filter(|_| merges > 0).map(|cutting| cutting.units()),
             estimated_seconds: packs.iter().map(|pack| pack.seconds).sum(),
             levels: by_mask.into_iter().map(level).collect(),
         }
@@ -90,8 +103,16 @@ impl Summary {
         };
         let rows: Vec<Vec<String>> = self.levels.iter().map(row).collect();
         let head = ["scopes of", "level", "scopes", "smallest", "median", "largest rows"];
+        let sharded = match self.sharded_by {
+            Some(units) => format!(
+                "\n{} large: cut by {units} into {} shards, each scope with a merge of its own",
+                counted(self.sharded_scopes, "scope"),
+                count(self.shards),
+            ),
+            None => String::new(),
+        };
         format!(
-            "{}\n{} scopes in {} packs, about {:.2} s of one core; at least {} have too few rows\n",
+            "{}\n{} scopes in {} packs, about {:.2} s of one core; at least {} have too few rows{sharded}\n",
             table(&head, &rows),
             count(self.scopes),
             count(self.packs),

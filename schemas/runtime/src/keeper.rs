@@ -8,7 +8,7 @@
 //! * all packs have landed → move its channel (if it publishes together), close its record, forget its packs;
 //! * it is being cancelled → take its packs off the queue, land those that have not as `cancelled`;
 //! * nothing has landed for a while → queue again those that neither wait nor have landed: their producer died, or the
-//!   queue lost them;
+//!   queue lost them; a merge whose shards have all landed is such a pack, one that still waits for shards is not;
 //! * a pack was delivered too often → set it aside, land its scopes as `failed`.
 
 use std::collections::{HashMap, HashSet};
@@ -36,7 +36,7 @@ use crate::dead::{self, Exhausted};
 use crate::mirror::Mirror;
 use crate::patience::chain;
 use crate::stored::PUBLISHES_AT_ONCE;
-use crate::{jobs, ledger, plans};
+use crate::{jobs, ledger, merges, plans};
 
 /// How often running campaigns are looked at, besides after each landing of one's own.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -192,6 +192,9 @@ impl Keeper {
         let there: HashSet<u32> = jobs::waiting(&self.broker, &campaign.id).await?.into_iter().collect();
         for pack in missing(campaign, tally).into_iter().filter(|pack| !there.contains(pack)) {
             let Some(payload) = plans::get(&self.broker, &campaign.id, pack).await? else { continue };
+            if !merges::may_start(&payload, |shard| tally.landed.contains(&shard)) {
+                continue;
+            }
             tracing::warn!(campaign = campaign.id, pack, "neither queued nor landed; queueing it again");
             jobs::queue(&self.broker, campaign.priority, &campaign.id, pack, payload).await?;
         }

@@ -101,6 +101,30 @@ pub fn has_landed<'a>(
     })
 }
 
+/// What a pack landed; `None` while it has not.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer, or what stands there cannot be read.
+pub fn landing<'a>(
+    broker: &'a Broker,
+    model: &'a str,
+    campaign: &'a str,
+    pack: u32,
+) -> BoxFuture<'a, Result<Option<Landing>, BrokerError>> {
+    Box::pin(async move {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+        let subject = subjects::landing(model, campaign, pack);
+        let failed =
+            |error: async_nats::Error| BrokerError::new(format!("read {subject} in the ledger"), error);
+        let stream = broker.stream(subjects::LEDGER_STREAM).await?;
+        match stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(message) => envelope::decode(&message.payload).map(Some).map_err(|error| failed(error.into())),
+            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
+            Err(error) => Err(failed(error.into())),
+        }
+    })
+}
+
 /// The longest that the broker may be silent while landings are left to read.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 

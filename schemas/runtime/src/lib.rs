@@ -3,7 +3,7 @@
 //! | module | what for |
 //! |---|---|
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
-//! | [`jobs`], [`job`], [`lease`], [`plans`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, set aside, hold, measure |
+//! | [`jobs`], [`job`], [`lease`], [`plans`], [`merges`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, put together, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
 //! | [`patience`] | trying again what a broker cannot do just now |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
@@ -27,6 +27,7 @@ pub mod keeper;
 pub mod lag;
 pub mod lease;
 pub mod ledger;
+pub mod merges;
 pub mod mirror;
 pub mod objects;
 pub mod patience;

@@ -57,8 +57,14 @@ pub fn sweep<'a>(
     Box::pin(async move {
         // The store first: what lands after this look is not in it.
         let stored = blobs.list().await?;
+        let campaigns = bucket::campaigns(broker).await?.all().await?.into_iter();
+        let running = campaigns.filter(|(_, campaign)| !campaign.state.is_final());
+        let running: HashSet<String> = running.map(|(id, _)| id).collect();
         let mut named: HashSet<String> = HashSet::new();
         ledger::replay(broker, subjects::LEDGER, 0, |landing| {
+            // What a shard left is of use until its campaign has ended.
+            let partial = landing.partial.filter(|_| running.contains(&landing.campaign));
+            named.extend(partial.and_then(|partial| Some(partial.0.fit?.blob)));
             named.extend(landing.outcomes.into_iter().filter_map(|outcome| Some(outcome.fit?.blob)));
         })
         .await?;

@@ -49,7 +49,7 @@ impl ModelSpec {
     }
 
     fn check_limits(&self) -> Result<(), SpecError> {
-        let LimitsSpec { attempts, scope_seconds, scope_mib } = self.limits;
+        let LimitsSpec { attempts, scope_seconds, scope_mib, shard_seconds } = self.limits;
         if attempts == 0 || attempts >= DELIVERIES_MAX {
             let problem = format!("{attempts} is none of 1 to {}", DELIVERIES_MAX - 1);
             return Err(field("[limits] attempts", problem));
@@ -60,6 +60,9 @@ impl ModelSpec {
         }
         if scope_mib < SCOPE_MIB_MIN {
             return Err(field("[limits] scope_mib", format!("must be at least {SCOPE_MIB_MIN}")));
+        }
+        if shard_seconds.is_nan() || shard_seconds <= 0.0 {
+            return Err(field("[limits] shard_seconds", "must be more than 0"));
         }
         Ok(())
     }

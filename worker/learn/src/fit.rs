@@ -120,6 +120,28 @@ impl Method {
         }
     }
 
+    /// The same method, which uses so many threads where it can.
+    #[must_use]
+    pub fn on_threads(mut self, threads: u32) -> Method {
+        if let Some(forest) = self.forest_mut() {
+            forest.threads = threads;
+        }
+        self
+    }
+
+    /// The same method, but only these trees of its forest; `None` where it is no forest.
+    pub fn part(mut self, from: u32, to: u32) -> Option<Method> {
+        self.forest_mut()?.part = Some((from, to));
+        Some(self)
+    }
+
+    fn forest_mut(&mut self) -> Option<&mut ForestParams> {
+        match self {
+            Method::Forest(params) | Method::Classify(ClassMethod::Forest(params)) => Some(params),
+            _ => None,
+        }
+    }
+
     /// The fit out of sufficient statistics; `None` for a method that needs the rows themselves.
     pub fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
         match self {
@@ -198,5 +220,7 @@ fn forest_params(task: Task, algorithm: Algorithm, params: &Params) -> ForestPar
         bootstrap: algorithm == Algorithm::Forest,
         random_cuts: algorithm == Algorithm::ExtraTrees,
         seed: param("seed") as u64,
+        part: None,
+        threads: 1,
     }
 }

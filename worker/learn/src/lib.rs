@@ -1,6 +1,6 @@
 //! Learning algorithms: arrays in, fit out, and predict.
 //!
-//! Pure and single-threaded: no clock, no I/O, no async. The only crate that names linfa.
+//! Pure: no clock, no I/O, no async, and threads only where a forest is asked for with several. The only crate that names linfa.
 //!
 //! | module | job |
 //! |---|---|
@@ -61,4 +61,4 @@ pub use neighbours::neighbours;
 pub use predict::{PredictError, predict};
 pub use prune::prune;
 pub use svm::{KernelSvmParams, SvrParams, svr};
-pub use trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
+pub use trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest, join};

@@ -16,6 +16,8 @@ const FOREST: ForestParams = ForestParams {
     bootstrap: true,
     random_cuts: false,
     seed: 3,
+    part: None,
+    threads: 1,
 };
 
 fn methods() -> Vec<ClassMethod> {
@@ -218,4 +220,17 @@ proptest! {
             prop_assert_eq!(classify(&all, &y, &method), classify(&all, &y, &method));
         }
     }
+}
+
+#[test]
+fn a_forest_of_classes_is_the_same_by_threads_and_by_parts() {
+    let column = |k: usize| (0..240).map(|row| ((row * (k + 3)) % 17) as f64).collect::<Vec<f64>>();
+    let columns: Vec<Vec<f64>> = (0..4).map(column).collect();
+    let block = Block::from_columns(240, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let y: Vec<f64> = (0..240).map(|row| ((row * row) % 3) as f64).collect();
+    let grown = |params: ForestParams| classify(&block, &y, &ClassMethod::Forest(params)).expect("a forest");
+    let whole = grown(FOREST);
+    assert_eq!(grown(ForestParams { threads: 3, ..FOREST }), whole);
+    let part = |from, to| Parameters::Classifier(grown(ForestParams { part: Some((from, to)), ..FOREST }));
+    assert_eq!(learn::join(vec![part(0, 2), part(2, 3), part(3, 7)]), Some(Parameters::Classifier(whole)));
 }

@@ -1,8 +1,8 @@
 //! Trees, forests and boosting.
 
 use learn::{
-    Block, BoostingParams, ForestParams, LearnError, MaxFeatures, PredictError, boosting, forest, predict,
-    score,
+    Block, BoostingParams, ForestParams, LearnError, MaxFeatures, PredictError, boosting, forest, join,
+    predict, score,
 };
 use proptest::prelude::*;
 use schemas::fit::Parameters;
@@ -16,6 +16,8 @@ const TREE: ForestParams = ForestParams {
     bootstrap: false,
     random_cuts: false,
     seed: 0,
+    part: None,
+    threads: 1,
 };
 const FOREST: ForestParams = ForestParams { trees: 60, bootstrap: true, ..TREE };
 const BOOSTING: BoostingParams = BoostingParams {
@@ -177,4 +179,27 @@ proptest! {
         };
         prop_assert_eq!(of(&x), of(&stretched));
     }
+}
+
+#[test]
+fn a_forest_is_the_same_by_threads_and_by_parts() {
+    let (columns, y) = friedman(300);
+    let block = Block::from_columns(300, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let params = ForestParams { trees: 11, max_features: MaxFeatures::Share(0.5), ..FOREST };
+    let whole = forest(&block, &y, &params).expect("a forest");
+    let threads = forest(&block, &y, &ForestParams { threads: 4, ..params }).expect("a forest");
+    assert_eq!(threads, whole);
+    let part = |from, to| {
+        let part = ForestParams { part: Some((from, to)), threads: 2, ..params };
+        Parameters::Trees(forest(&block, &y, &part).expect("some trees"))
+    };
+    let joined = join(vec![part(0, 1), part(1, 7), part(7, 7), part(7, 11)]);
+    assert_eq!(joined, Some(Parameters::Trees(whole)));
+}
+
+#[test]
+fn parts_of_different_fits_are_not_joined() {
+    let linear = Parameters::Linear { intercept: 0.0, coefficients: Vec::new() };
+    assert_eq!(join(vec![linear.clone(), linear]), None);
+    assert_eq!(join(Vec::new()), None);
 }

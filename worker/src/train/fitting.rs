@@ -5,6 +5,7 @@ use schemas::outcome::{OutcomeKind, ScopeOutcome, clip_reason};
 use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 
+use super::assignment::Assignment;
 use super::learning::{Learned, learn_all};
 use super::prepared::Prepared;
 use super::slices::{Slice, slice};
@@ -16,8 +17,8 @@ pub(super) struct FitOrder<'a> {
     pub(super) spec: &'a ModelSpec,
     /// The scopes.
     pub(super) scopes: &'a [PackScope],
-    /// Whether to train those whose rows have not changed.
-    pub(super) force: bool,
+    /// What to do with them, and how.
+    pub(super) assignment: &'a Assignment,
     /// The data.
     pub(super) prepared: &'a Prepared,
 }
@@ -25,7 +26,8 @@ pub(super) struct FitOrder<'a> {
 /// Fits scopes together: one outcome for each, in their order, with a fit for each that is `trained`. A scope that cannot be
 /// fitted does not fail its neighbours. Calls `progress` after each step of bounded work.
 pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(ScopeOutcome, Option<Fit>)> {
-    let FitOrder { spec, scopes, force, prepared } = *order;
+    let FitOrder { spec, scopes, assignment, prepared } = *order;
+    let force = assignment.force;
     let mut slices = Vec::with_capacity(scopes.len());
     for scope in scopes {
         crate::faults::learn(scope);
@@ -34,7 +36,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
     }
     let to_train = |slice: &Slice| verdict(spec, slice, force) == OutcomeKind::Trained;
     let training: Vec<&Slice> = slices.iter().flatten().filter(|slice| to_train(slice)).collect();
-    let mut learned = learn_all(spec, prepared, &training, progress).into_iter();
+    let mut learned = learn_all(spec, prepared, (&training, assignment), progress).into_iter();
     let end = |(scope, slice): (&PackScope, &Result<Slice, String>)| {
         let mut outcome = ScopeOutcome::without_fit(spec, scope, OutcomeKind::Failed, "");
         let slice = match slice {
@@ -50,7 +52,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
             OutcomeKind::Trained => match learned.next() {
                 Some(Ok(made)) => {
                     let fit = finish(spec, slice, made, &mut outcome);
-                    return (outcome, Some(fit));
+                    return (outcome, fit);
                 }
                 Some(Err(error)) if error.is_too_little() => {
                     outcome.outcome = OutcomeKind::TooFewRows;
@@ -100,13 +102,13 @@ fn counts(slice: &Slice) -> Counts {
     }
 }
 
-fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut ScopeOutcome) -> Fit {
+fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut ScopeOutcome) -> Option<Fit> {
     outcome.counts.train_rows = learned.train_rows as u64;
     outcome.counts.holdout_rows = outcome.counts.complete_rows - outcome.counts.train_rows;
     outcome.metrics = learned.metrics;
     outcome.algorithm = learned.chosen.algorithm;
     outcome.candidates = learned.candidates;
-    Fit {
+    Some(Fit {
         scope: slice.scope.scope.clone(),
         window: slice.scope.window,
         fingerprint: slice.fingerprint.clone(),
@@ -114,9 +116,9 @@ fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut Scope
         inputs: learned.inputs,
         algorithm: learned.chosen.algorithm,
         params: learned.chosen.params,
-        parameters: learned.parameters,
+        parameters: learned.parameters?,
         classes: learned.classes,
         counts: outcome.counts,
         metrics: learned.metrics,
-    }
+    })
 }

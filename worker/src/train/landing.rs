@@ -11,6 +11,7 @@ use schemas::fit::{Fit, FitRef};
 use schemas::outcome::Landing;
 use schemas::pack::Pack;
 use schemas::retry::Backoff;
+use schemas::shard::Partial;
 
 use super::sandbox::Learned;
 use super::work::{Missed, Trainer, transient};
@@ -60,6 +61,7 @@ pub(super) async fn land(
         }
     }
     at(Step::AfterBlob);
+    let partial = if pack.work.ends_scopes() { None } else { outcomes.pop().map(Partial) };
     let landing = Landing {
         campaign: pack.campaign.clone(),
         model: pack.model.clone(),
@@ -69,7 +71,9 @@ pub(super) async fn land(
         took_ms: began.elapsed().as_secs_f64() * 1_000.0,
         planned_seconds: pack.planned_seconds,
         learn_seconds: learned.seconds,
+        shard_seconds: learned.shard_seconds,
         outcomes,
+        partial,
     };
     let landed = ledger::land(&trainer.broker, &landing).await.map_err(|error| transient(error.into()))?;
     at(Step::AfterLand);

@@ -8,15 +8,17 @@ use std::ops::Range;
 
 use learn::forecast::ForecastError;
 use learn::{
-    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, predict, prune,
+    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, join, predict, prune,
     residual_squares, score, score_classes,
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
-use schemas::outcome::Scored;
+use schemas::outcome::{OutcomeKind, Scored};
+use schemas::shard::Part;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric};
 use schemas::task::Task;
 
+use super::assignment::{Assignment, Learning, Piece};
 use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
 use super::series;
@@ -30,7 +32,8 @@ pub(super) struct Learned {
     /// Rows that trained what was scored.
     pub(super) train_rows: usize,
     pub(super) inputs: Vec<Input>,
-    pub(super) parameters: Parameters,
+    /// None where only candidates were tried.
+    pub(super) parameters: Option<Parameters>,
     /// What a classifier tells apart.
     pub(super) classes: Vec<Label>,
     pub(super) metrics: Option<Metrics>,
@@ -51,6 +54,12 @@ pub(super) enum FitError {
     Rows { gathered: u64, slice: usize },
     #[error("the spec has no candidate to learn by; add the model again")]
     NoCandidate,
+    #[error(
+        "the work on the scope does not fall apart into {0:?}: a mistake of the planner, please report it"
+    )]
+    NoPart(Part),
+    #[error("{0}")]
+    Shard(String),
 }
 
 impl FitError {
@@ -64,7 +73,7 @@ impl FitError {
 pub(super) fn learn_all(
     spec: &ModelSpec,
     prepared: &Prepared,
-    slices: &[&Slice],
+    (slices, assignment): (&[&Slice], &Assignment),
     progress: &mut dyn FnMut(),
 ) -> Vec<Result<Learned, FitError>> {
     if let Some(series) = &spec.learn.series {
@@ -73,7 +82,9 @@ pub(super) fn learn_all(
     // Checked when the model was added.
     let candidates = spec.learn.candidates().unwrap_or_default();
     let task = spec.task().unwrap_or(Task::Regression);
-    let method = |candidate: &Candidate| Method::from_spec(task, candidate.algorithm, &candidate.params);
+    let method = |candidate: &Candidate| {
+        Method::from_spec(task, candidate.algorithm, &candidate.params).on_threads(assignment.threads)
+    };
     let methods: Vec<Method> = candidates.iter().map(method).collect();
     let search = spec.learn.search.as_ref().filter(|_| candidates.len() > 1);
     let plan = |slice: &&Slice| search.map(|search| folds(slice.train, search)).unwrap_or_default();
@@ -86,7 +97,15 @@ pub(super) fn learn_all(
     let mut learner =
         Learner { spec, prepared, candidates, methods, scratch: Scratch::default(), block: Block::default() };
     let pairs = slices.iter().zip(&plans);
-    pairs.map(|(slice, folds)| learner.learn(slice, folds, statistics.next(), progress)).collect()
+    let one = |(slice, folds): (&&Slice, &Vec<Fold>)| {
+        let scope = Scope { slice, folds, statistics: statistics.next() };
+        match &assignment.work {
+            Learning::Whole => learner.learn(&scope, progress),
+            Learning::Part(part) => learner.part(&scope, part, progress),
+            Learning::Merge(pieces) => learner.merge(&scope, pieces, progress),
+        }
+    };
+    pairs.map(one).collect()
 }
 
 /// Sufficient statistics of the rows of one scope.
@@ -135,6 +154,21 @@ fn ids(rows: &[u32]) -> Range<u32> {
     }
 }
 
+/// A scope to learn.
+struct Scope<'a> {
+    slice: &'a Slice<'a>,
+    folds: &'a [Fold],
+    statistics: Option<Statistics>,
+}
+
+impl Scope<'_> {
+    /// Its training rows.
+    fn train(&self) -> Rows<'_> {
+        let moments = self.statistics.as_ref().map(|statistics| &statistics.train);
+        (&self.slice.complete[..self.slice.train], moments)
+    }
+}
+
 struct Learner<'a> {
     spec: &'a ModelSpec,
     prepared: &'a Prepared,
@@ -148,26 +182,90 @@ struct Learner<'a> {
 type Rows<'a> = (&'a [u32], Option<&'a Moments>);
 
 impl Learner<'_> {
-    fn learn(
-        &mut self,
-        slice: &Slice,
-        folds: &[Fold],
-        statistics: Option<Statistics>,
-        progress: &mut dyn FnMut(),
-    ) -> Result<Learned, FitError> {
-        let statistics = statistics.as_ref();
+    fn learn(&mut self, scope: &Scope, progress: &mut dyn FnMut()) -> Result<Learned, FitError> {
         let candidates = match self.candidates.len() {
             0 => return Err(FitError::NoCandidate),
             1 => Vec::new(),
-            _ => self.compare(slice, folds, statistics, progress),
+            all => self.compare(0..all, scope, progress),
         };
+        self.conclude(scope, candidates, None, progress)
+    }
+
+    /// A part of the work on a scope, for a merge.
+    fn part(&mut self, scope: &Scope, part: &Part, progress: &mut dyn FnMut()) -> Result<Learned, FitError> {
+        let nothing = || FitError::NoPart(part.clone());
+        let (chosen, candidates, parameters) = match *part {
+            Part::Candidates { from, to } => {
+                let places = from as usize..(to as usize).min(self.candidates.len());
+                let first = self.candidates.get(places.start).cloned().ok_or_else(nothing)?;
+                (first, self.compare(places, scope, progress), None)
+            }
+            Part::Trees { from, to } => {
+                let only = self.candidates.first().cloned().ok_or(FitError::NoCandidate)?;
+                let method = self.methods[0].part(from, to).ok_or_else(nothing)?;
+                let (design, target) = (&self.prepared.design, self.prepared.target());
+                (only, Vec::new(), Some(method.fit(design, target, scope.train().0, &mut self.scratch)?))
+            }
+        };
+        progress();
+        let (inputs, train_rows) = (self.prepared.inputs.clone(), scope.slice.train);
+        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes: Vec::new(), metrics: None })
+    }
+
+    /// The fit of a scope out of what its shards left. Where pieces are lost, or are of other rows than the scope has now,
+    /// it is learned whole.
+    fn merge(
+        &mut self,
+        scope: &Scope,
+        pieces: &[Piece],
+        progress: &mut dyn FnMut(),
+    ) -> Result<Learned, FitError> {
+        if let Some((failed, _)) = pieces.iter().find(|(piece, _)| piece.outcome == OutcomeKind::Failed) {
+            return Err(FitError::Shard(failed.reason.clone().unwrap_or_default()));
+        }
+        let rows = scope.slice.complete.len() as u64;
+        let fits_here = |(piece, fit): &Piece| {
+            let own = |fit: &schemas::fit::Fit| {
+                fit.fingerprint == scope.slice.fingerprint && fit.inputs == self.prepared.inputs
+            };
+            piece.outcome == OutcomeKind::Trained
+                && piece.counts.complete_rows == rows
+                && fit.as_ref().is_none_or(own)
+        };
+        let whole = pieces.iter().all(fits_here);
+        let candidates: Vec<Scored> =
+            pieces.iter().flat_map(|(piece, _)| piece.candidates.iter().cloned()).collect();
+        let fits = || pieces.iter().map(|(_, fit)| fit.as_ref().map(|fit| fit.parameters.clone()));
+        match self.candidates.len() {
+            1 if whole && let Some(made) = fits().collect::<Option<Vec<_>>>().and_then(join) => {
+                self.conclude(scope, Vec::new(), Some(made), progress)
+            }
+            all if whole && all > 1 && candidates.len() == all => {
+                self.conclude(scope, candidates, None, progress)
+            }
+            _ => self.learn(scope, progress),
+        }
+    }
+
+    /// The scored fit of the best candidate, which is made unless it has been.
+    fn conclude(
+        &mut self,
+        scope: &Scope,
+        candidates: Vec<Scored>,
+        made: Option<Parameters>,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Learned, FitError> {
+        let (slice, train) = (scope.slice, scope.train());
         let best = best(&candidates);
-        let train = (&slice.complete[..slice.train], statistics.map(|statistics| &statistics.train));
         let mut used = train;
-        let mut parameters = self.fit(best, train)?;
+        let mut parameters = match made {
+            Some(made) => made,
+            None => self.fit(best, train)?,
+        };
         progress();
         let metrics = self.score(&parameters, train.0, &slice.complete[slice.train..])?;
         if self.spec.learn.refit {
+            let statistics = scope.statistics.as_ref();
             used = (&slice.complete, statistics.and_then(|statistics| statistics.all.as_ref()));
             parameters = self.fit(best, used)?;
             progress();
@@ -175,20 +273,14 @@ impl Learner<'_> {
         let classes = self.prepared.labels(&self.classes(&parameters, used.0));
         let (inputs, parameters) = self.pruned(parameters, used);
         let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
-        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes, metrics })
+        Ok(Learned { chosen, candidates, train_rows, inputs, parameters: Some(parameters), classes, metrics })
     }
 
-    /// Every candidate's error over all folds.
-    fn compare(
-        &mut self,
-        slice: &Slice,
-        folds: &[Fold],
-        statistics: Option<&Statistics>,
-        progress: &mut dyn FnMut(),
-    ) -> Vec<Scored> {
-        let mut scored = Vec::with_capacity(self.candidates.len());
-        for place in 0..self.candidates.len() {
-            let error = self.error(place, slice, folds, statistics, progress).ok().flatten();
+    /// The errors of some candidates over all folds.
+    fn compare(&mut self, places: Range<usize>, scope: &Scope, progress: &mut dyn FnMut()) -> Vec<Scored> {
+        let mut scored = Vec::with_capacity(places.len());
+        for place in places {
+            let error = self.error(place, scope, progress).ok().flatten();
             let Candidate { algorithm, params } = self.candidates[place].clone();
             scored.push(Scored { algorithm, params, error });
         }
@@ -199,11 +291,10 @@ impl Learner<'_> {
     fn error(
         &mut self,
         place: usize,
-        slice: &Slice,
-        folds: &[Fold],
-        statistics: Option<&Statistics>,
+        Scope { slice, folds, statistics }: &Scope,
         progress: &mut dyn FnMut(),
     ) -> Result<Option<f64>, FitError> {
+        let statistics = statistics.as_ref();
         let (mut total, mut count) = (0.0, 0);
         for (at, fold) in folds.iter().enumerate() {
             let moments = statistics.map(|statistics| &statistics.folds[at]);

@@ -4,12 +4,15 @@
 //! [`prepared`] holds decoded data ready for learning, [`slices`] finds a scope's rows, [`moments`] adds up statistics for
 //! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, [`series`] where that foretells
 //! a time series, and [`fitting`] turns all of it
-//! into outcomes and fits.
+//! into outcomes and fits. A large scope's work comes in parts: [`assignment`] says which, and [`pieces`] brings what they
+//! left together.
 
+mod assignment;
 mod fitting;
 mod landing;
 mod learning;
 mod moments;
+mod pieces;
 mod prepared;
 mod run;
 pub mod sandbox;

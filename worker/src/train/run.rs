@@ -66,6 +66,8 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
         campaigns,
         records,
         hosts: Hosts::new(data_mib << 20, slots),
+        slots,
+        running: AtomicUsize::new(0),
         landing: AtomicUsize::new(0),
         learned: Notify::new(),
     });
@@ -138,6 +140,7 @@ impl Running {
         if jobs.is_empty() && free > 0 {
             return std::mem::take(&mut self.landed);
         }
+        trainer.running.store(self.len() + jobs.len(), Ordering::Relaxed);
         for job in jobs {
             let (trainer, own) = (trainer.clone(), job.clone());
             let task = self.tasks.spawn(async move { work(&trainer, &own).await });

@@ -67,7 +67,7 @@ impl Learner<'_> {
             candidates,
             train_rows: points.rows(train),
             inputs: Vec::new(),
-            parameters: Parameters::Forecast(forecast),
+            parameters: Some(Parameters::Forecast(forecast)),
             classes: Vec::new(),
             metrics,
         })

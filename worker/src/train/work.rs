@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -15,16 +15,20 @@ use runtime::dead;
 use runtime::job::Job;
 use runtime::lease::Lease;
 use runtime::ledger::{self, Landed};
+use runtime::merges;
 use runtime::mirror::Mirror;
 use runtime::store::Blobs;
 use schemas::campaign::{Campaign, CampaignState};
 use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::Pack;
 use schemas::retry::{Trouble, Verdict, judge};
+use schemas::shard::Work;
 use schemas::spec::LimitsSpec;
 use tokio::sync::Notify;
 
+use super::assignment::{Assignment, Learning};
 use super::landing::{LandingNow, land};
+use super::pieces::pieces;
 use super::sandbox::{Hosts, Learned, learn};
 use crate::faults::{Step, at};
 
@@ -39,6 +43,10 @@ pub(super) struct Trainer {
     pub(super) campaigns: Mirror<Campaign>,
     pub(super) records: Bucket<Campaign>,
     pub(super) hosts: Hosts,
+    /// Packs that it learns at once.
+    pub(super) slots: u32,
+    /// Packs under way.
+    pub(super) running: AtomicUsize,
     /// Packs that have been learned and are landing: they keep no core busy.
     pub(super) landing: AtomicUsize,
     /// Told when a pack begins to land.
@@ -120,19 +128,48 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
         && let Some(landed) =
             ledger::has_landed(&trainer.broker, &pack.model, &pack.campaign, pack.index).await?
     {
+        // The trainer before may have died before it looked.
+        merges::queue_if_ready(&trainer.broker, &campaign, &pack).await?;
         return Ok(landed);
     }
     let began = Instant::now();
     let pack = without_lost_incumbents(trainer, pack).await?;
+    let (work, shard_seconds) = learning(trainer, &pack).await?;
+    let assignment = Assignment { work, force: campaign.force, threads: threads(trainer, &pack) };
     at(Step::BeforeFit);
     let learned = tokio::select! {
-        learned = fit(trainer, &campaign, &pack, again) => learned?,
+        learned = fit(trainer, &campaign, &pack, (&assignment, again)) => learned?,
         () = cancelled(trainer, &pack.campaign) => return Err(Missed::Cancelled),
     };
     at(Step::AfterFit);
     let _landing = LandingNow::enter(trainer);
     let attempt = format!("{}/{}/{}/{}", pack.campaign, pack.index, trainer.worker, job.deliveries());
-    land(trainer, &pack, learned, (began, &attempt)).await
+    let learned = Learned { shard_seconds, ..learned };
+    let landed = land(trainer, &pack, learned, (began, &attempt)).await?;
+    merges::queue_if_ready(&trainer.broker, &campaign, &pack).await?;
+    Ok(landed)
+}
+
+/// What the pack asks for, with what its shards left and took, in seconds of one core.
+async fn learning(trainer: &Trainer, pack: &Pack) -> Result<(Learning, Option<f64>), Missed> {
+    match &pack.work {
+        Work::Scopes => Ok((Learning::Whole, None)),
+        Work::Shard { part, .. } => Ok((Learning::Part(part.clone()), None)),
+        Work::Merge { .. } => {
+            let (pieces, seconds) = pieces(trainer, pack).await?;
+            Ok((Learning::Merge(pieces), Some(seconds)))
+        }
+    }
+}
+
+/// Threads for a pack: work on one scope takes the idle cores, too. Packs that come meanwhile share them.
+fn threads(trainer: &Trainer, pack: &Pack) -> u32 {
+    let running = trainer.running.load(Ordering::Relaxed);
+    let learning = running.saturating_sub(trainer.landing.load(Ordering::Relaxed));
+    match pack.scopes.len() {
+        1 => 1 + trainer.slots.saturating_sub(learning as u32),
+        _ => 1,
+    }
 }
 
 /// The pack's campaign, which every keeper knows: one without a record is nobody's.
@@ -180,9 +217,14 @@ async fn cancelled(trainer: &Trainer, campaign: &str) {
 }
 
 /// Learns the pack's scopes. Where that is impossible for all of them, each of them ends `failed`.
-async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) -> Result<Learned, Missed> {
+async fn fit(
+    trainer: &Trainer,
+    campaign: &Campaign,
+    pack: &Pack,
+    how: (&Assignment, bool),
+) -> Result<Learned, Missed> {
     let began = Instant::now();
-    let learned = learn(&trainer.hosts, &campaign.spec, &pack.scopes, (campaign.force, singly)).await;
+    let learned = learn(&trainer.hosts, &campaign.spec, &pack.scopes, how).await;
     tracing::debug!(
         campaign = campaign.id,
         pack = pack.index,
@@ -197,7 +239,7 @@ async fn fit(trainer: &Trainer, campaign: &Campaign, pack: &Pack, singly: bool) 
             let failed =
                 |scope| ScopeOutcome::without_fit(&campaign.spec, scope, OutcomeKind::Failed, &reason);
             let results = pack.scopes.iter().map(|scope| (failed(scope), None)).collect();
-            Ok(Learned { results, seconds: 0.0 })
+            Ok(Learned { results, ..Learned::default() })
         }
     }
 }
@@ -214,6 +256,9 @@ async fn reject(trainer: &Trainer, job: &Job, reason: &str) -> Result<(), Broker
         if let Err(error) = ledger::land(&trainer.broker, &landing).await {
             tracing::error!("the failed outcomes could not be written: {:#}", anyhow::Error::from(error));
             return job.hand_back(Duration::from_secs(5)).await;
+        }
+        if let Err(error) = merges::queue_if_ready(&trainer.broker, &campaign, &pack).await {
+            tracing::warn!("{:#}; a keeper queues the merge", anyhow::Error::from(error));
         }
     }
     dead::bury(&trainer.broker, job, reason, &trainer.worker).await

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use schemas::classifier::{Classifier, Link};
+use schemas::fit::Parameters;
 use schemas::trees::Trees;
 
 use super::bin::{Counts, Gradient};
 use super::binned::Binned;
 use super::ensemble::{BoostingParams, ForestParams, boosting_grower, check, finite, grow_forest, mean_of};
 use super::grow::Grower;
+use super::join::{in_stretches, join};
 use super::random::Random;
 use crate::block::Block;
 use crate::classes::Classes;
@@ -44,14 +46,20 @@ fn forest_of<const K: usize>(
     classes: &Classes,
     params: &ForestParams,
 ) -> Result<Classifier, LearnError> {
-    let mut trees = mean_of(params);
-    let mut leaves = Leaves { classes: classes.count(), places: HashMap::new(), shares: Vec::new() };
     let one = |row: usize, weight: f64| (classes.of_row()[row], weight);
-    grow_forest::<Counts<K>>(binned, params, one, |grown| {
-        grown.lay_out(binned, &mut trees, |leaf| leaves.place(&leaf.0));
+    let parts = in_stretches(params, |numbers| {
+        let mut trees = mean_of(params);
+        let mut leaves = Leaves { classes: classes.count(), places: HashMap::new(), shares: Vec::new() };
+        grow_forest::<Counts<K>>(binned, (params, numbers), one, |grown| {
+            grown.lay_out(binned, &mut trees, |leaf| leaves.place(&leaf.0));
+        });
+        let classes = classes.count() as u32;
+        Parameters::Classifier(Classifier::Forest { trees, shares: leaves.shares, classes })
     });
-    let classes = classes.count() as u32;
-    Ok(Classifier::Forest { trees, shares: leaves.shares, classes })
+    match join(parts) {
+        Some(Parameters::Classifier(forest)) => Ok(forest),
+        _ => unreachable!("stretches of a forest make a forest"),
+    }
 }
 
 /// Distinct shares of classes: many leaves are alike.

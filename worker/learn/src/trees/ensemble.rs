@@ -1,11 +1,15 @@
 //! Many trees: their mean, or their sum.
 
+use std::ops::Range;
+
+use schemas::fit::Parameters;
 use schemas::trees::Trees;
 
 use super::bin::{Bin, Sum};
 use super::binned::Binned;
 use super::grow::{Grower, Grown, Size};
 use super::histogram::Rules;
+use super::join::{in_stretches, join};
 use super::random::Random;
 use crate::block::Block;
 use crate::error::LearnError;
@@ -46,6 +50,18 @@ pub struct ForestParams {
     pub random_cuts: bool,
     /// Decides all that is random.
     pub seed: u64,
+    /// Only the trees from one number to before another, of a forest that others grow the rest of.
+    pub part: Option<(u32, u32)>,
+    /// Threads that grow trees; the trees are the same however many.
+    pub threads: u32,
+}
+
+impl ForestParams {
+    /// The numbers of the trees to grow.
+    pub(super) fn numbers(&self) -> Range<u32> {
+        let (from, to) = self.part.unwrap_or((0, self.trees));
+        from.min(self.trees)..to.min(self.trees)
+    }
 }
 
 /// How boosting goes; trees grow leaf by leaf.
@@ -72,12 +88,18 @@ pub struct BoostingParams {
 pub fn forest(block: &Block, y: &[f64], params: &ForestParams) -> Result<Trees, LearnError> {
     check(block, y)?;
     let binned = Binned::new(block);
-    let mut trees = mean_of(params);
     let one = |row: usize, weight: f64| Sum { sum: weight * y[row], weight };
-    grow_forest(&binned, params, one, |grown| {
-        grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
+    let parts = in_stretches(params, |numbers| {
+        let mut trees = mean_of(params);
+        grow_forest(&binned, (params, numbers), one, |grown| {
+            grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
+        });
+        Parameters::Trees(trees)
     });
-    finite(trees)
+    match join(parts) {
+        Some(Parameters::Trees(trees)) => finite(trees),
+        _ => unreachable!("stretches of trees make trees"),
+    }
 }
 
 /// No trees yet, to become the mean of as many as `params` says.
@@ -85,10 +107,10 @@ pub(super) fn mean_of(params: &ForestParams) -> Trees {
     Trees { base: 0.0, scale: 1.0 / f64::from(params.trees), ..Trees::default() }
 }
 
-/// Grows the trees of a forest; `one` says what a row of some weight adds, `add` takes each grown tree.
+/// Grows the trees of a forest that have these numbers; `one` says what a row of some weight adds, `add` takes each grown tree.
 pub(super) fn grow_forest<B: Bin>(
     binned: &Binned,
-    params: &ForestParams,
+    (params, numbers): (&ForestParams, Range<u32>),
     one: impl Fn(usize, f64) -> B::One,
     mut add: impl FnMut(Grown<B>),
 ) {
@@ -101,7 +123,7 @@ pub(super) fn grow_forest<B: Bin>(
     let size = Size { depth_max: params.max_depth, leaves_max: usize::MAX };
     let mut grower = Grower::new(binned, rules, size);
     let mut weights = vec![1.0; binned.rows()];
-    for number in 0..params.trees {
+    for number in numbers {
         let mut random = Random::new(params.seed, u64::from(number));
         if params.bootstrap {
             weights.fill(0.0);

@@ -61,6 +61,8 @@ impl<'a, B: Bin> Grower<'a, B> {
     /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
     /// row.
     pub(super) fn grow(&mut self, rows: &mut [u32], ones: &[B::One], random: &mut Random) -> Grown<B> {
+        // A tree depends on its own random numbers alone, not on the trees that this grower made before.
+        self.columns.sort_unstable();
         let total = total(rows, ones);
         let mut grown = Grown { nodes: Vec::new(), leaves: Vec::new() };
         let mut open = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Columns are cut into at most 255 bins once per slice ([`binned`]); a tree grows by sums over bins, and of two children
 //! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]; [`bin`] says what is summed up); [`ensemble`] adds up trees,
-//! and [`classes`] makes classifiers of them.
+//! and [`classes`] makes classifiers of them; [`mod@join`] puts forests together that threads or jobs grew in parts.
 //! Everything is seeded and repeats bit for bit.
 
 mod bin;
@@ -11,7 +11,9 @@ mod classes;
 mod ensemble;
 mod grow;
 mod histogram;
+mod join;
 pub(crate) mod random;
 
 pub(crate) use classes::{class_boosting, class_forest};
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
+pub use join::join;

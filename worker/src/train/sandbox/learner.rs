@@ -71,7 +71,7 @@ impl Learner<'_> {
     fn fit(&mut self, order: &LearnOrder, scopes: &[PackScope]) -> Result<Vec<Result1>, String> {
         let (spec, prepared) = (self.spec, self.prepared);
         let fitting = || {
-            let order = FitOrder { spec, scopes, force: order.force, prepared };
+            let order = FitOrder { spec, scopes, assignment: &order.assignment, prepared };
             fit_scopes(&order, &mut || self.alive())
         };
         // What a panic leaves behind is dropped; `prepared` is only read, and its caches are whole at any moment.

@@ -8,6 +8,7 @@ use schemas::outcome::{OutcomeKind, ScopeOutcome};
 use schemas::pack::PackScope;
 use schemas::spec::{LimitsSpec, ModelSpec};
 
+use super::super::assignment::Assignment;
 use super::hosts::{Hosts, OpenError};
 use super::remote::{HostError, Slot};
 use super::wire::{Death, FromHost, LearnOrder};
@@ -50,6 +51,8 @@ pub(in super::super) struct Learned {
     pub(in super::super) results: Vec<(ScopeOutcome, Option<Fit>)>,
     /// What they took, in seconds of one core.
     pub(in super::super) seconds: f64,
+    /// What their shards took before, for a merge.
+    pub(in super::super) shard_seconds: Option<f64>,
 }
 
 /// Learns `scopes`; with `singly`, they go one by one from the start. Scopes whose rows do not fit into memory together are
@@ -58,14 +61,14 @@ pub(in super::super) async fn learn(
     hosts: &Hosts,
     spec: &ModelSpec,
     scopes: &[PackScope],
-    (force, singly): (bool, bool),
+    (assignment, singly): (&Assignment, bool),
 ) -> Result<Learned, SandboxError> {
     let mut done = Learned::default();
     let mut together = scopes.len();
     while done.results.len() < scopes.len() {
         let rest = &scopes[done.results.len()..];
         let next = &rest[..together.min(rest.len())];
-        match learn_together(hosts, spec, next, (force, singly)).await {
+        match learn_together(hosts, spec, next, (assignment, singly)).await {
             Ok(learned) => {
                 done.results.extend(learned.results);
                 done.seconds += learned.seconds;
@@ -87,7 +90,7 @@ async fn learn_together(
     hosts: &Hosts,
     spec: &ModelSpec,
     scopes: &[PackScope],
-    (force, singly): (bool, bool),
+    (assignment, singly): (&Assignment, bool),
 ) -> Result<Learned, SandboxError> {
     let host = hosts.get(spec, scopes).await?;
     tracing::debug!(
@@ -101,7 +104,7 @@ async fn learn_together(
     let mut singly = singly;
     while done.results.len() < scopes.len() {
         let rest = &scopes[done.results.len()..];
-        let order = LearnOrder { scopes: rest.to_vec(), force, singly };
+        let order = LearnOrder { scopes: rest.to_vec(), assignment: assignment.clone(), singly };
         slot.order(order).await?;
         let end = collect(&mut slot, &spec.limits, scopes.len(), &mut done).await?;
         slot.done();

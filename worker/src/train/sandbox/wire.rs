@@ -12,6 +12,8 @@ use schemas::window::Window;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::super::assignment::Assignment;
+
 /// The largest message: more than any pack's fits take.
 const FRAME_BYTES_MAX: u32 = 1 << 30;
 
@@ -61,8 +63,8 @@ pub(super) struct Slices {
 pub(super) struct LearnOrder {
     /// The scopes.
     pub(super) scopes: Vec<PackScope>,
-    /// Whether to train what has not changed.
-    pub(super) force: bool,
+    /// What to do with them, and how.
+    pub(super) assignment: Assignment,
     /// One after another, each answered for itself, instead of all in one pass.
     pub(super) singly: bool,
 }

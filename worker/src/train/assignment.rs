@@ -1,0 +1,31 @@
+//! What a learner does with the scopes it is given.
+
+use schemas::fit::Fit;
+use schemas::outcome::ScopeOutcome;
+use schemas::shard::Part;
+use serde::{Deserialize, Serialize};
+
+/// What a shard left: how its work ended, and the fit that it made.
+pub(super) type Piece = (ScopeOutcome, Option<Fit>);
+
+/// Work on scopes, and how it is done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Assignment {
+    /// What to do.
+    pub(super) work: Learning,
+    /// Whether to train what has not changed.
+    pub(super) force: bool,
+    /// Threads that learning one scope may take.
+    pub(super) threads: u32,
+}
+
+/// What to do with scopes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Learning {
+    /// To learn them.
+    Whole,
+    /// To do a part of the work on the one scope.
+    Part(Part),
+    /// To put the pieces of the one scope together.
+    Merge(Vec<Piece>),
+}
