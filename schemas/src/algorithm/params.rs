@@ -45,6 +45,11 @@ const MSTL_SEASON: ParamSpec = ParamSpec { default: 2.0, min: 2.0, ..SEASON };
 const SECOND_SEASON: ParamSpec = ParamSpec { name: "second_season", default: 0.0, min: 0.0, ..SEASON };
 const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
 
+/// 0: all iterations are made.
+const PATIENCE: ParamSpec =
+    ParamSpec { name: "early_stopping_rounds", default: 0.0, min: 0.0, max: 100_000.0 };
+const VALIDATION: ParamSpec = ParamSpec { name: "validation", default: 0.1, min: 1e-6, max: 0.9 };
+
 impl Algorithm {
     /// The parameters it takes.
     pub fn params(self) -> &'static [ParamSpec] {
@@ -61,7 +66,9 @@ impl Algorithm {
             Algorithm::Knn => &[K],
             Algorithm::Tree => &[MAX_DEPTH, MIN_LEAF],
             Algorithm::Forest | Algorithm::ExtraTrees => &[TREES, MAX_DEPTH, MIN_LEAF, MAX_FEATURES, SEED],
-            Algorithm::Boosting => &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2],
+            Algorithm::Boosting => {
+                &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2, PATIENCE, VALIDATION]
+            }
             Algorithm::Naive | Algorithm::Drift => &[],
             Algorithm::SeasonalNaive | Algorithm::Theta => &[SEASON],
             Algorithm::Ets => &[ETS_SEASON],

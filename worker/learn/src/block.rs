@@ -37,6 +37,12 @@ impl Block {
         &self.values[i * self.rows..(i + 1) * self.rows]
     }
 
+    /// The first rows.
+    pub(crate) fn head(&self, rows: usize) -> Block {
+        let columns = (0..self.width).flat_map(|column| &self.column(column)[..rows]);
+        Block { width: self.width, rows, values: columns.copied().collect() }
+    }
+
     /// Takes another shape and hands out all columns one after the other, holding whatever they held before.
     pub(crate) fn reshape(&mut self, width: usize, rows: usize) -> &mut [f64] {
         (self.width, self.rows) = (width, rows);

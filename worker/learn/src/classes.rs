@@ -46,6 +46,12 @@ impl Classes {
         Ok(Classes { values, of_row })
     }
 
+    /// The first rows with the same classes; `None` when one of them does not occur there.
+    pub(crate) fn head(&self, rows: usize) -> Option<Classes> {
+        let head = Classes { values: self.values.clone(), of_row: self.of_row[..rows].to_vec() };
+        head.rows().iter().all(|rows| *rows > 0).then_some(head)
+    }
+
     /// The targets that classes stand for, ascending.
     pub fn values(&self) -> &[f64] {
         &self.values

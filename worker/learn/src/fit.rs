@@ -110,6 +110,8 @@ impl Method {
                     max_depth: param("max_depth") as u32,
                     min_leaf: param("min_leaf") as u32,
                     l2: param("l2"),
+                    early_stopping_rounds: param("early_stopping_rounds") as u32,
+                    validation: param("validation"),
                 };
                 if classifies {
                     Method::Classify(ClassMethod::Boosting(params))

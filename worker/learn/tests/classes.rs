@@ -28,6 +28,8 @@ fn methods() -> Vec<ClassMethod> {
         max_depth: 32,
         min_leaf: 2,
         l2: 0.0,
+        early_stopping_rounds: 0,
+        validation: 0.1,
     };
     vec![
         ClassMethod::Logistic { c: 1.0 },
@@ -233,4 +235,35 @@ fn a_forest_of_classes_is_the_same_by_threads_and_by_parts() {
     assert_eq!(grown(ForestParams { threads: 3, ..FOREST }), whole);
     let part = |from, to| Parameters::Classifier(grown(ForestParams { part: Some((from, to)), ..FOREST }));
     assert_eq!(learn::join(vec![part(0, 2), part(2, 3), part(3, 7)]), Some(Parameters::Classifier(whole)));
+}
+
+#[test]
+fn boosting_of_classes_stops_where_more_trees_do_not_pay() {
+    let state = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let x: Vec<f64> = (0..600).map(|i| (state(i) % 1_000) as f64).collect();
+    let block = Block::from_columns(600, &[&x]);
+    for classes in [2.0, 3.0] {
+        // A third of the rows says nothing of its class.
+        let class = |(i, x): (usize, &f64)| {
+            if i % 3 == 0 { (state(i + 7_000) % 6) as f64 % classes } else { (x / 1_000.0 * classes).floor() }
+        };
+        let y: Vec<f64> = x.iter().enumerate().map(class).collect();
+        let all = BoostingParams {
+            iterations: 150,
+            learning_rate: 0.3,
+            max_leaves: 8,
+            max_depth: 32,
+            min_leaf: 2,
+            l2: 0.0,
+            early_stopping_rounds: 0,
+            validation: 0.2,
+        };
+        let trees = |params| match classify(&block, &y, &ClassMethod::Boosting(params)).expect("a fit") {
+            Classifier::Boosted { functions, .. } => functions[0].roots.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(trees(all), 150);
+        let stopped = trees(BoostingParams { early_stopping_rounds: 10, ..all });
+        assert!((1..60).contains(&stopped), "{stopped} trees of {classes} classes");
+    }
 }

@@ -27,6 +27,8 @@ const BOOSTING: BoostingParams = BoostingParams {
     max_depth: 32,
     min_leaf: 20,
     l2: 0.0,
+    early_stopping_rounds: 0,
+    validation: 0.1,
 };
 
 /// Friedman's first function, without noise: y = 10 sin(π x0 x1) + 20 (x2 − ½)² + 10 x3 + 5 x4.
@@ -202,4 +204,35 @@ fn parts_of_different_fits_are_not_joined() {
     let linear = Parameters::Linear { intercept: 0.0, coefficients: Vec::new() };
     assert_eq!(join(vec![linear.clone(), linear]), None);
     assert_eq!(join(Vec::new()), None);
+}
+
+/// Past what can be learned, more trees only learn the noise: stopping keeps to the number that was best on newer rows.
+#[test]
+fn boosting_stops_where_more_trees_do_not_pay() {
+    let (columns, clean) = friedman(1_200);
+    let noisy: Vec<f64> =
+        clean.iter().enumerate().map(|(i, y)| y + ((i * 7_919) % 31) as f64 - 15.0).collect();
+    let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    let block = Block::from_columns(1_200, &columns);
+    let rate = BoostingParams { learning_rate: 0.3, iterations: 200, min_leaf: 5, ..BOOSTING };
+    let stopping = BoostingParams { early_stopping_rounds: 10, validation: 0.2, ..rate };
+    let trees = boosting(&block, &noisy, &stopping).expect("trees");
+    assert!((2..60).contains(&trees.roots.len()), "{} trees", trees.roots.len());
+    let exactly = BoostingParams { iterations: trees.roots.len() as u32, ..rate };
+    assert_eq!(trees, boosting(&block, &noisy, &exactly).expect("trees"), "learned from all rows in the end");
+    // The target without noise tells who learned it better.
+    let error = |params: &BoostingParams| {
+        let fit = Parameters::Trees(boosting(&block, &noisy, params).expect("trees"));
+        let mut predicted = Vec::new();
+        predict(&fit, &block, &mut predicted).expect("predictions");
+        score(&clean, &predicted).and_then(|scores| scores.regression()).expect("scores").rmse
+    };
+    assert!(error(&stopping) < 0.8 * error(&rate), "{} {}", error(&stopping), error(&rate));
+}
+
+#[test]
+fn stopping_survives_too_few_rows() {
+    let block = Block::from_columns(1, &[&[1.0]]);
+    let params = BoostingParams { early_stopping_rounds: 3, ..BOOSTING };
+    assert_eq!(boosting(&block, &[5.0], &params).expect("trees").base, 5.0);
 }

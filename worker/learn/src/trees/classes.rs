@@ -12,6 +12,7 @@ use super::ensemble::{BoostingParams, ForestParams, boosting_grower, check, fini
 use super::grow::Grower;
 use super::join::{in_stretches, join};
 use super::random::Random;
+use super::stopping::{Watch, log_loss, older};
 use crate::block::Block;
 use crate::classes::Classes;
 use crate::error::LearnError;
@@ -93,6 +94,31 @@ pub(crate) fn class_boosting(
     params: &BoostingParams,
 ) -> Result<Classifier, LearnError> {
     check(block, &[0.0])?;
+    let mut iterations = params.iterations;
+    if let Some(older) = older(params, block.rows())
+        && let Some(head) = classes.head(older)
+    {
+        let loss = |values: &[Vec<f64>]| log_loss(&classes.of_row()[older..], values);
+        let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
+        functions(&block.head(older), &head, params, |functions| {
+            watch.after(functions.iter().map(|function| &function.trees))
+        });
+        iterations = watch.best();
+    }
+    let params = BoostingParams { iterations, ..*params };
+    let functions = functions(block, classes, &params, |_| true);
+    let functions = functions.into_iter().map(finite).collect::<Result<Vec<_>, _>>()?;
+    let link = if functions.len() == 1 { Link::Logistic } else { Link::Softmax };
+    Ok(Classifier::Boosted { link, functions })
+}
+
+/// Adds a tree to each function while `go_on` says so.
+fn functions(
+    block: &Block,
+    classes: &Classes,
+    params: &BoostingParams,
+    mut go_on: impl FnMut(&[Function]) -> bool,
+) -> Vec<Trees> {
     let binned = Binned::new(block);
     let rounds = Rounds {
         binned: &binned,
@@ -101,13 +127,10 @@ pub(crate) fn class_boosting(
         rows: (0..binned.rows() as u32).collect(),
         random: Random::new(0, 0),
     };
-    let functions = match classes.count() {
-        2 => rounds.of_two(classes),
-        _ => rounds.of_many(classes),
-    };
-    let functions = functions.into_iter().map(finite).collect::<Result<Vec<_>, _>>()?;
-    let link = if functions.len() == 1 { Link::Logistic } else { Link::Softmax };
-    Ok(Classifier::Boosted { link, functions })
+    match classes.count() {
+        2 => rounds.of_two(classes, &mut go_on),
+        _ => rounds.of_many(classes, &mut go_on),
+    }
 }
 
 struct Rounds<'a> {
@@ -124,18 +147,21 @@ fn gradient(p: f64, is_own: bool) -> Gradient {
 }
 
 impl Rounds<'_> {
-    fn of_two(mut self, classes: &Classes) -> Vec<Trees> {
+    fn of_two(mut self, classes: &Classes, go_on: &mut dyn FnMut(&[Function]) -> bool) -> Vec<Trees> {
         let shares = classes.shares();
         let mut function = Function::new((shares[1] / shares[0]).ln(), self.rows.len());
         for _ in 0..self.params.iterations {
             let pairs = function.values.iter().zip(classes.of_row());
             let ones: Vec<Gradient> = pairs.map(|(f, class)| gradient(sigmoid(*f), *class == 1)).collect();
             self.step(&mut function, &ones);
+            if !go_on(std::slice::from_ref(&function)) {
+                break;
+            }
         }
         vec![function.trees]
     }
 
-    fn of_many(mut self, classes: &Classes) -> Vec<Trees> {
+    fn of_many(mut self, classes: &Classes, go_on: &mut dyn FnMut(&[Function]) -> bool) -> Vec<Trees> {
         let logarithms: Vec<f64> = classes.shares().iter().map(|share| share.ln()).collect();
         let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
         let count = self.rows.len();
@@ -147,6 +173,9 @@ impl Rounds<'_> {
                 let pairs = p.iter().zip(classes.of_row());
                 let ones: Vec<Gradient> = pairs.map(|(p, own)| gradient(*p, *own == class)).collect();
                 self.step(function, &ones);
+            }
+            if !go_on(&functions) {
+                break;
             }
         }
         functions.into_iter().map(|function| function.trees).collect()

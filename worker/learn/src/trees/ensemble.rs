@@ -11,6 +11,7 @@ use super::grow::{Grower, Grown, Size};
 use super::histogram::Rules;
 use super::join::{in_stretches, join};
 use super::random::Random;
+use super::stopping::{Watch, older, squared};
 use crate::block::Block;
 use crate::error::LearnError;
 
@@ -79,6 +80,10 @@ pub struct BoostingParams {
     pub min_leaf: u32,
     /// Penalty on leaf values.
     pub l2: f64,
+    /// Iterations without progress on the newest rows after which no more pays; 0 to make all iterations.
+    pub early_stopping_rounds: u32,
+    /// Share of the rows, the newest, on which progress is measured. In the end all rows are learned from.
+    pub validation: f64,
 }
 
 /// The mean of trees: Breiman, "Random Forests" (2001).
@@ -136,12 +141,25 @@ pub(super) fn grow_forest<B: Bin>(
     }
 }
 
-/// The sum of trees, each grown on what those before it left over: Friedman, "Greedy Function Approximation" (2001).
+/// The sum of trees, each grown on what those before it left over: Friedman, "Greedy Function Approximation" (2001). Rows
+/// are in the order of time where early stopping is to look at the newest.
 ///
 /// # Errors
 /// [`LearnError::NoRows`]; [`LearnError::NotFinite`] when a sum overflows.
 pub fn boosting(block: &Block, y: &[f64], params: &BoostingParams) -> Result<Trees, LearnError> {
     check(block, y)?;
+    let mut iterations = params.iterations;
+    if let Some(older) = older(params, y.len()) {
+        let loss = |values: &[Vec<f64>]| squared(&y[older..], values);
+        let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
+        boost(&block.head(older), &y[..older], params, |trees| watch.after(std::iter::once(trees)));
+        iterations = watch.best();
+    }
+    finite(boost(block, y, &BoostingParams { iterations, ..*params }, |_| true))
+}
+
+/// Adds trees while `go_on` says so after each.
+fn boost(block: &Block, y: &[f64], params: &BoostingParams, mut go_on: impl FnMut(&Trees) -> bool) -> Trees {
     let binned = Binned::new(block);
     let base = y.iter().sum::<f64>() / y.len() as f64;
     let mut ones: Vec<Sum> = y.iter().map(|y| Sum { sum: y - base, weight: 1.0 }).collect();
@@ -157,8 +175,11 @@ pub fn boosting(block: &Block, y: &[f64], params: &BoostingParams) -> Result<Tre
             rows[span.clone()].iter().for_each(|row| ones[*row as usize].sum -= value);
         }
         grown.lay_out(&binned, &mut trees, value);
+        if !go_on(&trees) {
+            break;
+        }
     }
-    finite(trees)
+    trees
 }
 
 pub(super) fn boosting_grower<'a, B: Bin>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B> {

@@ -13,6 +13,7 @@ mod grow;
 mod histogram;
 mod join;
 pub(crate) mod random;
+mod stopping;
 
 pub(crate) use classes::{class_boosting, class_forest};
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};

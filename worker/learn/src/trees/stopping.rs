@@ -1,0 +1,90 @@
+//! Early stopping: boosting goes on for as many iterations as paid on the newest rows, learned from all rows before them.
+
+use schemas::trees::Trees;
+
+use super::ensemble::BoostingParams;
+use crate::block::Block;
+use crate::predict::leaf;
+
+/// How many of `rows`, the oldest, are learned from to find the number of iterations; `None` where it is given.
+pub(super) fn older(params: &BoostingParams, rows: usize) -> Option<usize> {
+    let newest = (params.validation * rows as f64).ceil() as usize;
+    let older = rows.checked_sub(newest.max(1))?;
+    (params.early_stopping_rounds > 0 && older > 0).then_some(older)
+}
+
+/// The loss on rows that are not learned from, tree after tree.
+pub(super) struct Watch<'a> {
+    rows: Vec<Vec<f64>>,
+    /// Per function its value in each row; empty before the first tree.
+    values: Vec<Vec<f64>>,
+    /// The mean loss, given each function's values.
+    loss: &'a dyn Fn(&[Vec<f64>]) -> f64,
+    patience: u32,
+    iteration: u32,
+    best: (u32, f64),
+}
+
+impl<'a> Watch<'a> {
+    /// Watches the rows of `block` from number `from` on.
+    pub(super) fn new(
+        block: &Block,
+        from: usize,
+        patience: u32,
+        loss: &'a dyn Fn(&[Vec<f64>]) -> f64,
+    ) -> Watch<'a> {
+        let row = |row: usize| (0..block.width()).map(|column| block.column(column)[row]).collect();
+        let rows = (from..block.rows()).map(row).collect();
+        Watch { rows, values: Vec::new(), loss, patience, iteration: 0, best: (0, f64::INFINITY) }
+    }
+
+    /// Takes in the last tree of each function; says whether to go on.
+    pub(super) fn after<'t>(&mut self, functions: impl Iterator<Item = &'t Trees>) -> bool {
+        for (at, trees) in functions.enumerate() {
+            if self.values.len() <= at {
+                self.values.push(vec![trees.base; self.rows.len()]);
+            }
+            let Some(root) = trees.roots.last() else { continue };
+            let pairs = self.values[at].iter_mut().zip(&self.rows);
+            pairs.for_each(|(value, row)| *value += trees.scale * leaf(trees, *root as usize, row));
+        }
+        self.iteration += 1;
+        let loss = (self.loss)(&self.values);
+        if loss < self.best.1 {
+            self.best = (self.iteration, loss);
+        }
+        self.iteration - self.best.0 < self.patience
+    }
+
+    /// The iterations with the least loss, at least one.
+    pub(super) fn best(&self) -> u32 {
+        self.best.0.max(1)
+    }
+}
+
+/// Mean squared error.
+pub(super) fn squared(y: &[f64], values: &[Vec<f64>]) -> f64 {
+    values.first().map_or(f64::NAN, |values| mean(y.iter().zip(values).map(|(y, f)| (y - f) * (y - f))))
+}
+
+/// Mean log loss of one function of two classes, or of one function per class.
+pub(super) fn log_loss(classes: &[u32], values: &[Vec<f64>]) -> f64 {
+    let of_row = |(row, class): (usize, &u32)| match values {
+        [one] => {
+            let f = if *class == 1 { -one[row] } else { one[row] };
+            // ln(1 + eᶠ) without overflow.
+            f.max(0.0) + (-f.abs()).exp().ln_1p()
+        }
+        all => {
+            let most = all.iter().map(|f| f[row]).fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = all.iter().map(|f| (f[row] - most).exp()).sum();
+            sum.ln() + most - all[*class as usize][row]
+        }
+    };
+    mean(classes.iter().enumerate().map(of_row))
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
+}
