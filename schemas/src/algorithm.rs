@@ -49,6 +49,14 @@ pub enum Algorithm {
     ExtraTrees,
     /// The sum of small trees, each on what those before it left over.
     Boosting,
+    /// Clusters around centres.
+    Kmeans,
+    /// Clusters that are normal distributions.
+    GaussianMixture,
+    /// Principal components.
+    Pca,
+    /// Outliers: what few random cuts set apart.
+    IsolationForest,
     /// Forecast: the last value.
     Naive,
     /// Forecast: the value one season before.
@@ -113,7 +121,7 @@ pub enum AlgorithmError {
 
 impl Algorithm {
     /// All algorithms with their names.
-    pub const ALL: [(Algorithm, &'static str); 24] = [
+    pub const ALL: [(Algorithm, &'static str); 28] = [
         (Algorithm::Mean, "mean"),
         (Algorithm::Linear, "linear"),
         (Algorithm::Ridge, "ridge"),
@@ -132,6 +140,10 @@ impl Algorithm {
         (Algorithm::Forest, "forest"),
         (Algorithm::ExtraTrees, "extra_trees"),
         (Algorithm::Boosting, "boosting"),
+        (Algorithm::Kmeans, "kmeans"),
+        (Algorithm::GaussianMixture, "gaussian_mixture"),
+        (Algorithm::Pca, "pca"),
+        (Algorithm::IsolationForest, "isolation_forest"),
         (Algorithm::Naive, "naive"),
         (Algorithm::SeasonalNaive, "seasonal_naive"),
         (Algorithm::Drift, "drift"),
@@ -168,6 +180,9 @@ impl Algorithm {
             | Algorithm::Forest
             | Algorithm::ExtraTrees
             | Algorithm::Boosting => &[Task::Regression, Task::Classification],
+            Algorithm::Kmeans | Algorithm::GaussianMixture => &[Task::Clusters],
+            Algorithm::Pca => &[Task::Components],
+            Algorithm::IsolationForest => &[Task::Anomalies],
             _ => &[Task::Regression],
         }
     }
@@ -198,7 +213,7 @@ impl Algorithm {
 
     /// Whether fits come out of sufficient statistics that add up over rows.
     pub fn is_mergeable(self) -> bool {
-        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge)
+        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge | Algorithm::Pca)
     }
 
     /// Checks the given values against what the algorithm takes.

@@ -22,6 +22,9 @@ const EXPONENTIALS_SECONDS: f64 = 20e-9;
 /// Products with second derivatives that one of these steps takes where they are solved for by conjugate gradients.
 const PRODUCTS_PER_STEP: f64 = 8.0;
 
+/// Steps over the rows that k-means and mixtures take on ordinary data.
+const LLOYD_STEPS: f64 = 20.0;
+
 /// Seconds for one column of one row on one level of a tree.
 const CUT_SECONDS: f64 = 1e-9;
 
@@ -116,6 +119,16 @@ impl CostModel {
                 param("trees") * param("max_features") * cuts(levels(rows / param("min_leaf")))
             }
             Algorithm::Boosting => param("iterations") * cuts(levels(param("max_leaves"))),
+            Algorithm::Kmeans => {
+                param("starts") * LLOYD_STEPS * param("clusters") * self.width * PRODUCT_SECONDS
+            }
+            Algorithm::GaussianMixture => {
+                let density = param("clusters") * (self.products() + EXPONENTIALS_SECONDS);
+                LLOYD_STEPS * (density + param("starts") * param("clusters") * self.width * PRODUCT_SECONDS)
+            }
+            Algorithm::Pca => self.products(),
+            // Rows pass the trees when they are scored.
+            Algorithm::IsolationForest => param("trees") * levels(param("sample")) * CUT_SECONDS,
             Algorithm::Naive | Algorithm::SeasonalNaive | Algorithm::Drift => POINT_SECONDS,
             Algorithm::Theta => 50.0 * POINT_SECONDS,
             Algorithm::Mstl => ETS_POINT_SECONDS,

@@ -8,8 +8,9 @@ use crate::feature::Feature;
 use crate::forecast::Forecast;
 use crate::instances::{Kernel, Neighbours};
 use crate::label::Label;
-pub use crate::metrics::{ClassificationMetrics, Metrics, RegressionMetrics};
+pub use crate::metrics::{ClassificationMetrics, Metrics, RegressionMetrics, StructureMetrics};
 use crate::scope::Scope;
+use crate::structure::Structure;
 use crate::trees::Trees;
 use crate::window::Window;
 
@@ -114,13 +115,16 @@ pub enum Parameters {
     Classifier(Classifier),
     /// The steps after a time series.
     Forecast(Forecast),
+    /// What is in the features alone.
+    Structure(Structure),
 }
 
 impl Parameters {
-    /// Numbers that a prediction has: one, or the probability of each class.
+    /// Numbers that a prediction has: one, or the probability of each class or cluster, or a score for each component.
     pub fn outputs(&self) -> usize {
         match self {
             Parameters::Classifier(classifier) => classifier.classes(),
+            Parameters::Structure(structure) => structure.outputs(),
             _ => 1,
         }
     }

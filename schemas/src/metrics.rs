@@ -10,6 +10,8 @@ pub enum Metrics {
     Regression(RegressionMetrics),
     /// Of predicted classes.
     Classification(ClassificationMetrics),
+    /// Of what was found without a target.
+    Structure(StructureMetrics),
 }
 
 /// Scores of predicted numbers ŷ.
@@ -43,12 +45,40 @@ pub struct ClassificationMetrics {
     pub auc: f64,
 }
 
+/// Scores of what was found without a target; NaN where one has no meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StructureMetrics {
+    /// How much nearer rows are to their own cluster than to the next one: Rousseeuw's mean of (b − a)/max(a, b), −1 to 1.
+    pub silhouette: f64,
+    /// Mean squared distance of rows to their centre.
+    pub inertia: f64,
+    /// Mean of ln p(row).
+    pub log_likelihood: f64,
+    /// Share of the rows' variance about the training mean that the components hold.
+    pub explained_variance: f64,
+    /// Mean anomaly score.
+    pub anomaly_score: f64,
+}
+
+impl Default for StructureMetrics {
+    fn default() -> StructureMetrics {
+        let nan = f64::NAN;
+        StructureMetrics {
+            silhouette: nan,
+            inertia: nan,
+            log_likelihood: nan,
+            explained_variance: nan,
+            anomaly_score: nan,
+        }
+    }
+}
+
 impl Metrics {
     /// Scores of predicted numbers.
     pub fn regression(&self) -> Option<RegressionMetrics> {
         match self {
             Metrics::Regression(scores) => Some(*scores),
-            Metrics::Classification(_) => None,
+            Metrics::Classification(_) | Metrics::Structure(_) => None,
         }
     }
 
@@ -56,7 +86,7 @@ impl Metrics {
     pub fn classification(&self) -> Option<ClassificationMetrics> {
         match self {
             Metrics::Classification(scores) => Some(*scores),
-            Metrics::Regression(_) => None,
+            Metrics::Regression(_) | Metrics::Structure(_) => None,
         }
     }
 }
@@ -83,6 +113,17 @@ struct Written {
     brier: f64,
     #[serde(skip_serializing_if = "is_nan")]
     auc: f64,
+    /// Each a number only where there was no target.
+    #[serde(skip_serializing_if = "is_nan")]
+    silhouette: f64,
+    #[serde(skip_serializing_if = "is_nan")]
+    inertia: f64,
+    #[serde(skip_serializing_if = "is_nan")]
+    log_likelihood: f64,
+    #[serde(skip_serializing_if = "is_nan")]
+    explained_variance: f64,
+    #[serde(skip_serializing_if = "is_nan")]
+    anomaly_score: f64,
 }
 
 fn is_nan(value: &f64) -> bool {
@@ -103,6 +144,11 @@ impl Default for Written {
             f1: nan,
             brier: nan,
             auc: nan,
+            silhouette: nan,
+            inertia: nan,
+            log_likelihood: nan,
+            explained_variance: nan,
+            anomaly_score: nan,
         }
     }
 }
@@ -116,13 +162,37 @@ impl From<Metrics> for Written {
             Metrics::Classification(ClassificationMetrics { log_loss, accuracy, f1, brier, auc }) => {
                 Written { log_loss, accuracy, f1, brier, auc, ..Written::default() }
             }
+            Metrics::Structure(scores) => Written {
+                silhouette: scores.silhouette,
+                inertia: scores.inertia,
+                log_likelihood: scores.log_likelihood,
+                explained_variance: scores.explained_variance,
+                anomaly_score: scores.anomaly_score,
+                ..Written::default()
+            },
         }
     }
 }
 
 impl From<Written> for Metrics {
     fn from(written: Written) -> Metrics {
-        let Written { rmse, mae, r2, mape, smape, log_loss, accuracy, f1, brier, auc } = written;
+        let Written { rmse, mae, r2, mape, smape, log_loss, accuracy, f1, brier, auc, .. } = written;
+        let structure = StructureMetrics {
+            silhouette: written.silhouette,
+            inertia: written.inertia,
+            log_likelihood: written.log_likelihood,
+            explained_variance: written.explained_variance,
+            anomaly_score: written.anomaly_score,
+        };
+        let own = [
+            structure.inertia,
+            structure.log_likelihood,
+            structure.explained_variance,
+            structure.anomaly_score,
+        ];
+        if own.iter().any(|score| !score.is_nan()) {
+            return Metrics::Structure(structure);
+        }
         match log_loss.is_nan() {
             true => Metrics::Regression(RegressionMetrics { rmse, mae, r2, mape, smape }),
             false => Metrics::Classification(ClassificationMetrics { log_loss, accuracy, f1, brier, auc }),
@@ -145,10 +215,19 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_survive_the_wire() {
+    fn all_kinds_survive_the_wire() {
         let numbers = RegressionMetrics { rmse: 1.0, mae: 2.0, r2: 3.0, mape: 4.0, smape: 5.0 };
         let classes = ClassificationMetrics { log_loss: 0.0, accuracy: 1.0, f1: 1.0, brier: 0.0, auc: 1.0 };
-        for metrics in [Metrics::Regression(numbers), Metrics::Classification(classes)] {
+        let structure = StructureMetrics {
+            silhouette: 0.5,
+            inertia: 0.0,
+            log_likelihood: -3.0,
+            explained_variance: 1.0,
+            anomaly_score: 0.4,
+        };
+        for metrics in
+            [Metrics::Regression(numbers), Metrics::Classification(classes), Metrics::Structure(structure)]
+        {
             let bytes = rmp_serde::to_vec_named(&metrics).unwrap();
             assert_eq!(rmp_serde::from_slice::<Metrics>(&bytes).unwrap(), metrics);
         }

@@ -55,7 +55,8 @@ pub struct Predictions {
     /// One per row, for a classifier the place of the most probable class; NaN where `errors` has the row.
     #[serde(with = "crate::packed")]
     pub values: Vec<f64>,
-    /// Row by row the probabilities of the classes of the row's fit; of a row whose fit has none, nothing.
+    /// Row by row the probabilities of the classes of the row's fit, or its scores where the fit has some; of a row whose fit
+    /// has neither, nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::packed")]
     pub probabilities: Vec<f64>,
     /// Per row the index into `fits`, or [`NO_FIT`].
@@ -89,6 +90,13 @@ pub struct UsedFit {
     /// What a classifier tells apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<Label>,
+    /// Scores that a row gets instead of one number; 0 where it is one number or a class.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub scores: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Predictions {
@@ -97,9 +105,11 @@ impl Predictions {
     pub fn spans(&self) -> Option<Vec<Range<usize>>> {
         let mut end = 0;
         let mut span = |(fit, value): (&u32, &f64)| {
-            let classes = self.fits.get(*fit as usize).map_or(0, |fit| fit.classes.len());
-            end += classes;
-            (classes == 0 || (*value >= 0.0 && *value < classes as f64)).then_some(end - classes..end)
+            let fit = self.fits.get(*fit as usize);
+            let classes = fit.map_or(0, |fit| fit.classes.len());
+            let numbers = classes + fit.map_or(0, |fit| fit.scores as usize);
+            end += numbers;
+            (classes == 0 || (*value >= 0.0 && *value < classes as f64)).then_some(end - numbers..end)
         };
         let spans = self.fit_of.iter().zip(&self.values).map(&mut span).collect::<Option<Vec<_>>>()?;
         (end == self.probabilities.len()).then_some(spans)

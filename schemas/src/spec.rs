@@ -82,7 +82,8 @@ pub struct ScopeSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnSpec {
-    /// The column to predict.
+    /// The column to predict; none where structure is found in the features alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
     /// What is learned of it; the algorithm's own first task where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,3 +21,4 @@ mod shards;
 mod snapshots;
 mod sources;
 mod stores;
+mod structure;

@@ -40,12 +40,13 @@ pub(super) struct Answer {
     errors: Vec<RowProblem>,
 }
 
-/// A number, or a class by its label.
+/// A number, a class by its label, or the scores of components.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Predicted {
     Number(f64),
     Class(Label),
+    Scores(Vec<f64>),
 }
 
 /// Probabilities by class, in the classes' order.
@@ -114,20 +115,28 @@ impl From<Predictions> for Answer {
     fn from(whole: Predictions) -> Answer {
         let classes =
             |row: usize| whole.fits.get(whole.fit_of[row] as usize).map_or(&[][..], |fit| &fit.classes);
+        let spans = whole.spans().unwrap_or_default();
+        let scores =
+            |row: usize| whole.fits.get(whole.fit_of[row] as usize).is_some_and(|fit| fit.scores > 0);
         let predicted = |(row, value): (usize, &f64)| {
             let class = || classes(row).get(*value as usize).cloned().map(Predicted::Class);
-            value.is_finite().then(|| class().unwrap_or(Predicted::Number(*value)))
+            let span = |row: usize| spans.get(row).cloned().unwrap_or_default();
+            let list = || Predicted::Scores(whole.probabilities[span(row)].to_vec());
+            value.is_finite().then(|| match scores(row) {
+                true => list(),
+                false => class().unwrap_or(Predicted::Number(*value)),
+            })
         };
-        let spans = whole.spans().unwrap_or_default();
+        let has_classes = whole.fits.iter().any(|fit| !fit.classes.is_empty());
         let probabilities = |(row, span): (usize, std::ops::Range<usize>)| {
             let named = classes(row).iter().cloned().zip(whole.probabilities[span].iter().copied());
             (!classes(row).is_empty()).then(|| Probabilities(named.collect()))
         };
         Answer {
             predictions: whole.values.iter().enumerate().map(predicted).collect(),
-            probabilities: match whole.probabilities.is_empty() {
-                true => Vec::new(),
-                false => spans.into_iter().enumerate().map(probabilities).collect(),
+            probabilities: match has_classes {
+                false => Vec::new(),
+                true => spans.iter().cloned().enumerate().map(probabilities).collect(),
             },
             intervals: Intervals::by_row(&whole.intervals, whole.values.len()),
             fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),

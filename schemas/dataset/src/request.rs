@@ -57,6 +57,7 @@ impl Request {
         match spec.task().unwrap_or(Task::Regression) {
             Task::Regression => request.numbers.push(spec.learn.target.clone()),
             Task::Classification => request.texts.push(spec.learn.target.clone()),
+            Task::Clusters | Task::Components | Task::Anomalies => {}
         }
         for feature in &spec.learn.features {
             let list = match feature {

@@ -45,6 +45,15 @@ const MSTL_SEASON: ParamSpec = ParamSpec { default: 2.0, min: 2.0, ..SEASON };
 const SECOND_SEASON: ParamSpec = ParamSpec { name: "second_season", default: 0.0, min: 0.0, ..SEASON };
 const L2: ParamSpec = ParamSpec { name: "l2", default: 0.0, min: 0.0, max: 1e12 };
 
+const CLUSTERS: ParamSpec = ParamSpec { name: "clusters", default: 8.0, min: 1.0, max: 256.0 };
+const STARTS: ParamSpec = ParamSpec { name: "starts", default: 3.0, min: 1.0, max: 1_000.0 };
+const STEPS: ParamSpec = ParamSpec { default: 300.0, ..ITERATIONS };
+const MOVE: ParamSpec = ParamSpec { default: 1e-4, min: 0.0, ..TOLERANCE };
+const STANDARDISE: ParamSpec = ParamSpec { name: "standardise", default: 0.0, min: 0.0, max: 1.0 };
+const REGULARISATION: ParamSpec = ParamSpec { name: "regularisation", default: 1e-6, min: 0.0, max: 1e12 };
+const DIAGONAL: ParamSpec = ParamSpec { name: "diagonal", default: 0.0, min: 0.0, max: 1.0 };
+const COMPONENTS: ParamSpec = ParamSpec { name: "components", default: 2.0, min: 1.0, max: 1_024.0 };
+const SAMPLE: ParamSpec = ParamSpec { name: "sample", default: 256.0, min: 2.0, max: 1e6 };
 /// 0: all iterations are made.
 const PATIENCE: ParamSpec =
     ParamSpec { name: "early_stopping_rounds", default: 0.0, min: 0.0, max: 100_000.0 };
@@ -69,6 +78,19 @@ impl Algorithm {
             Algorithm::Boosting => {
                 &[ROUNDS, LEARNING_RATE, MAX_LEAVES, MAX_DEPTH, BOOSTING_MIN_LEAF, L2, PATIENCE, VALIDATION]
             }
+            Algorithm::Kmeans => &[CLUSTERS, STARTS, STEPS, MOVE, STANDARDISE, SEED],
+            Algorithm::GaussianMixture => &[
+                CLUSTERS,
+                STARTS,
+                ParamSpec { default: 100.0, ..STEPS },
+                ParamSpec { default: 1e-3, ..MOVE },
+                REGULARISATION,
+                DIAGONAL,
+                STANDARDISE,
+                SEED,
+            ],
+            Algorithm::Pca => &[COMPONENTS, STANDARDISE],
+            Algorithm::IsolationForest => &[TREES, SAMPLE, SEED],
             Algorithm::Naive | Algorithm::Drift => &[],
             Algorithm::SeasonalNaive | Algorithm::Theta => &[SEASON],
             Algorithm::Ets => &[ETS_SEASON],

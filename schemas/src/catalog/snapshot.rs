@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Entry, ModelFits, NONE, Names};
-use crate::fit::{ClassificationMetrics, Metrics, RegressionMetrics};
+use crate::fit::{ClassificationMetrics, Metrics, RegressionMetrics, StructureMetrics};
 use crate::scope::Scope;
 use crate::window::Window;
 
@@ -46,7 +46,7 @@ pub struct ModelSnapshot {
     /// MAPE and sMAPE of each fit, or Brier score and AUC. Snapshots of the first release have none.
     #[serde(default, with = "crate::packed")]
     more_metrics: Vec<f64>,
-    /// Per fit 1 for the scores of a classifier. Snapshots of the first release have none.
+    /// Per fit 1 for the scores of a classifier, 2 for those of what was found without a target. Snapshots of the first release have none.
     #[serde(default, with = "crate::packed")]
     classifies: Vec<u32>,
 }
@@ -105,8 +105,11 @@ impl ModelSnapshot {
         }
         let column = |value: fn(&Entry) -> u32| model.entries.iter().map(value).collect();
         let scores = |entry: &Entry| entry.metrics.map_or([-1.0; 5], |metrics| scores_of(&metrics));
-        let classifies =
-            |entry: &Entry| u32::from(entry.metrics.is_some_and(|m| m.classification().is_some()));
+        let classifies = |entry: &Entry| match entry.metrics {
+            None | Some(Metrics::Regression(_)) => 0,
+            Some(Metrics::Classification(_)) => 1,
+            Some(Metrics::Structure(_)) => 2,
+        };
         let texts = |names: &Names<Arc<str>>| names.list.iter().map(|text| text.to_string()).collect();
         ModelSnapshot {
             model: name.to_owned(),
@@ -175,6 +178,13 @@ impl ModelSnapshot {
                 brier: fourth,
                 auc: fifth,
             }),
+            Some(2) => Metrics::Structure(StructureMetrics {
+                inertia: first,
+                silhouette: second,
+                log_likelihood: third,
+                explained_variance: fourth,
+                anomaly_score: fifth,
+            }),
             _ => Metrics::Regression(RegressionMetrics {
                 rmse: first,
                 mae: second,
@@ -215,6 +225,9 @@ fn scores_of(metrics: &Metrics) -> [f64; 5] {
     match metrics {
         Metrics::Regression(m) => [m.rmse, m.mae, m.r2, m.mape, m.smape],
         Metrics::Classification(m) => [m.log_loss, m.accuracy, m.f1, m.brier, m.auc],
+        Metrics::Structure(m) => {
+            [m.inertia, m.silhouette, m.log_likelihood, m.explained_variance, m.anomaly_score]
+        }
     }
 }
 

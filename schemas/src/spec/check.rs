@@ -119,8 +119,21 @@ impl ModelSpec {
     fn check_learn(&self) -> Result<(), SpecError> {
         let learn = &self.learn;
         let inputs = learn.features.len() + learn.categorical.len();
-        if learn.target.is_empty() {
+        let task = self.task()?;
+        if task.has_target() && learn.target.is_empty() {
             return Err(field("[learn] target", "names no column"));
+        }
+        if !task.has_target() && !learn.target.is_empty() {
+            let problem = format!(
+                "`{}` is not looked at: {} are found in the features alone",
+                learn.target,
+                task.name()
+            );
+            return Err(field("[learn] target", problem));
+        }
+        if !task.has_target() && learn.search.is_some() {
+            let problem = format!("{} have no error by which candidates could be compared", task.name());
+            return Err(field("[learn] search", problem));
         }
         if inputs > FEATURES_MAX {
             return Err(field("[learn] features", format!("at most {FEATURES_MAX}, here are {inputs}")));

@@ -79,7 +79,8 @@ impl SearchSpec {
     /// What is compared.
     pub fn metric(&self, task: Task) -> SearchMetric {
         self.metric.unwrap_or(match task {
-            Task::Regression => SearchMetric::Rmse,
+            // A search without a target is refused.
+            Task::Regression | Task::Clusters | Task::Components | Task::Anomalies => SearchMetric::Rmse,
             Task::Classification => SearchMetric::LogLoss,
         })
     }

@@ -56,6 +56,24 @@ pub enum LearnError {
         /// Numbers to keep.
         values: usize,
     },
+    /// Fewer rows than clusters.
+    #[error(
+        "{rows} rows cannot make {clusters} clusters; lower `clusters`, or widen the scope or its window"
+    )]
+    FewRows {
+        /// Rows.
+        rows: usize,
+        /// Clusters.
+        clusters: usize,
+    },
+    /// More columns than the algorithm takes.
+    #[error("{columns} columns vary, at most {most} are allowed: take fewer features or categories")]
+    TooWide {
+        /// Columns that vary.
+        columns: usize,
+        /// Allowed.
+        most: usize,
+    },
     /// The target is none that the distribution can have.
     #[error(
         "a target is {found}, but with power {power} targets are {}; take another algorithm, or other rows",

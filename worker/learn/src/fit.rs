@@ -10,11 +10,14 @@ use crate::design::Design;
 use crate::elastic_net::{ElasticNetParams, elastic_net};
 use crate::error::LearnError;
 use crate::glm::{LogLinearParams, log_linear};
+use crate::kmeans::{KMeansParams, kmeans};
 use crate::linear::{mean, ridge};
+use crate::mixture::{MixtureParams, mixture};
 use crate::moments::{Moments, Scratch};
 use crate::neighbours::neighbours;
+use crate::pca::pca;
 use crate::svm::{KernelSvmParams, SvrParams, svr};
-use crate::trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
+use crate::trees::{BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation};
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +48,19 @@ pub enum Method {
     },
     /// See [`classify`].
     Classify(ClassMethod),
+    /// See [`kmeans`].
+    KMeans(KMeansParams),
+    /// See [`mixture`].
+    Mixture(MixtureParams),
+    /// See [`pca`].
+    Pca {
+        /// Directions wanted.
+        components: u32,
+        /// Whether columns count in units of their deviation.
+        standardise: bool,
+    },
+    /// See [`isolation`].
+    Isolation(IsolationParams),
 }
 
 impl Method {
@@ -102,6 +118,27 @@ impl Method {
                     Method::Forest(params)
                 }
             }
+            Algorithm::Kmeans => Method::KMeans(kmeans_params(algorithm, params)),
+            Algorithm::GaussianMixture => Method::Mixture(MixtureParams {
+                start: KMeansParams {
+                    max_iterations: 300,
+                    tolerance: 1e-4,
+                    ..kmeans_params(algorithm, params)
+                },
+                max_iterations: param("max_iterations") as u32,
+                tolerance: param("tolerance"),
+                regularisation: param("regularisation"),
+                diagonal: param("diagonal") != 0.0,
+            }),
+            Algorithm::Pca => Method::Pca {
+                components: param("components") as u32,
+                standardise: param("standardise") != 0.0,
+            },
+            Algorithm::IsolationForest => Method::Isolation(IsolationParams {
+                trees: param("trees") as u32,
+                sample: param("sample") as u32,
+                seed: param("seed") as u64,
+            }),
             Algorithm::Boosting => {
                 let params = BoostingParams {
                     iterations: param("iterations") as u32,
@@ -150,6 +187,9 @@ impl Method {
             Method::Mean => Some(mean(moments)),
             Method::Linear => Some(ridge(moments, 0.0)),
             Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
+            Method::Pca { components, standardise } => {
+                Some(pca(moments, *components, *standardise).map(Parameters::Structure))
+            }
             _ => None,
         }
     }
@@ -197,11 +237,39 @@ impl Method {
                 scratch.gather(design, y, rows);
                 neighbours(&scratch.block, scratch.target.clone(), *k).map(Parameters::Neighbours)
             }
+            Method::Pca { components, standardise } => {
+                let moments = Moments::over(design, y, rows, scratch);
+                pca(&moments, *components, *standardise).map(Parameters::Structure)
+            }
+            Method::KMeans(params) => {
+                scratch.gather(design, y, rows);
+                kmeans(&scratch.block, params).map(Parameters::Structure)
+            }
+            Method::Mixture(params) => {
+                scratch.gather(design, y, rows);
+                mixture(&scratch.block, params).map(Parameters::Structure)
+            }
+            Method::Isolation(params) => {
+                scratch.gather(design, y, rows);
+                isolation(&scratch.block, params).map(Parameters::Structure)
+            }
             Method::Classify(method) => {
                 scratch.gather(design, y, rows);
                 classify(&scratch.block, &scratch.target, method).map(Parameters::Classifier)
             }
         }
+    }
+}
+
+fn kmeans_params(algorithm: Algorithm, params: &Params) -> KMeansParams {
+    let param = |name| algorithm.param(params, name);
+    KMeansParams {
+        clusters: param("clusters") as u32,
+        starts: param("starts") as u32,
+        max_iterations: param("max_iterations") as u32,
+        tolerance: param("tolerance"),
+        standardise: param("standardise") != 0.0,
+        seed: param("seed") as u64,
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`moments`] | counts, means and cross products that add up over rows |
 //! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`mod@neighbours`], [`trees`] | the algorithms, one file or folder per family |
 //! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
+//! | [`mod@kmeans`], [`mod@mixture`], [`mod@pca`], `points` | what is found without a target, also isolation forests out of [`trees`] |
 //! | `newton`, `linked` | smooth convex losses, and where they are least |
 //! | [`mod@folds`] | cross-validation in time |
 //! | [`mod@forecast`] | time series: points in, the points after them out |
@@ -27,14 +28,18 @@ pub mod fit;
 pub mod folds;
 pub mod forecast;
 pub mod glm;
+pub mod kmeans;
 pub mod linear;
 mod linked;
 mod logistic;
 pub mod metrics;
+pub mod mixture;
 pub mod moments;
 mod naive_bayes;
 pub mod neighbours;
 mod newton;
+pub mod pca;
+mod points;
 pub mod predict;
 mod prune;
 mod records;
@@ -54,11 +59,16 @@ pub use error::LearnError;
 pub use fit::Method;
 pub use folds::{Fold, folds};
 pub use glm::{LogLinearParams, log_linear};
+pub use kmeans::{KMeansParams, kmeans};
 pub use linear::{mean, ridge};
 pub use metrics::{most_probable, score, score_classes};
+pub use mixture::{MixtureParams, mixture};
 pub use moments::{Moments, Scratch, residual_squares};
 pub use neighbours::neighbours;
-pub use predict::{PredictError, predict};
+pub use pca::pca;
+pub use predict::{PredictError, predict, score_structure};
 pub use prune::prune;
 pub use svm::{KernelSvmParams, SvrParams, svr};
-pub use trees::{BoostingParams, ForestParams, MaxFeatures, boosting, forest, join};
+pub use trees::{
+    BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation, join,
+};

@@ -1,6 +1,9 @@
 //! Predictions by columns.
 
 mod classes;
+mod structure;
+
+pub use self::structure::score_structure;
 
 use schemas::fit::Parameters;
 use schemas::instances::{Kernel, Neighbours, Scaling};
@@ -59,6 +62,7 @@ pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Re
         Parameters::Kernel(kernel) => by_kernel(kernel, block, out),
         Parameters::Neighbours(kept) => by_neighbours(kept, block, out),
         Parameters::Classifier(classifier) => classes::predict(classifier, block, out),
+        Parameters::Structure(own) => structure::predict(own, block, out),
         Parameters::Forecast(_) => Err(PredictError::Forecast),
     }
 }

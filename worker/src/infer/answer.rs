@@ -19,6 +19,7 @@ use schemas::predict::{
 };
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
+use schemas::structure::Structure;
 use schemas::subjects::channel_key;
 
 use super::cache::FitCache;
@@ -180,6 +181,7 @@ fn used_fit(scope: Scope, level: u8, landed: &Landed) -> UsedFit {
         campaign: landed.campaign.to_string(),
         trained_at_ms: landed.fit.trained_at_ms,
         classes: Vec::new(),
+        scores: 0,
     }
 }
 
@@ -222,12 +224,17 @@ impl Answers {
         }
         let outputs = fit.parameters.outputs();
         let classifies = !fit.classes.is_empty();
-        if outputs != fit.classes.len().max(1) {
+        let lists = matches!(&fit.parameters, Parameters::Structure(Structure::Components { .. }));
+        if !lists && outputs != fit.classes.len().max(1) {
             let message = "the fit names other classes than it predicts";
             return self.all(&whole, RowErrorKind::Unavailable, None, message);
         }
         let place = self.done.fits.len() as u32;
-        self.done.fits.push(UsedFit { classes: fit.classes.clone(), ..used });
+        self.done.fits.push(UsedFit {
+            classes: fit.classes.clone(),
+            scores: if lists { outputs as u32 } else { 0 },
+            ..used
+        });
         for (row, values) in whole.into_iter().zip(values.chunks_exact(outputs)) {
             if !values.iter().all(|value| value.is_finite()) {
                 self.error(row, RowErrorKind::Invalid, None, "the values are too large to predict with");
@@ -235,6 +242,9 @@ impl Answers {
             }
             self.done.fit_of[row as usize] = place;
             self.done.values[row as usize] = values[0];
+            if lists {
+                self.probabilities[row as usize] = values.to_vec();
+            }
             if classifies {
                 self.done.values[row as usize] = most_probable(values) as f64;
                 self.probabilities[row as usize] = values.to_vec();

@@ -9,7 +9,7 @@ use std::ops::Range;
 use learn::forecast::ForecastError;
 use learn::{
     Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, join, predict, prune,
-    residual_squares, score, score_classes,
+    residual_squares, score, score_classes, score_structure,
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
@@ -270,7 +270,12 @@ impl Learner<'_> {
             parameters = self.fit(best, used)?;
             progress();
         }
-        let classes = self.prepared.labels(&self.classes(&parameters, used.0));
+        let classes = match &parameters {
+            Parameters::Structure(structure) => {
+                (0..structure.clusters() as i64).map(Label::Integer).collect()
+            }
+            _ => self.prepared.labels(&self.classes(&parameters, used.0)),
+        };
         let (inputs, parameters) = self.pruned(parameters, used);
         let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
         Ok(Learned { chosen, candidates, train_rows, inputs, parameters: Some(parameters), classes, metrics })
@@ -374,6 +379,7 @@ impl Learner<'_> {
         let predicted = self.predict(parameters, rows)?;
         Ok(match parameters {
             Parameters::Classifier(_) => score_classes(&truth, &self.classes(parameters, train), &predicted),
+            Parameters::Structure(structure) => score_structure(structure, &self.block, &predicted)?,
             _ => score(&truth, &predicted),
         })
     }

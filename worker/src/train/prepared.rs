@@ -71,6 +71,9 @@ impl Prepared {
         let design = Design::new(&inputs, table.rows(), |input| table.shared(input.column(), role(input)))?;
         let (target, labels) = match spec.task().unwrap_or(Task::Regression) {
             Task::Regression => (table.shared(&spec.learn.target, Role::Number), Vec::new()),
+            Task::Clusters | Task::Components | Task::Anomalies => {
+                (Some(Arc::new(Column::Number(vec![0.0; table.rows()]))), Vec::new())
+            }
             Task::Classification => {
                 let classes = table.dimension(&spec.learn.target).map(classes);
                 classes.map_or((None, Vec::new()), |(target, labels)| (Some(target), labels))

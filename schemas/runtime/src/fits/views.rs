@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use schemas::algorithm::Params;
 use schemas::classifier::{Classifier, Link};
 use schemas::fit::{Fit, Metrics, Parameters, design_names};
+use schemas::instances::Scaling;
 use schemas::label::Label;
 use schemas::outcome::{ScopeOutcome, Scored};
+use schemas::structure::Structure;
 use schemas::time::format_ms;
 use serde::Serialize;
 
@@ -91,6 +93,24 @@ pub enum MetricsView {
         /// Area under the ROC curve, mean of one class versus the rest.
         auc: Option<f64>,
     },
+    /// Of what was found without a target.
+    Structure {
+        /// How much nearer rows are to their own cluster than to the next.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        silhouette: Option<f64>,
+        /// Mean squared distance to the own centre.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inertia: Option<f64>,
+        /// Mean of ln p(row).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log_likelihood: Option<f64>,
+        /// Share of the variance that the components hold.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        explained_variance: Option<f64>,
+        /// Mean anomaly score.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        anomaly_score: Option<f64>,
+    },
 }
 
 impl MetricsView {
@@ -99,6 +119,12 @@ impl MetricsView {
         match self {
             MetricsView::Regression { rmse, .. } => ("rmse", *rmse),
             MetricsView::Classification { log_loss, .. } => ("log_loss", *log_loss),
+            MetricsView::Structure { inertia: Some(inertia), .. } => ("inertia", Some(*inertia)),
+            MetricsView::Structure { log_likelihood: Some(mean), .. } => ("-log_likelihood", Some(-mean)),
+            MetricsView::Structure { explained_variance: Some(share), .. } => {
+                ("unexplained", Some(1.0 - share))
+            }
+            MetricsView::Structure { anomaly_score, .. } => ("anomaly_score", *anomaly_score),
         }
     }
 }
@@ -129,6 +155,20 @@ pub enum ParametersView {
         trees: usize,
         /// Nodes of all of them, leaves included.
         nodes: usize,
+    },
+    /// Clusters, in the features' own units.
+    Clusters {
+        /// Their centres or means, by design column; columns that did not vary stand at their value.
+        centres: Vec<BTreeMap<String, f64>>,
+    },
+    /// Directions of most variance.
+    Components {
+        /// Loadings by design column.
+        directions: Vec<BTreeMap<String, f64>>,
+        /// Variance along each.
+        variances: Vec<f64>,
+        /// Share of all variance that each holds.
+        explained_variance_ratio: Vec<f64>,
     },
     /// Rows that a fit keeps.
     Rows {
@@ -221,6 +261,13 @@ impl From<Metrics> for MetricsView {
                 brier: finite(scores.brier),
                 auc: finite(scores.auc),
             },
+            Metrics::Structure(scores) => MetricsView::Structure {
+                silhouette: finite(scores.silhouette),
+                inertia: finite(scores.inertia),
+                log_likelihood: finite(scores.log_likelihood),
+                explained_variance: finite(scores.explained_variance),
+                anomaly_score: finite(scores.anomaly_score),
+            },
         }
     }
 }
@@ -244,6 +291,7 @@ impl From<&Fit> for ParametersView {
             Parameters::Kernel(kernel) => ParametersView::Rows { rows: kernel.weights.len() },
             Parameters::Neighbours(kept) => ParametersView::Rows { rows: kept.targets.len() },
             Parameters::Classifier(classifier) => of_classes(fit, classifier),
+            Parameters::Structure(structure) => of_structure(fit, structure),
             Parameters::Forecast(forecast) => ParametersView::Forecast {
                 model: forecast.model.clone(),
                 settings: forecast.settings.clone(),
@@ -251,6 +299,42 @@ impl From<&Fit> for ParametersView {
                 last: format_ms(forecast.step.start_ms(forecast.last)),
                 horizon: forecast.values.len(),
             },
+        }
+    }
+}
+
+fn of_structure(fit: &Fit, structure: &Structure) -> ParametersView {
+    let names = design_names(&fit.inputs);
+    // Points in z, with what a column shows that is left out of it.
+    let named = |scaling: &Scaling, points: &[f64], shown: &dyn Fn(usize, Option<f64>) -> f64| {
+        let width = scaling.width();
+        let one = |z: &[f64]| {
+            let mut z = z.iter().copied();
+            let own =
+                scaling.deviations.iter().map(|deviation| if *deviation > 0.0 { z.next() } else { None });
+            let own: Vec<Option<f64>> = own.collect();
+            names.iter().cloned().zip(own.into_iter().enumerate().map(|(i, z)| shown(i, z))).collect()
+        };
+        match width {
+            0 => Vec::new(),
+            _ => points.chunks_exact(width).map(one).collect::<Vec<BTreeMap<String, f64>>>(),
+        }
+    };
+    match structure {
+        Structure::Centres { scaling, centres: points, .. }
+        | Structure::Mixture { scaling, means: points, .. } => {
+            let own = |i: usize, z: Option<f64>| scaling.means[i] + z.unwrap_or(0.0) * scaling.deviations[i];
+            ParametersView::Clusters { centres: named(scaling, points, &own) }
+        }
+        Structure::Components { scaling, directions, variances, total_variance } => {
+            ParametersView::Components {
+                directions: named(scaling, directions, &|_, z| z.unwrap_or(0.0)),
+                variances: variances.clone(),
+                explained_variance_ratio: variances.iter().map(|own| own / total_variance).collect(),
+            }
+        }
+        Structure::Isolation { trees, .. } => {
+            ParametersView::Trees { trees: trees.roots.len(), nodes: trees.columns.len() }
         }
     }
 }

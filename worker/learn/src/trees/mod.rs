@@ -11,10 +11,12 @@ mod classes;
 mod ensemble;
 mod grow;
 mod histogram;
+mod isolation;
 mod join;
 pub(crate) mod random;
 mod stopping;
 
 pub(crate) use classes::{class_boosting, class_forest};
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
+pub use isolation::{IsolationParams, isolation};
 pub use join::join;

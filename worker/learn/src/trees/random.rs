@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// A number below `end`, which must be more than 0; the bias of 2⁻³² does not matter here.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (((self.next() >> 32) * end as u64) >> 32) as usize
     }
 
