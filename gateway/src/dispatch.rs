@@ -241,6 +241,7 @@ mod tests {
             level: 0,
             fingerprint: scope.into(),
             campaign: "c".into(),
+            scores: 0,
             trained_at_ms: 0,
             classes: Vec::new(),
         }

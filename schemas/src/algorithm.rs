@@ -198,6 +198,12 @@ impl Algorithm {
         }
     }
 
+    /// Whether rows may count differently. The target of the others would need their losses weighted.
+    pub fn takes_weights(self) -> bool {
+        use Algorithm as A;
+        matches!(self, A::Mean | A::Linear | A::Ridge | A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
+    }
+
     /// Whether it foretells a time series.
     pub fn is_forecast(self) -> bool {
         matches!(

@@ -88,6 +88,9 @@ pub struct LearnSpec {
     /// What is learned of it; the algorithm's own first task where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// The column that says what each row counts, in training and in scores: 0 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// Columns and date parts to predict from.
     #[serde(default)]
     pub features: Vec<Feature>,

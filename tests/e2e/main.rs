@@ -22,3 +22,4 @@ mod snapshots;
 mod sources;
 mod stores;
 mod structure;
+mod weights;

@@ -16,7 +16,7 @@ const DATA_UNKNOWN_MIB: u64 = 1024;
 
 /// What decoded data may take, in MiB: a quarter of the memory that this process may have.
 pub(crate) fn data_mib() -> u64 {
-    limit_bytes().map_or(DATA_UNKNOWN_MIB, |limit| (limit / DATA_SHARE >> 20).max(DATA_MIN_MIB))
+    limit_bytes().map_or(DATA_UNKNOWN_MIB, |limit| ((limit / DATA_SHARE) >> 20).max(DATA_MIN_MIB))
 }
 
 /// The least of all limits; `None` when the operating system names none.

@@ -59,6 +59,7 @@ impl Request {
             Task::Classification => request.texts.push(spec.learn.target.clone()),
             Task::Clusters | Task::Components | Task::Anomalies => {}
         }
+        request.numbers.extend(spec.learn.weight.clone());
         for feature in &spec.learn.features {
             let list = match feature {
                 Feature::Column(_) => &mut request.numbers,

@@ -116,6 +116,23 @@ impl ModelSpec {
         Ok(())
     }
 
+    fn check_weight(&self, weight: &str) -> Result<(), SpecError> {
+        if weight.is_empty() || weight == self.learn.target {
+            return Err(field("[learn] weight", "must name a column of its own"));
+        }
+        let takes = |algorithm: &Algorithm| algorithm.takes_weights();
+        if let Some(other) = self.learn.algorithms()?.into_iter().find(|algorithm| !takes(algorithm)) {
+            let able = Algorithm::ALL.iter().filter(|(algorithm, _)| takes(algorithm)).map(|(_, name)| *name);
+            let able: Vec<&str> = able.collect();
+            let problem = format!("`{}` takes no weights; these do: {}", other.name(), able.join(", "));
+            return Err(field("[learn] weight", problem));
+        }
+        if self.learn.series.is_some() {
+            return Err(field("[learn] weight", "time series take no weights"));
+        }
+        Ok(())
+    }
+
     fn check_learn(&self) -> Result<(), SpecError> {
         let learn = &self.learn;
         let inputs = learn.features.len() + learn.categorical.len();
@@ -134,6 +151,9 @@ impl ModelSpec {
         if !task.has_target() && learn.search.is_some() {
             let problem = format!("{} have no error by which candidates could be compared", task.name());
             return Err(field("[learn] search", problem));
+        }
+        if let Some(weight) = &learn.weight {
+            self.check_weight(weight)?;
         }
         if inputs > FEATURES_MAX {
             return Err(field("[learn] features", format!("at most {FEATURES_MAX}, here are {inputs}")));

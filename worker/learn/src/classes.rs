@@ -74,6 +74,17 @@ impl Classes {
         rows
     }
 
+    /// Each class's share of what the rows count; a class of rows that count nothing still has a little.
+    pub(crate) fn weighted_shares(&self, weights: &[f64]) -> Vec<f64> {
+        if weights.is_empty() {
+            return self.shares();
+        }
+        let mut sums = vec![f64::EPSILON; self.count()];
+        self.of_row.iter().zip(weights).for_each(|(class, weight)| sums[*class as usize] += weight);
+        let total: f64 = sums.iter().sum();
+        sums.iter().map(|sum| sum / total).collect()
+    }
+
     /// Each class's share of the rows.
     pub(crate) fn shares(&self) -> Vec<f64> {
         self.rows().iter().map(|rows| *rows as f64 / self.of_row.len() as f64).collect()

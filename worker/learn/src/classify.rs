@@ -51,6 +51,16 @@ pub enum ClassMethod {
 /// # Panics
 /// When `y` has not one number per row of the block.
 pub fn classify(block: &Block, y: &[f64], method: &ClassMethod) -> Result<Classifier, LearnError> {
+    weighted_classify(block, y, &[], method)
+}
+
+/// As [`classify`], with what each row counts, which trees and boosting look at; none count 1 each.
+pub(crate) fn weighted_classify(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    method: &ClassMethod,
+) -> Result<Classifier, LearnError> {
     assert_eq!(block.rows(), y.len(), "one target for each row of the block");
     let classes = Classes::of(y)?;
     if classes.count() == 1 {
@@ -66,7 +76,7 @@ pub fn classify(block: &Block, y: &[f64], method: &ClassMethod) -> Result<Classi
             let rows = neighbours(block, targets, *k)?;
             Ok(Classifier::Neighbours { rows, classes: classes.count() as u32 })
         }
-        ClassMethod::Forest(params) => class_forest(block, &classes, params),
-        ClassMethod::Boosting(params) => class_boosting(block, &classes, params),
+        ClassMethod::Forest(params) => class_forest(block, &classes, weights, params),
+        ClassMethod::Boosting(params) => class_boosting(block, &classes, weights, params),
     }
 }

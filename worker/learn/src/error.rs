@@ -56,6 +56,9 @@ pub enum LearnError {
         /// Numbers to keep.
         values: usize,
     },
+    /// The algorithm lets every row count the same.
+    #[error("this algorithm takes no weights; drop `weight`, or take another algorithm")]
+    Weights,
     /// Fewer rows than clusters.
     #[error(
         "{rows} rows cannot make {clusters} clusters; lower `clusters`, or widen the scope or its window"

@@ -4,7 +4,7 @@ use schemas::algorithm::{Algorithm, Params};
 use schemas::fit::Parameters;
 use schemas::task::Task;
 
-use crate::classify::{ClassMethod, classify};
+use crate::classify::{ClassMethod, weighted_classify};
 
 use crate::design::Design;
 use crate::elastic_net::{ElasticNetParams, elastic_net};
@@ -17,7 +17,10 @@ use crate::moments::{Moments, Scratch};
 use crate::neighbours::neighbours;
 use crate::pca::pca;
 use crate::svm::{KernelSvmParams, SvrParams, svr};
-use crate::trees::{BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation};
+use crate::target::Target;
+use crate::trees::{
+    BoostingParams, ForestParams, IsolationParams, MaxFeatures, isolation, weighted_boosting, weighted_forest,
+};
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,9 +38,9 @@ pub enum Method {
     ElasticNet(ElasticNetParams),
     /// See [`log_linear`].
     LogLinear(LogLinearParams),
-    /// See [`forest`]: also a single tree, and extremely randomised ones.
+    /// See [`crate::forest`]: also a single tree, and extremely randomised ones.
     Forest(ForestParams),
-    /// See [`boosting`].
+    /// See [`crate::boosting`].
     Boosting(BoostingParams),
     /// See [`svr`].
     Svr(SvrParams),
@@ -46,7 +49,7 @@ pub enum Method {
         /// How many of them.
         k: u32,
     },
-    /// See [`classify`].
+    /// See [`crate::classify()`].
     Classify(ClassMethod),
     /// See [`kmeans`].
     KMeans(KMeansParams),
@@ -194,7 +197,20 @@ impl Method {
         }
     }
 
-    /// The fit of `rows` of a table, which must be complete; `y` has one target per row of the table. The classes of a
+    /// Whether rows may count differently: see [`Algorithm::takes_weights`].
+    fn takes_weights(&self) -> bool {
+        matches!(
+            self,
+            Method::Mean
+                | Method::Linear
+                | Method::Ridge { .. }
+                | Method::Forest(_)
+                | Method::Boosting(_)
+                | Method::Classify(ClassMethod::Forest(_) | ClassMethod::Boosting(_))
+        )
+    }
+
+    /// The fit of `rows` of a table, which must be complete. The classes of a
     /// classifier are the distinct targets of `rows`, ascending.
     ///
     /// # Errors
@@ -202,13 +218,17 @@ impl Method {
     ///
     /// # Panics
     /// When the table has no such row.
-    pub fn fit(
+    pub fn fit<'t>(
         &self,
         design: &Design,
-        y: &[f64],
+        target: impl Into<Target<'t>>,
         rows: &[u32],
         scratch: &mut Scratch,
     ) -> Result<Parameters, LearnError> {
+        let y = target.into();
+        if y.weights.is_some() && !self.takes_weights() {
+            return Err(LearnError::Weights);
+        }
         match self {
             Method::Mean => mean(&Moments::over(design, y, rows, scratch)),
             Method::Linear => ridge(&Moments::over(design, y, rows, scratch), 0.0),
@@ -223,11 +243,13 @@ impl Method {
             }
             Method::Forest(params) => {
                 scratch.gather(design, y, rows);
-                forest(&scratch.block, &scratch.target, params).map(Parameters::Trees)
+                weighted_forest(&scratch.block, &scratch.target, &scratch.weights, params)
+                    .map(Parameters::Trees)
             }
             Method::Boosting(params) => {
                 scratch.gather(design, y, rows);
-                boosting(&scratch.block, &scratch.target, params).map(Parameters::Trees)
+                weighted_boosting(&scratch.block, &scratch.target, &scratch.weights, params)
+                    .map(Parameters::Trees)
             }
             Method::Svr(params) => {
                 scratch.gather(design, y, rows);
@@ -255,7 +277,8 @@ impl Method {
             }
             Method::Classify(method) => {
                 scratch.gather(design, y, rows);
-                classify(&scratch.block, &scratch.target, method).map(Parameters::Classifier)
+                weighted_classify(&scratch.block, &scratch.target, &scratch.weights, method)
+                    .map(Parameters::Classifier)
             }
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`design`], [`block`] | raw columns become numbers: which rows are complete, and blocks of them by column |
+//! | [`design`], [`block`], [`target`] | raw columns become numbers: which rows are complete, and blocks of them by column; what rows count |
 //! | [`moments`] | counts, means and cross products that add up over rows |
 //! | [`linear`], [`mod@elastic_net`], [`glm`], [`svm`], [`mod@neighbours`], [`trees`] | the algorithms, one file or folder per family |
 //! | `classify`, `classes`, `logistic`, `naive_bayes` | classifiers, also those out of `svm`, `neighbours` and `trees` |
@@ -47,6 +47,7 @@ mod scaled;
 mod semidefinite;
 mod standard;
 pub mod svm;
+pub mod target;
 pub mod trees;
 mod vector;
 
@@ -69,6 +70,7 @@ pub use pca::pca;
 pub use predict::{PredictError, predict, score_structure};
 pub use prune::prune;
 pub use svm::{KernelSvmParams, SvrParams, svr};
+pub use target::Target;
 pub use trees::{
     BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation, join,
 };

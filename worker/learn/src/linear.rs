@@ -13,8 +13,8 @@ use crate::standard::Standard;
 /// [`LearnError::NoRows`], [`LearnError::NotFinite`].
 pub fn mean(moments: &Moments) -> Result<Parameters, LearnError> {
     let intercept = moments.mean(moments.width());
-    match (moments.count(), intercept.is_finite()) {
-        (0, _) => Err(LearnError::NoRows),
+    match (moments.weight() > 0.0, intercept.is_finite()) {
+        (false, _) => Err(LearnError::NoRows),
         (_, false) => Err(LearnError::NotFinite),
         _ => Ok(Parameters::Linear { intercept, coefficients: Vec::new() }),
     }
@@ -23,7 +23,7 @@ pub fn mean(moments: &Moments) -> Result<Parameters, LearnError> {
 /// Minimises ‖y − Zw − b‖² + `alpha`·‖w‖² over standardised columns Z (population standard deviation); columns that do not
 /// vary get weight 0. With `alpha` 0 this is least squares: of least ‖w‖ where columns depend on each other.
 ///
-/// Divided by the count, the normal equations are (R + α/n · I) w = r, with R the columns' correlations and r their
+/// With weights, squares are weighted, and so are means and deviations. Divided by the weight n, the normal equations are (R + α/n · I) w = r, with R the columns' correlations and r their
 /// covariances with the target. The same as scikit-learn's `make_pipeline(StandardScaler(), Ridge(alpha))`.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub fn mean(moments: &Moments) -> Result<Parameters, LearnError> {
 pub fn ridge(moments: &Moments, alpha: f64) -> Result<Parameters, LearnError> {
     let standard = Standard::of(moments)?;
     let mut matrix = standard.correlations();
-    let penalty = alpha / moments.count() as f64;
+    let penalty = alpha / moments.weight();
     matrix.iter_mut().step_by(standard.columns().len() + 1).for_each(|diagonal| *diagonal += penalty);
     standard.parameters(&least_norm(&matrix, &standard.covariances()))
 }

@@ -4,6 +4,7 @@ use ndarray::{ArrayView2, s};
 
 use crate::block::Block;
 use crate::design::Design;
+use crate::target::Target;
 use crate::vector::{dot, sum};
 
 /// Rows gathered at once, at most: a few narrow columns of them stay in the second-level cache.
@@ -21,12 +22,15 @@ const PANEL: usize = 64;
 /// A column that does not vary has products of exactly 0, also after merging.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
+    /// Rows.
     count: u64,
+    /// What they count: as many where none is weighted.
+    weight: f64,
     /// A value near the mean, one per variable: means that far from zero differ by less than their own rounding.
     origin: Vec<f64>,
     /// Mean less origin.
     offset: Vec<f64>,
-    /// Σ (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) for i ≤ j, row by row of the upper triangle.
+    /// Σ weight (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) for i ≤ j, row by row of the upper triangle.
     second: Vec<f64>,
 }
 
@@ -35,15 +39,21 @@ pub struct Moments {
 pub struct Scratch {
     pub(crate) block: Block,
     pub(crate) target: Vec<f64>,
+    /// One per row, or none.
+    pub(crate) weights: Vec<f64>,
     centred: Vec<f64>,
 }
 
 impl Scratch {
     /// Gathers `rows` of the design and the target.
-    pub(crate) fn gather(&mut self, design: &Design, y: &[f64], rows: &[u32]) {
+    pub(crate) fn gather(&mut self, design: &Design, target: Target, rows: &[u32]) {
         design.block(rows, &mut self.block);
         self.target.clear();
-        self.target.extend(rows.iter().map(|row| y[*row as usize]));
+        self.target.extend(rows.iter().map(|row| target.y[*row as usize]));
+        self.weights.clear();
+        if let Some(weights) = target.weights {
+            self.weights.extend(rows.iter().map(|row| weights[*row as usize]));
+        }
     }
 }
 
@@ -53,7 +63,7 @@ impl Moments {
         let variables = width + 1;
         let zeros = vec![0.0; variables];
         let second = vec![0.0; variables * (variables + 1) / 2];
-        Moments { count: 0, origin: zeros.clone(), offset: zeros, second }
+        Moments { count: 0, weight: 0.0, origin: zeros.clone(), offset: zeros, second }
     }
 
     /// Those of all rows of a block, in two passes: means, then products of the centred columns.
@@ -61,25 +71,41 @@ impl Moments {
     /// # Panics
     /// When `y` has not one target per row.
     pub fn of(block: &Block, y: &[f64]) -> Moments {
-        Moments::centring(block, y, &mut Vec::new())
+        Moments::weighted(block, y, &[])
     }
 
-    /// Those of `rows` of a table; `y` has one target per row of the table.
+    /// As [`Moments::of`], with what each row counts; none count 1 each.
+    ///
+    /// # Panics
+    /// When `y` has not one target per row, or `weights` has another number of entries.
+    pub fn weighted(block: &Block, y: &[f64], weights: &[f64]) -> Moments {
+        Moments::centring(block, y, weights, &mut Vec::new())
+    }
+
+    /// Those of `rows` of a table.
     ///
     /// # Panics
     /// When the table has no such row.
-    pub fn over(design: &Design, y: &[f64], rows: &[u32], scratch: &mut Scratch) -> Moments {
+    pub fn over<'t>(
+        design: &Design,
+        target: impl Into<Target<'t>>,
+        rows: &[u32],
+        scratch: &mut Scratch,
+    ) -> Moments {
+        let target = target.into();
         let block_rows = (BLOCK_VALUES / (design.width() + 1)).clamp(MIN_BLOCK_ROWS, BLOCK_ROWS);
         let mut total = Moments::empty(design.width());
         for rows in rows.chunks(block_rows) {
-            scratch.gather(design, y, rows);
-            total.merge(&Moments::centring(&scratch.block, &scratch.target, &mut scratch.centred));
+            scratch.gather(design, target, rows);
+            let Scratch { block, target: y, weights, centred } = scratch;
+            total.merge(&Moments::centring(block, y, weights, centred));
         }
         total
     }
 
-    fn centring(block: &Block, y: &[f64], centred: &mut Vec<f64>) -> Moments {
+    fn centring(block: &Block, y: &[f64], weights: &[f64], centred: &mut Vec<f64>) -> Moments {
         assert_eq!(block.rows(), y.len(), "one target for each row of the block");
+        assert!(weights.is_empty() || weights.len() == y.len(), "one weight for each row, or none");
         let (rows, variables) = (y.len(), block.width() + 1);
         if rows == 0 {
             return Moments::empty(block.width());
@@ -87,9 +113,10 @@ impl Moments {
         centred.resize(rows * variables, 0.0);
         let columns = (0..block.width()).map(|i| block.column(i)).chain([y]);
         let outs = centred.chunks_exact_mut(rows);
-        let (origin, offset) = columns.zip(outs).map(|(column, out)| centre(column, out)).unzip();
+        let (origin, offset) = columns.zip(outs).map(|(column, out)| centre(column, weights, out)).unzip();
         let second = if variables < WIDE { products(centred, rows) } else { wide_products(centred, rows) };
-        Moments { count: rows as u64, origin, offset, second }
+        let weight = if weights.is_empty() { rows as f64 } else { sum(weights) };
+        Moments { count: rows as u64, weight, origin, offset, second }
     }
 
     /// Adds the rows behind `other`, as if both had been taken at once.
@@ -104,16 +131,21 @@ impl Moments {
         if other.count == 0 {
             return;
         }
-        if self.count == 0 {
-            self.clone_from(other);
+        if self.weight == 0.0 || other.weight == 0.0 {
+            // Rows that count nothing are rows all the same.
+            let count = self.count + other.count;
+            if self.weight == 0.0 {
+                self.clone_from(other);
+            }
+            self.count = count;
             return;
         }
-        let share = other.count as f64 / (self.count + other.count) as f64;
+        let share = other.weight / (self.weight + other.weight);
         let step = |i| (other.origin[i] - self.origin[i]) + (other.offset[i] - self.offset[i]);
         let steps: Vec<f64> = (0..self.origin.len()).map(step).collect();
         let mut at = 0;
         for (i, step) in steps.iter().enumerate() {
-            let weight = step * self.count as f64 * share;
+            let weight = step * self.weight * share;
             let row = at..at + steps.len() - i;
             let sums = self.second[row.clone()].iter_mut().zip(&other.second[row.clone()]);
             sums.zip(&steps[i..]).for_each(|((own, other), step)| *own += other + weight * step);
@@ -121,11 +153,17 @@ impl Moments {
         }
         self.offset.iter_mut().zip(&steps).for_each(|(offset, step)| *offset += step * share);
         self.count += other.count;
+        self.weight += other.weight;
     }
 
     /// Number of rows.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// What they count.
+    pub fn weight(&self) -> f64 {
+        self.weight
     }
 
     /// Number of design columns; the target is variable number `width`.
@@ -138,7 +176,7 @@ impl Moments {
         self.origin[i] + self.offset[i]
     }
 
-    /// Σ (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) of two variables.
+    /// Σ weight (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) of two variables.
     pub fn second(&self, i: usize, j: usize) -> f64 {
         let (i, j) = (i.min(j), i.max(j));
         self.second[i * self.origin.len() - i * (i + 1) / 2 + j]
@@ -146,7 +184,7 @@ impl Moments {
 
     /// Population variance of variable `i`; NaN without rows.
     pub fn variance(&self, i: usize) -> f64 {
-        self.second(i, i) / self.count as f64
+        self.second(i, i) / self.weight
     }
 
     /// Whether a row has another value than 0 in design column `i`.
@@ -177,16 +215,24 @@ pub fn residual_squares(intercept: f64, coefficients: &[f64], moments: &Moments)
         squares += weight * (products - 2.0 * moments.second(i, target));
     }
     // What is left of a perfect fit is rounding, and may be below 0.
-    squares.max(0.0) + moments.count() as f64 * bias * bias
+    squares.max(0.0) + moments.weight() * bias * bias
 }
 
 /// Writes the column less its mean; gives its first value and the mean less that. The first value as origin keeps a
 /// constant column's deviations at exactly 0, and the digits of columns far from zero.
-fn centre(column: &[f64], out: &mut [f64]) -> (f64, f64) {
+///
+/// With weights the deviations come out times their roots, so that products are weighted.
+fn centre(column: &[f64], weights: &[f64], out: &mut [f64]) -> (f64, f64) {
     let origin = column[0];
     out.iter_mut().zip(column).for_each(|(out, value)| *out = value - origin);
-    let offset = sum(out) / out.len() as f64;
-    out.iter_mut().for_each(|out| *out -= offset);
+    if weights.is_empty() {
+        let offset = sum(out) / out.len() as f64;
+        out.iter_mut().for_each(|out| *out -= offset);
+        return (origin, offset);
+    }
+    let total = sum(weights);
+    let offset = if total > 0.0 { dot(out, weights) / total } else { 0.0 };
+    out.iter_mut().zip(weights).for_each(|(out, weight)| *out = (*out - offset) * weight.sqrt());
     (origin, offset)
 }
 

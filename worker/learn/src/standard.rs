@@ -18,7 +18,8 @@ impl<'a> Standard<'a> {
     /// # Errors
     /// [`LearnError::NoRows`], or [`LearnError::NotFinite`] when a sum overflowed.
     pub(crate) fn of(moments: &'a Moments) -> Result<Standard<'a>, LearnError> {
-        if moments.count() == 0 {
+        // Rows that count nothing teach nothing.
+        if moments.count() == 0 || moments.weight() == 0.0 {
             return Err(LearnError::NoRows);
         }
         if !moments.is_finite() {
@@ -38,7 +39,7 @@ impl<'a> Standard<'a> {
 
     /// Correlations between the columns, as a square matrix with ones on its diagonal.
     pub(crate) fn correlations(&self) -> Vec<f64> {
-        let count = self.moments.count() as f64;
+        let count = self.moments.weight();
         let pairs = self.columns.iter().flat_map(|a| self.columns.iter().map(move |b| (a, b)));
         let correlation = |((i, a), (j, b)): (&(usize, f64), &(usize, f64))| match i == j {
             true => 1.0,
@@ -49,7 +50,7 @@ impl<'a> Standard<'a> {
 
     /// Covariances of the standardised columns with the target.
     pub(crate) fn covariances(&self) -> Vec<f64> {
-        let (count, target) = (self.moments.count() as f64, self.moments.width());
+        let (count, target) = (self.moments.weight(), self.moments.width());
         self.columns
             .iter()
             .map(|(i, deviation)| self.moments.second(*i, target) / count / deviation)

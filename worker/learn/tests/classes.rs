@@ -71,7 +71,7 @@ fn every_method_tells_classes_apart() {
         for method in methods() {
             let p = probabilities(&classify(&all, &y, &method).unwrap(), &all);
             let known = Classes::of(&y).unwrap();
-            let scores = score_classes(&y, known.values(), &p).unwrap().classification().unwrap();
+            let scores = score_classes(&y, known.values(), &p, &[]).unwrap().classification().unwrap();
             let what = format!("{method:?} of {classes} classes: {scores:?}");
             assert!(scores.accuracy > 0.85 && scores.f1 > 0.85 && scores.auc > 0.9, "{what}");
             assert!(scores.log_loss < 0.7 * (classes as f64).ln(), "{what}");

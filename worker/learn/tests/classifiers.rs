@@ -68,7 +68,7 @@ impl Case {
         let classifier = learn::classify(&learned, &y, &method(figures, seed)).expect("a fit");
         let p = predictions(&Parameters::Classifier(classifier), &test);
         let classes = Classes::of(&y).expect("as it was made");
-        score_classes(&truth, classes.values(), &p)
+        score_classes(&truth, classes.values(), &p, &[])
             .expect("as it was made")
             .classification()
             .expect("as it was made")
@@ -78,7 +78,7 @@ impl Case {
     fn scores(&self, classifier: Classifier) -> ClassificationMetrics {
         let classes = Classes::of(&self.target[..self.train]).expect("as it was made");
         let p = predictions(&Parameters::Classifier(classifier), &self.block(self.train..self.target.len()));
-        score_classes(self.truth(), classes.values(), &p)
+        score_classes(self.truth(), classes.values(), &p, &[])
             .expect("as it was made")
             .classification()
             .expect("as it was made")

@@ -169,19 +169,19 @@ fn columns_that_depend_on_each_other_stay_finite_at_any_penalty() {
 
 #[test]
 fn scores_follow_their_definitions() {
-    let metrics = score(&[1.0, 2.0, 3.0, 6.0], &[1.0, 1.0, 5.0, 6.0]).unwrap().regression().unwrap();
+    let metrics = score(&[1.0, 2.0, 3.0, 6.0], &[1.0, 1.0, 5.0, 6.0], &[]).unwrap().regression().unwrap();
     assert!((metrics.rmse - (5.0f64 / 4.0).sqrt()).abs() < 1e-15);
     assert!((metrics.mae - 0.75).abs() < 1e-15);
     assert!((metrics.r2 - (1.0 - 5.0 / 14.0)).abs() < 1e-15);
     assert!((metrics.mape - (0.5 + 2.0 / 3.0) / 4.0).abs() < 1e-15);
     assert!((metrics.smape - (2.0 / 3.0 + 0.5) / 4.0).abs() < 1e-15);
-    assert_eq!(score(&[], &[]), None);
-    let still = score(&[0.1; 7], &[0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]).unwrap().regression().unwrap();
+    assert_eq!(score(&[], &[], &[]), None);
+    let still = score(&[0.1; 7], &[0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], &[]).unwrap().regression().unwrap();
     assert!(still.r2.is_nan() && still.mae > 0.0);
     // A target of 0 has no share of itself to be wrong by.
-    let zeros = score(&[0.0, 2.0], &[0.0, 1.0]).unwrap().regression().unwrap();
+    let zeros = score(&[0.0, 2.0], &[0.0, 1.0], &[]).unwrap().regression().unwrap();
     assert_eq!((zeros.mape, zeros.smape), (0.5, 1.0 / 3.0));
-    assert!(score(&[0.0], &[1.0]).unwrap().regression().unwrap().mape.is_nan());
+    assert!(score(&[0.0], &[1.0], &[]).unwrap().regression().unwrap().mape.is_nan());
 }
 
 #[test]

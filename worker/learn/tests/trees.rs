@@ -64,7 +64,11 @@ fn each_method_learns_a_curved_function() {
     let (columns, y) = friedman(6_000);
     let (train, test) = (block(&columns, 0..4_000), block(&columns, 4_000..6_000));
     let r2 = |trees: &Trees| {
-        score(&y[4_000..], &predicted(trees, &test)).expect("scores").regression().expect("of numbers").r2
+        score(&y[4_000..], &predicted(trees, &test), &[])
+            .expect("scores")
+            .regression()
+            .expect("of numbers")
+            .r2
     };
     let tree = r2(&forest(&train, &y[..4_000], &TREE).expect("a tree"));
     let bagged = r2(&forest(&train, &y[..4_000], &FOREST).expect("a forest"));
@@ -225,7 +229,7 @@ fn boosting_stops_where_more_trees_do_not_pay() {
         let fit = Parameters::Trees(boosting(&block, &noisy, params).expect("trees"));
         let mut predicted = Vec::new();
         predict(&fit, &block, &mut predicted).expect("predictions");
-        score(&clean, &predicted).and_then(|scores| scores.regression()).expect("scores").rmse
+        score(&clean, &predicted, &[]).and_then(|scores| scores.regression()).expect("scores").rmse
     };
     assert!(error(&stopping) < 0.8 * error(&rate), "{} {}", error(&stopping), error(&rate));
 }

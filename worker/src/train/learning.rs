@@ -58,6 +58,8 @@ pub(super) enum FitError {
         "the work on the scope does not fall apart into {0:?}: a mistake of the planner, please report it"
     )]
     NoPart(Part),
+    #[error("a row has the weight {weight}; weights must be 0 or more")]
+    Weight { weight: f64 },
     #[error("{0}")]
     Shard(String),
 }
@@ -99,6 +101,7 @@ pub(super) fn learn_all(
     let pairs = slices.iter().zip(&plans);
     let one = |(slice, folds): (&&Slice, &Vec<Fold>)| {
         let scope = Scope { slice, folds, statistics: statistics.next() };
+        check_weights(prepared, &slice.complete)?;
         match &assignment.work {
             Learning::Whole => learner.learn(&scope, progress),
             Learning::Part(part) => learner.part(&scope, part, progress),
@@ -106,6 +109,14 @@ pub(super) fn learn_all(
         }
     };
     pairs.map(one).collect()
+}
+
+/// # Errors
+/// [`FitError::Weight`] for the first row that counts less than nothing.
+fn check_weights(prepared: &Prepared, rows: &[u32]) -> Result<(), FitError> {
+    let negative =
+        |weights: &[f64]| rows.iter().map(|row| weights[*row as usize]).find(|weight| *weight < 0.0);
+    prepared.weights().and_then(negative).map_or(Ok(()), |weight| Err(FitError::Weight { weight }))
 }
 
 /// Sufficient statistics of the rows of one scope.
@@ -203,7 +214,7 @@ impl Learner<'_> {
             Part::Trees { from, to } => {
                 let only = self.candidates.first().cloned().ok_or(FitError::NoCandidate)?;
                 let method = self.methods[0].part(from, to).ok_or_else(nothing)?;
-                let (design, target) = (&self.prepared.design, self.prepared.target());
+                let (design, target) = (&self.prepared.design, self.prepared.learned());
                 (only, Vec::new(), Some(method.fit(design, target, scope.train().0, &mut self.scratch)?))
             }
         };
@@ -300,17 +311,17 @@ impl Learner<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<Option<f64>, FitError> {
         let statistics = statistics.as_ref();
-        let (mut total, mut count) = (0.0, 0);
+        let (mut total, mut count) = (0.0, 0.0);
         for (at, fold) in folds.iter().enumerate() {
             let moments = statistics.map(|statistics| &statistics.folds[at]);
             let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
             let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
             let parameters = self.fit(place, train)?;
             total += self.loss(&parameters, train.0, validate)?;
-            count += validate.0.len();
+            count += self.counted(validate.0);
             progress();
         }
-        let mean = total / count as f64;
+        let mean = total / count;
         let error = match self.metric() {
             SearchMetric::Rmse => mean.sqrt(),
             SearchMetric::Mae | SearchMetric::LogLoss | SearchMetric::ErrorRate => mean,
@@ -334,7 +345,7 @@ impl Learner<'_> {
             }
             return Ok(solved?);
         }
-        Ok(method.fit(&self.prepared.design, self.prepared.target(), rows, &mut self.scratch)?)
+        Ok(method.fit(&self.prepared.design, self.prepared.learned(), rows, &mut self.scratch)?)
     }
 
     /// What the metric adds up over rows, by a fit of the rows `train`: squared or absolute errors, or those of classes.
@@ -356,15 +367,26 @@ impl Learner<'_> {
                 SearchMetric::ErrorRate => 1.0 - scores.accuracy,
                 _ => scores.log_loss,
             });
-            return Ok(mean * rows.len() as f64);
+            return Ok(mean * self.counted(rows));
         }
         let target = self.prepared.target();
         let predicted = self.predict(parameters, rows)?;
-        let errors = rows.iter().zip(predicted).map(|(row, predicted)| target[*row as usize] - predicted);
+        let weights = self.prepared.weights();
+        let weight = |row: u32| weights.map_or(1.0, |weights| weights[row as usize]);
+        let pairs = rows.iter().zip(predicted);
+        let errors = pairs.map(|(row, predicted)| (weight(*row), target[*row as usize] - predicted));
         Ok(match metric {
-            SearchMetric::Rmse => errors.map(|error| error * error).sum(),
-            _ => errors.map(f64::abs).sum(),
+            SearchMetric::Rmse => errors.map(|(weight, error)| weight * error * error).sum(),
+            _ => errors.map(|(weight, error)| weight * error.abs()).sum(),
         })
+    }
+
+    /// What some rows count.
+    fn counted(&self, rows: &[u32]) -> f64 {
+        match self.prepared.weights() {
+            Some(weights) => rows.iter().map(|row| weights[*row as usize]).sum(),
+            None => rows.len() as f64,
+        }
     }
 
     /// Scores of `rows` by a fit of the rows `train`.
@@ -376,11 +398,14 @@ impl Learner<'_> {
     ) -> Result<Option<Metrics>, FitError> {
         let target = self.prepared.target();
         let truth: Vec<f64> = rows.iter().map(|row| target[*row as usize]).collect();
+        let weights = self.prepared.weights_of(rows);
         let predicted = self.predict(parameters, rows)?;
         Ok(match parameters {
-            Parameters::Classifier(_) => score_classes(&truth, &self.classes(parameters, train), &predicted),
+            Parameters::Classifier(_) => {
+                score_classes(&truth, &self.classes(parameters, train), &predicted, &weights)
+            }
             Parameters::Structure(structure) => score_structure(structure, &self.block, &predicted)?,
-            _ => score(&truth, &predicted),
+            _ => score(&truth, &predicted, &weights),
         })
     }
 
@@ -402,7 +427,7 @@ impl Learner<'_> {
     fn pruned(&mut self, parameters: Parameters, (rows, moments): Rows) -> (Vec<Input>, Parameters) {
         let Learner { prepared, scratch, .. } = self;
         let Prepared { design, inputs, .. } = prepared;
-        let own = LazyCell::new(|| Moments::over(design, prepared.target(), rows, scratch));
+        let own = LazyCell::new(|| Moments::over(design, prepared.learned(), rows, scratch));
         prune(inputs, parameters, |column| moments.unwrap_or_else(|| &own).occurs(column))
     }
 }

@@ -79,7 +79,7 @@ impl Sums<'_> {
                 if from == to {
                     continue;
                 }
-                let atom = Moments::over(&prepared.design, prepared.target(), &rows[from..to], scratch);
+                let atom = Moments::over(&prepared.design, prepared.learned(), &rows[from..to], scratch);
                 owners.into_iter().for_each(|owner| moments[owner].merge(&atom));
             }
             progress();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataset::{Cached, Groups, Role};
-use learn::{Design, DesignError};
+use learn::{Design, DesignError, Target};
 use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::fit::Input;
 use schemas::label::{Label, labels};
@@ -22,6 +22,7 @@ pub(super) struct Prepared {
     /// The design matrix.
     pub(super) design: Design,
     target: Arc<Column>,
+    weights: Option<Arc<Column>>,
     /// What the target's numbers 0, 1, … stand for, ascending, where classes are learned.
     labels: Vec<Label>,
     complete: Vec<bool>,
@@ -47,6 +48,12 @@ pub(super) enum PrepareError {
     TooWide {
         /// Columns of the design matrix.
         width: usize,
+    },
+    /// The column of weights is not among those that were read.
+    #[error("the weight `{weight}` is no column of numbers")]
+    Weight {
+        /// Its name.
+        weight: String,
     },
     /// The target is not among the columns that were read.
     #[error("the target `{target}` is no column that the task can learn")]
@@ -81,14 +88,32 @@ impl Prepared {
         };
         let target = target.filter(|column| matches!(**column, Column::Number(_)));
         let target = target.ok_or_else(|| PrepareError::Target { target: spec.learn.target.clone() })?;
+        let named = |name: &String| {
+            let column = table.shared(name, Role::Number);
+            column.ok_or_else(|| PrepareError::Weight { weight: name.clone() })
+        };
+        let weights = spec.learn.weight.as_ref().map(named).transpose()?;
         let mut complete = design.complete_mask();
+        if let Some(Column::Number(values)) = weights.as_deref() {
+            // A negative one is complete: its scope fails by name.
+            complete.iter_mut().zip(values).for_each(|(complete, weight)| *complete &= weight.is_finite());
+        }
         if let Column::Number(values) = &*target {
             complete.iter_mut().zip(values).for_each(|(complete, y)| *complete &= y.is_finite());
         }
         if let Some(times) = table.time() {
             complete.iter_mut().zip(times).for_each(|(complete, time)| *complete &= *time != TIME_NULL);
         }
-        Ok(Prepared { inputs, design, target, labels, complete, complete_groups: Mutex::default(), data })
+        Ok(Prepared {
+            inputs,
+            design,
+            target,
+            weights,
+            labels,
+            complete,
+            complete_groups: Mutex::default(),
+            data,
+        })
     }
 
     /// Indexes the rows by the dimensions of each of `levels`, and arranges the numbers so that the slices of the finest
@@ -120,6 +145,25 @@ impl Prepared {
             // Excluded by `new`.
             Column::Text(_) | Column::Time(_) => &[],
         }
+    }
+
+    /// What each row counts, where the spec names a column for it.
+    pub(super) fn weights(&self) -> Option<&[f64]> {
+        match self.weights.as_deref() {
+            Some(Column::Number(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// What is learned of each row.
+    pub(super) fn learned(&self) -> Target<'_> {
+        Target { y: self.target(), weights: self.weights() }
+    }
+
+    /// The weights of some rows; none where all count the same.
+    pub(super) fn weights_of(&self, rows: &[u32]) -> Vec<f64> {
+        self.weights()
+            .map_or_else(Vec::new, |weights| rows.iter().map(|row| weights[*row as usize]).collect())
     }
 
     /// The labels of some classes' numbers.

@@ -139,5 +139,5 @@ fn held_out(
         return Ok(None);
     }
     let outlook = forecaster.forecast(first, past, future.len(), &[])?;
-    Ok(score(future, &outlook.values))
+    Ok(score(future, &outlook.values, &[]))
 }

@@ -144,13 +144,7 @@ fn silhouette(scaling: &Scaling, block: &Block, predicted: &[f64], clusters: usi
         let b = others.map(|other| sums[other] / counts[other]).fold(f64::INFINITY, f64::min);
         let a = sums[own[at]] / (counts[own[at]] - 1.0);
         // A row alone in its cluster counts as 0.
-        if counts[own[at]] < 2.0 {
-            0.0
-        } else if a == b {
-            0.0
-        } else {
-            (b - a) / a.max(b)
-        }
+        if counts[own[at]] < 2.0 || a == b { 0.0 } else { (b - a) / a.max(b) }
     };
     if counts.iter().filter(|count| **count > 0.0).count() < 2 {
         return f64::NAN;

@@ -8,7 +8,9 @@ use schemas::trees::Trees;
 
 use super::bin::{Counts, Gradient};
 use super::binned::Binned;
-use super::ensemble::{BoostingParams, ForestParams, boosting_grower, check, finite, grow_forest, mean_of};
+use super::ensemble::{
+    BoostingParams, ForestParams, boosting_grower, check, finite, grow_forest, mean_of, positive,
+};
 use super::grow::Grower;
 use super::join::{in_stretches, join};
 use super::random::Random;
@@ -17,6 +19,7 @@ use crate::block::Block;
 use crate::classes::Classes;
 use crate::error::LearnError;
 use crate::logistic::sigmoid;
+use crate::target::weight_of;
 
 /// The mean over trees of the classes' shares in leaves; cuts lower the Gini impurity.
 ///
@@ -25,18 +28,20 @@ use crate::logistic::sigmoid;
 pub(crate) fn class_forest(
     block: &Block,
     classes: &Classes,
+    weights: &[f64],
     params: &ForestParams,
 ) -> Result<Classifier, LearnError> {
     check(block, &[0.0])?;
+    let weights = &positive(weights)?;
     let binned = Binned::new(block);
     // The engine is compiled for a few sizes: classes beyond their number count as empty.
     match classes.count() {
-        0..=2 => forest_of::<2>(&binned, classes, params),
-        3..=4 => forest_of::<4>(&binned, classes, params),
-        5..=8 => forest_of::<8>(&binned, classes, params),
-        9..=16 => forest_of::<16>(&binned, classes, params),
-        17..=64 => forest_of::<64>(&binned, classes, params),
-        _ => forest_of::<256>(&binned, classes, params),
+        0..=2 => forest_of::<2>(&binned, (classes, weights), params),
+        3..=4 => forest_of::<4>(&binned, (classes, weights), params),
+        5..=8 => forest_of::<8>(&binned, (classes, weights), params),
+        9..=16 => forest_of::<16>(&binned, (classes, weights), params),
+        17..=64 => forest_of::<64>(&binned, (classes, weights), params),
+        _ => forest_of::<256>(&binned, (classes, weights), params),
     }
 }
 
@@ -44,14 +49,14 @@ const _: () = assert!(schemas::limits::CLASSES_MAX <= 256, "the largest size of 
 
 fn forest_of<const K: usize>(
     binned: &Binned,
-    classes: &Classes,
+    (classes, weights): (&Classes, &[f64]),
     params: &ForestParams,
 ) -> Result<Classifier, LearnError> {
-    let one = |row: usize, weight: f64| (classes.of_row()[row], weight);
+    let one = |row: usize, weight: f64| (classes.of_row()[row], weight * weight_of(weights, row));
     let parts = in_stretches(params, |numbers| {
         let mut trees = mean_of(params);
         let mut leaves = Leaves { classes: classes.count(), places: HashMap::new(), shares: Vec::new() };
-        grow_forest::<Counts<K>>(binned, (params, numbers), one, |grown| {
+        grow_forest::<Counts<K>>(binned, (params, numbers), (one, weights), |grown| {
             grown.lay_out(binned, &mut trees, |leaf| leaves.place(&leaf.0));
         });
         let classes = classes.count() as u32;
@@ -91,22 +96,26 @@ impl Leaves {
 pub(crate) fn class_boosting(
     block: &Block,
     classes: &Classes,
+    weights: &[f64],
     params: &BoostingParams,
 ) -> Result<Classifier, LearnError> {
     check(block, &[0.0])?;
+    let weights = positive(weights)?;
     let mut iterations = params.iterations;
     if let Some(older) = older(params, block.rows())
         && let Some(head) = classes.head(older)
     {
-        let loss = |values: &[Vec<f64>]| log_loss(&classes.of_row()[older..], values);
+        let newer = weights.get(older..).unwrap_or_default();
+        let loss = |values: &[Vec<f64>]| log_loss(&classes.of_row()[older..], newer, values);
         let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
-        functions(&block.head(older), &head, params, |functions| {
+        let own = weights.get(..older).unwrap_or_default();
+        functions(&block.head(older), (&head, own), params, |functions| {
             watch.after(functions.iter().map(|function| &function.trees))
         });
         iterations = watch.best();
     }
     let params = BoostingParams { iterations, ..*params };
-    let functions = functions(block, classes, &params, |_| true);
+    let functions = functions(block, (classes, &weights), &params, |_| true);
     let functions = functions.into_iter().map(finite).collect::<Result<Vec<_>, _>>()?;
     let link = if functions.len() == 1 { Link::Logistic } else { Link::Softmax };
     Ok(Classifier::Boosted { link, functions })
@@ -115,7 +124,7 @@ pub(crate) fn class_boosting(
 /// Adds a tree to each function while `go_on` says so.
 fn functions(
     block: &Block,
-    classes: &Classes,
+    (classes, weights): (&Classes, &[f64]),
     params: &BoostingParams,
     mut go_on: impl FnMut(&[Function]) -> bool,
 ) -> Vec<Trees> {
@@ -124,7 +133,8 @@ fn functions(
         binned: &binned,
         params,
         grower: boosting_grower(&binned, params),
-        rows: (0..binned.rows() as u32).collect(),
+        rows: (0..binned.rows() as u32).filter(|row| weight_of(weights, *row as usize) > 0.0).collect(),
+        weights,
         random: Random::new(0, 0),
     };
     match classes.count() {
@@ -138,21 +148,26 @@ struct Rounds<'a> {
     params: &'a BoostingParams,
     grower: Grower<'a, Gradient>,
     rows: Vec<u32>,
+    /// One per row of the block, or none.
+    weights: &'a [f64],
     random: Random,
 }
 
-/// The negative gradient of −ln p by the own function, and its second derivative.
-fn gradient(p: f64, is_own: bool) -> Gradient {
-    Gradient { sum: f64::from(u8::from(is_own)) - p, hessian: p * (1.0 - p), count: 1.0 }
-}
-
 impl Rounds<'_> {
+    /// A row's negative gradient of −ln p by the own function, and its second derivative.
+    fn gradient(&self, row: usize, p: f64, is_own: bool) -> Gradient {
+        let weight = weight_of(self.weights, row);
+        let sum = f64::from(u8::from(is_own)) - p;
+        Gradient { sum: weight * sum, hessian: weight * p * (1.0 - p), count: 1.0 }
+    }
+
     fn of_two(mut self, classes: &Classes, go_on: &mut dyn FnMut(&[Function]) -> bool) -> Vec<Trees> {
-        let shares = classes.shares();
-        let mut function = Function::new((shares[1] / shares[0]).ln(), self.rows.len());
+        let shares = classes.weighted_shares(self.weights);
+        let mut function = Function::new((shares[1] / shares[0]).ln(), self.binned.rows());
         for _ in 0..self.params.iterations {
-            let pairs = function.values.iter().zip(classes.of_row());
-            let ones: Vec<Gradient> = pairs.map(|(f, class)| gradient(sigmoid(*f), *class == 1)).collect();
+            let pairs = function.values.iter().zip(classes.of_row()).enumerate();
+            let one = |(row, (f, class)): (usize, (&f64, &u32))| self.gradient(row, sigmoid(*f), *class == 1);
+            let ones: Vec<Gradient> = pairs.map(one).collect();
             self.step(&mut function, &ones);
             if !go_on(std::slice::from_ref(&function)) {
                 break;
@@ -162,16 +177,18 @@ impl Rounds<'_> {
     }
 
     fn of_many(mut self, classes: &Classes, go_on: &mut dyn FnMut(&[Function]) -> bool) -> Vec<Trees> {
-        let logarithms: Vec<f64> = classes.shares().iter().map(|share| share.ln()).collect();
+        let logarithms: Vec<f64> =
+            classes.weighted_shares(self.weights).iter().map(|share| share.ln()).collect();
         let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
-        let count = self.rows.len();
+        let count = self.binned.rows();
         let mut functions: Vec<Function> =
             logarithms.iter().map(|logarithm| Function::new(logarithm - mean, count)).collect();
         for _ in 0..self.params.iterations {
             let probabilities = probabilities(&functions, count);
             for ((class, function), p) in (0u32..).zip(&mut functions).zip(probabilities) {
-                let pairs = p.iter().zip(classes.of_row());
-                let ones: Vec<Gradient> = pairs.map(|(p, own)| gradient(*p, *own == class)).collect();
+                let pairs = p.iter().zip(classes.of_row()).enumerate();
+                let ones: Vec<Gradient> =
+                    pairs.map(|(row, (p, own))| self.gradient(row, *p, *own == class)).collect();
                 self.step(function, &ones);
             }
             if !go_on(&functions) {

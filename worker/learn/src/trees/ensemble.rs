@@ -14,6 +14,8 @@ use super::random::Random;
 use super::stopping::{Watch, older, squared};
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::target::{weight_of, with_mean_one};
+use crate::vector::{dot, sum};
 
 /// How many columns a cut chooses from; at least one, and more until one of them can be cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,12 +93,26 @@ pub struct BoostingParams {
 /// # Errors
 /// [`LearnError::NoRows`]; [`LearnError::NotFinite`] when a sum overflows.
 pub fn forest(block: &Block, y: &[f64], params: &ForestParams) -> Result<Trees, LearnError> {
+    weighted_forest(block, y, &[], params)
+}
+
+/// As [`forest`], with what each row counts; none count 1 each.
+pub(crate) fn weighted_forest(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    params: &ForestParams,
+) -> Result<Trees, LearnError> {
     check(block, y)?;
+    let weights = positive(weights)?;
     let binned = Binned::new(block);
-    let one = |row: usize, weight: f64| Sum { sum: weight * y[row], weight };
+    let one = |row: usize, weight: f64| {
+        let weight = weight * weight_of(&weights, row);
+        Sum { sum: weight * y[row], weight }
+    };
     let parts = in_stretches(params, |numbers| {
         let mut trees = mean_of(params);
-        grow_forest(&binned, (params, numbers), one, |grown| {
+        grow_forest(&binned, (params, numbers), (one, &weights), |grown| {
             grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
         });
         Parameters::Trees(trees)
@@ -116,7 +132,7 @@ pub(super) fn mean_of(params: &ForestParams) -> Trees {
 pub(super) fn grow_forest<B: Bin>(
     binned: &Binned,
     (params, numbers): (&ForestParams, Range<u32>),
-    one: impl Fn(usize, f64) -> B::One,
+    (one, counts): (impl Fn(usize, f64) -> B::One, &[f64]),
     mut add: impl FnMut(Grown<B>),
 ) {
     let rules = Rules {
@@ -136,7 +152,9 @@ pub(super) fn grow_forest<B: Bin>(
         }
         let ones: Vec<B::One> = weights.iter().enumerate().map(|(row, weight)| one(row, *weight)).collect();
         let all = 0..binned.rows() as u32;
-        let mut rows: Vec<u32> = all.filter(|row| weights[*row as usize] > 0.0).collect();
+        let mut rows: Vec<u32> = all
+            .filter(|row| weights[*row as usize] > 0.0 && weight_of(counts, *row as usize) > 0.0)
+            .collect();
         add(grower.grow(&mut rows, &ones, &mut random));
     }
 }
@@ -147,32 +165,59 @@ pub(super) fn grow_forest<B: Bin>(
 /// # Errors
 /// [`LearnError::NoRows`]; [`LearnError::NotFinite`] when a sum overflows.
 pub fn boosting(block: &Block, y: &[f64], params: &BoostingParams) -> Result<Trees, LearnError> {
+    weighted_boosting(block, y, &[], params)
+}
+
+/// As [`boosting`], with what each row counts; none count 1 each.
+pub(crate) fn weighted_boosting(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    params: &BoostingParams,
+) -> Result<Trees, LearnError> {
     check(block, y)?;
+    let weights = positive(weights)?;
     let mut iterations = params.iterations;
     if let Some(older) = older(params, y.len()) {
-        let loss = |values: &[Vec<f64>]| squared(&y[older..], values);
+        let newer = weights.get(older..).unwrap_or_default();
+        let loss = |values: &[Vec<f64>]| squared(&y[older..], newer, values);
         let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
-        boost(&block.head(older), &y[..older], params, |trees| watch.after(std::iter::once(trees)));
+        let own = weights.get(..older).unwrap_or_default();
+        boost(&block.head(older), (&y[..older], own), params, |trees| watch.after(std::iter::once(trees)));
         iterations = watch.best();
     }
-    finite(boost(block, y, &BoostingParams { iterations, ..*params }, |_| true))
+    finite(boost(block, (y, &weights), &BoostingParams { iterations, ..*params }, |_| true))
 }
 
 /// Adds trees while `go_on` says so after each.
-fn boost(block: &Block, y: &[f64], params: &BoostingParams, mut go_on: impl FnMut(&Trees) -> bool) -> Trees {
+fn boost(
+    block: &Block,
+    (y, weights): (&[f64], &[f64]),
+    params: &BoostingParams,
+    mut go_on: impl FnMut(&Trees) -> bool,
+) -> Trees {
     let binned = Binned::new(block);
-    let base = y.iter().sum::<f64>() / y.len() as f64;
-    let mut ones: Vec<Sum> = y.iter().map(|y| Sum { sum: y - base, weight: 1.0 }).collect();
+    let of_row = |row: usize| weight_of(weights, row);
+    let base = match weights {
+        [] => y.iter().sum::<f64>() / y.len() as f64,
+        _ => dot(y, weights) / sum(weights),
+    };
+    let one = |(row, y): (usize, &f64)| Sum { sum: of_row(row) * (y - base), weight: of_row(row) };
+    let mut ones: Vec<Sum> = y.iter().enumerate().map(one).collect();
     let mut trees = Trees { base, scale: 1.0, ..Trees::default() };
     let mut grower = boosting_grower(&binned, params);
     let mut random = Random::new(0, 0);
-    let mut rows: Vec<u32> = (0..binned.rows() as u32).collect();
+    let all = 0..binned.rows() as u32;
+    let mut rows: Vec<u32> = all.filter(|row| of_row(*row as usize) > 0.0).collect();
     let value = |leaf: Sum| params.learning_rate * leaf.sum / (leaf.weight + params.l2);
     for _ in 0..params.iterations {
         let grown = grower.grow(&mut rows, &ones, &mut random);
         for (leaf, span) in &grown.leaves {
             let value = value(grown.total(*leaf));
-            rows[span.clone()].iter().for_each(|row| ones[*row as usize].sum -= value);
+            rows[span.clone()].iter().for_each(|row| {
+                let one = &mut ones[*row as usize];
+                one.sum -= value * one.weight;
+            });
         }
         grown.lay_out(&binned, &mut trees, value);
         if !go_on(&trees) {
@@ -202,6 +247,17 @@ pub(super) fn check(block: &Block, y: &[f64]) -> Result<(), LearnError> {
         return Err(LearnError::NotFinite);
     }
     Ok(())
+}
+
+/// Weights with a mean of 1, of which one counts; none stay none.
+pub(super) fn positive(weights: &[f64]) -> Result<Vec<f64>, LearnError> {
+    let whole = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+    match (weights.is_empty(), whole, weights.iter().any(|weight| *weight > 0.0)) {
+        (true, ..) => Ok(Vec::new()),
+        (_, false, _) => Err(LearnError::NotFinite),
+        (_, _, false) => Err(LearnError::NoRows),
+        _ => Ok(with_mean_one(weights)),
+    }
 }
 
 pub(super) fn finite(trees: Trees) -> Result<Trees, LearnError> {

@@ -5,6 +5,7 @@ use schemas::trees::Trees;
 use super::ensemble::BoostingParams;
 use crate::block::Block;
 use crate::predict::leaf;
+use crate::target::weight_of;
 
 /// How many of `rows`, the oldest, are learned from to find the number of iterations; `None` where it is given.
 pub(super) fn older(params: &BoostingParams, rows: usize) -> Option<usize> {
@@ -62,13 +63,14 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Mean squared error.
-pub(super) fn squared(y: &[f64], values: &[Vec<f64>]) -> f64 {
-    values.first().map_or(f64::NAN, |values| mean(y.iter().zip(values).map(|(y, f)| (y - f) * (y - f))))
+/// Mean squared error; `weights` are one per row, or none.
+pub(super) fn squared(y: &[f64], weights: &[f64], values: &[Vec<f64>]) -> f64 {
+    let Some(values) = values.first() else { return f64::NAN };
+    mean(y.iter().zip(values).map(|(y, f)| (y - f) * (y - f)), weights)
 }
 
 /// Mean log loss of one function of two classes, or of one function per class.
-pub(super) fn log_loss(classes: &[u32], values: &[Vec<f64>]) -> f64 {
+pub(super) fn log_loss(classes: &[u32], weights: &[f64], values: &[Vec<f64>]) -> f64 {
     let of_row = |(row, class): (usize, &u32)| match values {
         [one] => {
             let f = if *class == 1 { -one[row] } else { one[row] };
@@ -81,10 +83,12 @@ pub(super) fn log_loss(classes: &[u32], values: &[Vec<f64>]) -> f64 {
             sum.ln() + most - all[*class as usize][row]
         }
     };
-    mean(classes.iter().enumerate().map(of_row))
+    mean(classes.iter().enumerate().map(of_row), weights)
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len() as f64;
-    values.sum::<f64>() / count
+fn mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
+    let weighted = values.enumerate().map(|(row, value)| (value, weight_of(weights, row)));
+    let (sum, total) =
+        weighted.fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + weight * value, total + weight));
+    sum / total
 }
