@@ -204,6 +204,11 @@ impl Algorithm {
         matches!(self, A::Mean | A::Linear | A::Ridge | A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
     }
 
+    /// Whether it can go on from a fit of older rows.
+    pub fn warm_starts(self) -> bool {
+        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge | Algorithm::Boosting)
+    }
+
     /// Whether it foretells a time series.
     pub fn is_forecast(self) -> bool {
         matches!(

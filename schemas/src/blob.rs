@@ -170,6 +170,8 @@ mod tests {
             parameters: Parameters::Linear { intercept, coefficients: Vec::new() },
             counts: Counts::default(),
             metrics: None,
+            continues: None,
+            sums: None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::label::Label;
 pub use crate::metrics::{ClassificationMetrics, Metrics, RegressionMetrics, StructureMetrics};
 use crate::scope::Scope;
 use crate::structure::Structure;
+use crate::sums::Sums;
 use crate::trees::Trees;
 use crate::window::Window;
 
@@ -41,6 +42,12 @@ pub struct Fit {
     pub counts: Counts,
     /// Its scores on the newest part of the window; `None` when no rows were held out.
     pub metrics: Option<Metrics>,
+    /// The fit of older rows that it went on from, by its fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
+    /// What newer rows are added to, where the spec says `warm_start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sums: Option<Sums>,
 }
 
 /// One input of a fit: one or more columns of the design matrix.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`scope`], [`window`], [`pattern`], [`time`], [`step`] | which slice of a data set: scope, window, pattern grammar |
 //! | [`spec`], [`feature`], [`task`], [`algorithm`] | the model spec and its parts |
-//! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`], [`forecast`], [`structure`] | what training yields |
+//! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`], [`forecast`], [`structure`], [`sums`] | what training yields |
 //! | [`metrics`], [`fingerprint`], [`blob`] | how good it is, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`shard`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
@@ -49,6 +49,7 @@ pub mod step;
 pub mod structure;
 pub mod subjects;
 pub mod suggest;
+pub mod sums;
 pub mod task;
 pub mod text;
 pub mod time;

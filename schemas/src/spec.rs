@@ -112,6 +112,9 @@ pub struct LearnSpec {
     /// Land a fit made again from all rows instead of the scored one.
     #[serde(default)]
     pub refit: bool,
+    /// Go on from the fit that a scope has, where only newer rows have come since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub warm_start: bool,
     /// Candidates that each scope chooses from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSpec>,
@@ -144,6 +147,10 @@ impl LimitsSpec {
     fn is_default(&self) -> bool {
         *self == LimitsSpec::default()
     }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn default_algorithm() -> String {

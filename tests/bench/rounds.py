@@ -11,6 +11,9 @@ from memory import descendants, peak
 from processes import Failed
 
 
+SETTLE_S = 0.5
+
+
 @dataclass
 class Run:
     """One measurement."""
@@ -85,10 +88,12 @@ def measure(systems, rounds):
 
 @contextlib.contextmanager
 def alone(row, rows):
-    """Stops the processes of all other systems meanwhile: what they do when idle is no part of the work."""
+    """Stops the processes of all other systems meanwhile: what they do when idle is no part of the work. A system that was
+    stopped itself has a moment to catch up first."""
     own = descendants(row.system.roots())
     others = descendants([root for other in rows for root in other.system.roots()]) - own
     tell(others, signal.SIGSTOP)
+    time.sleep(SETTLE_S)
     try:
         yield
     finally:

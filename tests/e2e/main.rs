@@ -22,4 +22,5 @@ mod snapshots;
 mod sources;
 mod stores;
 mod structure;
+mod warm;
 mod weights;

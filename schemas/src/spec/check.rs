@@ -9,6 +9,7 @@ use crate::limits::{
 };
 use crate::name::{self, NameError};
 use crate::pattern::TIME_KEY;
+use crate::task::Task;
 
 /// Why a spec was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -116,6 +117,26 @@ impl ModelSpec {
         Ok(())
     }
 
+    fn check_warm_start(&self) -> Result<(), SpecError> {
+        let refuse = |problem: String| Err(field("[learn] warm_start", problem));
+        let algorithm = self.algorithm()?;
+        if self.learn.search.is_some() || self.learn.refit || self.learn.series.is_some() {
+            return refuse(
+                "goes with none of [learn.search], refit and [learn.series]: these look at all rows".into(),
+            );
+        }
+        if !algorithm.warm_starts() || self.task()? != Task::Regression {
+            let problem = "starts anew; mean, linear, ridge and the regression of boosting can go on";
+            return refuse(format!("`{}` {problem}", algorithm.name()));
+        }
+        if algorithm == Algorithm::Boosting
+            && algorithm.param(&self.learn.params, "early_stopping_rounds") > 0.0
+        {
+            return refuse("does not go with early_stopping_rounds, which looks at all rows".into());
+        }
+        Ok(())
+    }
+
     fn check_weight(&self, weight: &str) -> Result<(), SpecError> {
         if weight.is_empty() || weight == self.learn.target {
             return Err(field("[learn] weight", "must name a column of its own"));
@@ -151,6 +172,9 @@ impl ModelSpec {
         if !task.has_target() && learn.search.is_some() {
             let problem = format!("{} have no error by which candidates could be compared", task.name());
             return Err(field("[learn] search", problem));
+        }
+        if learn.warm_start {
+            self.check_warm_start()?;
         }
         if let Some(weight) = &learn.weight {
             self.check_weight(weight)?;

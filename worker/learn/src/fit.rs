@@ -19,7 +19,8 @@ use crate::pca::pca;
 use crate::svm::{KernelSvmParams, SvrParams, svr};
 use crate::target::Target;
 use crate::trees::{
-    BoostingParams, ForestParams, IsolationParams, MaxFeatures, isolation, weighted_boosting, weighted_forest,
+    BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting_on, isolation, weighted_boosting,
+    weighted_forest,
 };
 
 /// An algorithm with its parameters.
@@ -160,6 +161,25 @@ impl Method {
                 }
             }
         }
+    }
+
+    /// The fit of `rows` that goes on from one of the first `older` of them; `None` where this method, or that fit, is none to
+    /// go on from, or where it is time to start anew.
+    ///
+    /// # Errors
+    /// [`LearnError`].
+    pub fn go_on<'t>(
+        &self,
+        design: &Design,
+        target: impl Into<Target<'t>>,
+        (rows, older, before): (&[u32], usize, &Parameters),
+        scratch: &mut Scratch,
+    ) -> Result<Option<Parameters>, LearnError> {
+        let (Method::Boosting(params), Parameters::Trees(trees)) = (self, before) else { return Ok(None) };
+        scratch.gather(design, target.into(), rows);
+        let own = (params, trees, older);
+        let trees = boosting_on(&scratch.block, &scratch.target, &scratch.weights, own)?;
+        Ok(trees.map(Parameters::Trees))
     }
 
     /// The same method, which uses so many threads where it can.

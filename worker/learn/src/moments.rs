@@ -1,6 +1,8 @@
 //! Sufficient statistics of the linear family: what a least-squares fit needs to know of its rows, and it adds up.
 
 use ndarray::{ArrayView2, s};
+use schemas::fit::Input;
+use schemas::sums::Sums;
 
 use crate::block::Block;
 use crate::design::Design;
@@ -154,6 +156,31 @@ impl Moments {
         self.offset.iter_mut().zip(&steps).for_each(|(offset, step)| *offset += step * share);
         self.count += other.count;
         self.weight += other.weight;
+    }
+
+    /// The moments as they rest, of the design columns that `inputs` make.
+    pub fn to_sums(&self, inputs: &[Input]) -> Sums {
+        Sums {
+            inputs: inputs.to_vec(),
+            count: self.count,
+            weight: self.weight,
+            origin: self.origin.clone(),
+            offset: self.offset.clone(),
+            second: self.second.clone(),
+        }
+    }
+
+    /// The moments that rested; `None` when their parts do not belong together.
+    pub fn from_sums(sums: &Sums) -> Option<Moments> {
+        let Sums { count, weight, .. } = *sums;
+        let (origin, offset, second) = (sums.origin.clone(), sums.offset.clone(), sums.second.clone());
+        let (variables, width) = (origin.len(), sums.inputs.iter().map(Input::width).sum::<usize>());
+        let whole = variables == width + 1
+            && offset.len() == variables
+            && second.len() == variables * (variables + 1) / 2
+            && weight >= 0.0;
+        let moments = Moments { count, weight, origin, offset, second };
+        (whole && moments.is_finite()).then_some(moments)
     }
 
     /// Number of rows.

@@ -198,6 +198,11 @@ proptest! {
         let all = repeated(&y).len();
         let twice = Moments::of(&block(&[repeated(&columns[0]), repeated(&columns[1])], all), &repeated(&y));
         prop_assert_eq!(weighted.weight(), twice.weight());
+        let input = |name: &str| Input::Number(Feature::parse(name).expect("a feature"));
+        let mut sums = weighted.to_sums(&[input("a"), input("b")]);
+        prop_assert_eq!(Moments::from_sums(&sums), Some(weighted.clone()));
+        sums.second.pop();
+        prop_assert_eq!(Moments::from_sums(&sums), None);
         // However the rows are cut.
         let cut = rows / 2;
         let part = |from: usize, to: usize| {

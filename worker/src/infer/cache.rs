@@ -55,7 +55,10 @@ impl FitCache {
 
     async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
         let blob = self.blobs.get(name).await?;
-        let fits: Vec<_> = (0..blob.len() as u32).map(|index| blob.fit(index).map(Arc::new)).collect();
+        let fits: Vec<_> = (0..blob.len() as u32)
+            .map(|index| blob.fit(index).map(|fit| Arc::new(Fit { sums: None, ..fit })))
+            // Only trainers add to sums.
+            .collect();
         self.weigh(name, blob.size_bytes() * DECODED_PER_ENCODED);
         Ok(Arc::new(fits))
     }
@@ -117,6 +120,8 @@ mod tests {
             parameters: Parameters::Linear { intercept, coefficients: Vec::new() },
             counts: Counts::default(),
             metrics: None,
+            continues: None,
+            sums: None,
         }
     }
 

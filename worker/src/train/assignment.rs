@@ -5,6 +5,8 @@ use schemas::outcome::ScopeOutcome;
 use schemas::shard::Part;
 use serde::{Deserialize, Serialize};
 
+use super::warm::Before;
+
 /// What a shard left: how its work ended, and the fit that it made.
 pub(super) type Piece = (ScopeOutcome, Option<Fit>);
 
@@ -15,6 +17,8 @@ pub(super) struct Assignment {
     pub(super) work: Learning,
     /// Whether to train what has not changed.
     pub(super) force: bool,
+    /// The fits that scopes had, where learning may go on from them.
+    pub(super) before: Before,
     /// Threads that learning one scope may take.
     pub(super) threads: u32,
 }

@@ -31,7 +31,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
     let mut slices = Vec::with_capacity(scopes.len());
     for scope in scopes {
         crate::faults::learn(scope);
-        slices.push(slice(spec, prepared, scope));
+        slices.push(slice(spec, prepared, scope, &assignment.before));
         progress();
     }
     let to_train = |slice: &Slice| verdict(spec, slice, force) == OutcomeKind::Trained;
@@ -120,5 +120,7 @@ fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut Scope
         classes: learned.classes,
         counts: outcome.counts,
         metrics: learned.metrics,
+        continues: learned.continues,
+        sums: learned.sums,
     })
 }

@@ -16,6 +16,7 @@ use schemas::label::Label;
 use schemas::outcome::{OutcomeKind, Scored};
 use schemas::shard::Part;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric};
+use schemas::sums::Sums;
 use schemas::task::Task;
 
 use super::assignment::{Assignment, Learning, Piece};
@@ -23,6 +24,7 @@ use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
 use super::series;
 use super::slices::Slice;
+use super::warm;
 
 /// What learning a scope yields.
 pub(super) struct Learned {
@@ -37,6 +39,10 @@ pub(super) struct Learned {
     /// What a classifier tells apart.
     pub(super) classes: Vec<Label>,
     pub(super) metrics: Option<Metrics>,
+    /// The fit that it went on from.
+    pub(super) continues: Option<String>,
+    /// What newer rows can be added to.
+    pub(super) sums: Option<Sums>,
 }
 
 /// Why a scope could not be fitted.
@@ -122,6 +128,8 @@ fn check_weights(prepared: &Prepared, rows: &[u32]) -> Result<(), FitError> {
 /// Sufficient statistics of the rows of one scope.
 struct Statistics {
     train: Moments,
+    /// Whether only newer rows were read for them.
+    continued: bool,
     /// Those of all rows, where the fit is made again from them.
     all: Option<Moments>,
     /// Per fold those it learns from, and those it predicts.
@@ -137,10 +145,17 @@ fn statistics(
     progress: &mut dyn FnMut(),
 ) -> Vec<Statistics> {
     let mut wanted = Vec::new();
-    for (slice, folds) in slices.iter().zip(plans) {
+    // What is known of a slice's first training rows.
+    let known = |slice: &&Slice| {
+        let moments = slice.before.and_then(|fit| warm::moments(fit, &prepared.inputs));
+        moments.filter(|moments| moments.count() <= slice.train as u64)
+    };
+    let known: Vec<Option<Moments>> = slices.iter().map(known).collect();
+    for ((slice, folds), known) in slices.iter().zip(plans).zip(&known) {
         let refit = spec.learn.refit.then_some(0..slice.complete.len());
         let folds = folds.iter().flat_map(|fold| [fold.train.clone(), fold.validate.clone()]);
-        let places = std::iter::once(0..slice.train).chain(refit).chain(folds);
+        let from = known.as_ref().map_or(0, |known| known.count() as usize);
+        let places = std::iter::once(from..slice.train).chain(refit).chain(folds);
         wanted.extend(places.map(|places| Wanted {
             mask: slice.mask,
             codes: slice.codes.clone(),
@@ -149,12 +164,23 @@ fn statistics(
     }
     let mut moments = gather(prepared, &spec.scope.dimensions, &wanted, progress).into_iter();
     let mut next = || moments.next().unwrap_or_else(|| Moments::empty(prepared.design.width()));
-    let one = |folds: &Vec<Fold>| Statistics {
-        train: next(),
-        all: spec.learn.refit.then(&mut next),
-        folds: folds.iter().map(|_| (next(), next())).collect(),
+    let one = |(folds, known): (&Vec<Fold>, Option<Moments>)| {
+        let (newer, continued) = (next(), known.is_some());
+        let train = match known {
+            Some(mut known) => {
+                known.merge(&newer);
+                known
+            }
+            None => newer,
+        };
+        Statistics {
+            train,
+            continued,
+            all: spec.learn.refit.then(&mut next),
+            folds: folds.iter().map(|_| (next(), next())).collect(),
+        }
     };
-    plans.iter().map(one).collect()
+    plans.iter().zip(known).map(one).collect()
 }
 
 /// The ids from the first of `rows` to past the last.
@@ -220,7 +246,17 @@ impl Learner<'_> {
         };
         progress();
         let (inputs, train_rows) = (self.prepared.inputs.clone(), scope.slice.train);
-        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes: Vec::new(), metrics: None })
+        Ok(Learned {
+            chosen,
+            candidates,
+            train_rows,
+            inputs,
+            parameters,
+            classes: Vec::new(),
+            metrics: None,
+            continues: None,
+            sums: None,
+        })
     }
 
     /// The fit of a scope out of what its shards left. Where pieces are lost, or are of other rows than the scope has now,
@@ -269,9 +305,16 @@ impl Learner<'_> {
         let (slice, train) = (scope.slice, scope.train());
         let best = best(&candidates);
         let mut used = train;
+        let mut continued = scope.statistics.as_ref().is_some_and(|statistics| statistics.continued);
         let mut parameters = match made {
             Some(made) => made,
-            None => self.fit(best, train)?,
+            None => match self.go_on(best, scope)? {
+                Some(made) => {
+                    continued = true;
+                    made
+                }
+                None => self.fit(best, train)?,
+            },
         };
         progress();
         let metrics = self.score(&parameters, train.0, &slice.complete[slice.train..])?;
@@ -289,7 +332,25 @@ impl Learner<'_> {
         };
         let (inputs, parameters) = self.pruned(parameters, used);
         let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
-        Ok(Learned { chosen, candidates, train_rows, inputs, parameters: Some(parameters), classes, metrics })
+        let continues = slice.before.filter(|_| continued).map(|fit| fit.fingerprint.clone());
+        let (parameters, sums) = (Some(parameters), self.kept(scope));
+        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes, metrics, continues, sums })
+    }
+
+    /// The fit that goes on from the one that the scope has; `None` where it does not.
+    fn go_on(&mut self, place: usize, scope: &Scope) -> Result<Option<Parameters>, FitError> {
+        let Some(before) = scope.slice.before.filter(|fit| fit.inputs == self.prepared.inputs) else {
+            return Ok(None);
+        };
+        let own = (scope.train().0, before.counts.train_rows as usize, &before.parameters);
+        let (design, target) = (&self.prepared.design, self.prepared.learned());
+        Ok(self.methods[place].go_on(design, target, own, &mut self.scratch)?)
+    }
+
+    /// What the fit keeps for the next one.
+    fn kept(&self, scope: &Scope) -> Option<Sums> {
+        let statistics = scope.statistics.as_ref().filter(|_| self.spec.learn.warm_start)?;
+        Some(statistics.train.to_sums(&self.prepared.inputs))
     }
 
     /// The errors of some candidates over all folds.

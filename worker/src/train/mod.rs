@@ -2,7 +2,7 @@
 //!
 //! [`run`] pulls packs; [`work`] takes one through its steps, of which [`landing`] has the last; [`sandbox`] learns where a crash harms nobody, and there
 //! [`prepared`] holds decoded data ready for learning, [`slices`] finds a scope's rows, [`moments`] adds up statistics for
-//! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, [`series`] where that foretells
+//! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, [`warm`] lets it go on from the fit that a scope has, [`series`] where that foretells
 //! a time series, and [`fitting`] turns all of it
 //! into outcomes and fits. A large scope's work comes in parts: [`assignment`] says which, and [`pieces`] brings what they
 //! left together.
@@ -18,6 +18,7 @@ mod run;
 pub mod sandbox;
 mod series;
 mod slices;
+mod warm;
 mod work;
 
 pub use self::run::run;

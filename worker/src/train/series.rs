@@ -70,6 +70,8 @@ impl Learner<'_> {
             parameters: Some(Parameters::Forecast(forecast)),
             classes: Vec::new(),
             metrics,
+            continues: None,
+            sums: None,
         })
     }
 

@@ -2,11 +2,13 @@
 
 use dataset::{Groups, Table};
 use schemas::fingerprint::fingerprint;
+use schemas::fit::Fit;
 use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 use schemas::window::Window;
 
 use super::prepared::Prepared;
+use super::warm::{Before, continued};
 
 /// A scope of the pack with its rows.
 pub(super) struct Slice<'a> {
@@ -18,6 +20,8 @@ pub(super) struct Slice<'a> {
     pub(super) train: usize,
     pub(super) rows: usize,
     pub(super) fingerprint: String,
+    /// The fit it has, if only newer rows have come since.
+    pub(super) before: Option<&'a Fit>,
 }
 
 /// Finds the rows of a scope.
@@ -25,6 +29,7 @@ pub(super) fn slice<'a>(
     spec: &ModelSpec,
     prepared: &Prepared,
     scope: &'a PackScope,
+    before: &'a Before,
 ) -> Result<Slice<'a>, String> {
     let table = &prepared.data.table;
     let fixed = scope.scope.fixed().map_err(|error| error.to_string())?;
@@ -44,6 +49,7 @@ pub(super) fn slice<'a>(
         train: train_rows(complete.len(), spec.learn.holdout),
         complete: complete.to_vec(),
         rows: all.len(),
+        before: continued(spec, prepared, (scope, all), before),
         fingerprint: fingerprint(spec, &scope.scope, scope.window, digest),
     })
 }

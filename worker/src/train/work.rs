@@ -17,7 +17,7 @@ use runtime::lease::Lease;
 use runtime::ledger::{self, Landed};
 use runtime::merges;
 use runtime::mirror::Mirror;
-use runtime::store::Blobs;
+use runtime::store::{Blobs, StoreError};
 use schemas::campaign::{Campaign, CampaignState};
 use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::Pack;
@@ -30,6 +30,7 @@ use super::assignment::{Assignment, Learning};
 use super::landing::{LandingNow, land};
 use super::pieces::pieces;
 use super::sandbox::{Hosts, Learned, learn};
+use super::warm::Before;
 use crate::faults::{Step, at};
 
 /// How often a pack under way looks whether its campaign is being cancelled.
@@ -135,7 +136,8 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
     let began = Instant::now();
     let pack = without_lost_incumbents(trainer, pack).await?;
     let (work, shard_seconds) = learning(trainer, &pack).await?;
-    let assignment = Assignment { work, force: campaign.force, threads: threads(trainer, &pack) };
+    let before = fits_before(trainer, &campaign, &pack).await?;
+    let assignment = Assignment { work, force: campaign.force, before, threads: threads(trainer, &pack) };
     at(Step::BeforeFit);
     let learned = tokio::select! {
         learned = fit(trainer, &campaign, &pack, (&assignment, again)) => learned?,
@@ -160,6 +162,24 @@ async fn learning(trainer: &Trainer, pack: &Pack) -> Result<(Learning, Option<f6
             Ok((Learning::Merge(pieces), Some(seconds)))
         }
     }
+}
+
+/// The fits that the pack's scopes have, where learning may go on from them. One that cannot be read is none.
+async fn fits_before(trainer: &Trainer, campaign: &Campaign, pack: &Pack) -> Result<Before, Missed> {
+    let mut before = Before::new();
+    if !campaign.spec.learn.warm_start || !pack.work.is_scopes() {
+        return Ok(before);
+    }
+    for incumbent in pack.scopes.iter().filter_map(|scope| scope.incumbent.as_ref()) {
+        match trainer.blobs.fit(&incumbent.fit).await {
+            Ok(fit) => drop(before.insert(fit.fingerprint.clone(), fit)),
+            Err(error @ StoreError::Failed { .. }) => {
+                return Err(error).context("reading the fits that exist").map_err(transient);
+            }
+            Err(error) => tracing::warn!("{:#}; its scope is learned anew", anyhow::Error::from(error)),
+        }
+    }
+    Ok(before)
 }
 
 /// Threads for a pack: work on one scope takes the idle cores, too. Packs that come meanwhile share them.

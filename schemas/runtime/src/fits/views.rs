@@ -48,6 +48,9 @@ pub struct FitView {
     pub parameters: Option<ParametersView>,
     /// The fit's name.
     pub fingerprint: Option<String>,
+    /// The fit of older rows that it went on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// When it was trained.
     pub trained_at: Option<String>,
 }
@@ -238,6 +241,7 @@ pub(super) fn view(outcome: ScopeOutcome, campaign: String, fit: Option<Fit>) ->
         metrics: outcome.metrics.map(MetricsView::from),
         parameters: fit.as_ref().map(ParametersView::from),
         fingerprint: outcome.fit.as_ref().map(|fit| fit.fingerprint.clone()),
+        continues: fit.as_ref().and_then(|fit| fit.continues.clone()),
         trained_at: outcome.fit.map(|fit| format_ms(fit.trained_at_ms)),
     }
 }

@@ -14,6 +14,7 @@ use super::random::Random;
 use super::stopping::{Watch, older, squared};
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::predict::leaf;
 use crate::target::{weight_of, with_mean_one};
 use crate::vector::{dot, sum};
 
@@ -189,22 +190,64 @@ pub(crate) fn weighted_boosting(
     finite(boost(block, (y, &weights), &BoostingParams { iterations, ..*params }, |_| true))
 }
 
+/// Boosting that goes on from `trees`, grown on the first rows of the block: as many more as the newer rows' share of all rows
+/// asks for, at least one. `None` where there would be more than twice the iterations: then it is time to start anew.
+///
+/// # Errors
+/// [`LearnError`] as for [`boosting`]; a fit of other columns is none to go on from.
+pub fn boosting_on(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    (params, trees, older): (&BoostingParams, &Trees, usize),
+) -> Result<Option<Trees>, LearnError> {
+    check(block, y)?;
+    let newer = y.len().saturating_sub(older) as f64 / y.len() as f64;
+    let more = (f64::from(params.iterations) * newer).ceil().max(1.0) as u32;
+    if trees.roots.len() as u32 + more > 2 * params.iterations || !trees.is_whole(block.width()) {
+        return Ok(None);
+    }
+    let weights = positive(weights)?;
+    let params = BoostingParams { iterations: more, ..*params };
+    finite(add_trees(block, (y, &weights), &params, trees.clone(), |_| true)).map(Some)
+}
+
 /// Adds trees while `go_on` says so after each.
 fn boost(
     block: &Block,
     (y, weights): (&[f64], &[f64]),
     params: &BoostingParams,
-    mut go_on: impl FnMut(&Trees) -> bool,
+    go_on: impl FnMut(&Trees) -> bool,
 ) -> Trees {
-    let binned = Binned::new(block);
-    let of_row = |row: usize| weight_of(weights, row);
     let base = match weights {
         [] => y.iter().sum::<f64>() / y.len() as f64,
         _ => dot(y, weights) / sum(weights),
     };
-    let one = |(row, y): (usize, &f64)| Sum { sum: of_row(row) * (y - base), weight: of_row(row) };
-    let mut ones: Vec<Sum> = y.iter().enumerate().map(one).collect();
-    let mut trees = Trees { base, scale: 1.0, ..Trees::default() };
+    add_trees(block, (y, weights), params, Trees { base, scale: 1.0, ..Trees::default() }, go_on)
+}
+
+/// Grows trees on what `trees` leave over.
+fn add_trees(
+    block: &Block,
+    (y, weights): (&[f64], &[f64]),
+    params: &BoostingParams,
+    mut trees: Trees,
+    mut go_on: impl FnMut(&Trees) -> bool,
+) -> Trees {
+    let binned = Binned::new(block);
+    let of_row = |row: usize| weight_of(weights, row);
+    let mut values = vec![trees.base; y.len()];
+    if !trees.roots.is_empty() {
+        let mut own = vec![0.0; block.width()];
+        for (row, value) in values.iter_mut().enumerate() {
+            own.iter_mut().enumerate().for_each(|(column, own)| *own = block.column(column)[row]);
+            let leaves: f64 = trees.roots.iter().map(|root| leaf(&trees, *root as usize, &own)).sum();
+            *value += trees.scale * leaves;
+        }
+    }
+    let one = |(row, (y, f)): (usize, (&f64, &f64))| Sum { sum: of_row(row) * (y - f), weight: of_row(row) };
+    let mut ones: Vec<Sum> = y.iter().zip(&values).enumerate().map(one).collect();
+    drop(values);
     let mut grower = boosting_grower(&binned, params);
     let mut random = Random::new(0, 0);
     let all = 0..binned.rows() as u32;

@@ -29,6 +29,8 @@ pub(super) struct Grower<'a, B> {
     columns: Vec<usize>,
     few: Vec<B>,
     pool: Vec<Vec<B>>,
+    /// Rows that go right, on their way.
+    right: Vec<u32>,
 }
 
 /// A grown tree, before it is laid out.
@@ -42,6 +44,17 @@ struct Node<B> {
     split: Option<Split>,
     children: [usize; 2],
     total: B,
+    /// Columns, of the first 64, that do not vary among its rows: nor do they in its children.
+    constant: u64,
+}
+
+/// A node to be added.
+struct Child<B> {
+    rows: Range<usize>,
+    depth: u32,
+    total: B,
+    bins: Option<Vec<B>>,
+    constant: u64,
 }
 
 struct Open<B> {
@@ -55,7 +68,15 @@ struct Open<B> {
 impl<'a, B: Bin> Grower<'a, B> {
     pub(super) fn new(binned: &'a Binned, rules: Rules, size: Size) -> Grower<'a, B> {
         let columns = (0..binned.width()).collect();
-        Grower { binned, rules, size, columns, few: vec![B::default(); 256], pool: Vec::new() }
+        Grower {
+            binned,
+            rules,
+            size,
+            columns,
+            few: vec![B::default(); 256],
+            pool: Vec::new(),
+            right: Vec::new(),
+        }
     }
 
     /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
@@ -67,7 +88,8 @@ impl<'a, B: Bin> Grower<'a, B> {
         let mut grown = Grown { nodes: Vec::new(), leaves: Vec::new() };
         let mut open = Vec::new();
         let bins = (rows.len() > FEW_ROWS).then(|| self.filled(rows, ones));
-        self.add(&mut grown, &mut open, (0..rows.len(), 0, total, bins), (rows, ones), random);
+        let root = Child { rows: 0..rows.len(), depth: 0, total, bins, constant: 0 };
+        self.add(&mut grown, &mut open, root, (rows, ones), random);
         while let Some(next) = self.next(&mut open, grown.leaves.len()) {
             self.cut(&mut grown, &mut open, next, (rows, ones), random);
         }
@@ -97,20 +119,21 @@ impl<'a, B: Bin> Grower<'a, B> {
         &mut self,
         grown: &mut Grown<B>,
         open: &mut Vec<Open<B>>,
-        (span, depth, total, bins): (Range<usize>, u32, B, Option<Vec<B>>),
+        child: Child<B>,
         (rows, ones): (&[u32], &[B::One]),
         random: &mut Random,
     ) -> usize {
+        let Child { rows: span, depth, total, bins, mut constant } = child;
         let node = grown.nodes.len();
-        grown.nodes.push(Node { split: None, children: [0; 2], total });
         let may_split = depth < self.size.depth_max
             && total.weight() >= 2.0 * self.rules.leaf_weight_min
             && !total.is_pure();
         let split = match (&bins, may_split) {
             (_, false) => None,
-            (Some(bins), true) => self.search(bins, total, random),
-            (None, true) => self.search_few(&rows[span.clone()], ones, total, random),
+            (Some(bins), true) => self.search(bins, total, &mut constant, random),
+            (None, true) => self.search_few((&rows[span.clone()], ones), total, &mut constant, random),
         };
+        grown.nodes.push(Node { split: None, children: [0; 2], total, constant });
         match split {
             Some(split) => open.push(Open { node, rows: span, depth, split, bins }),
             None => {
@@ -130,8 +153,9 @@ impl<'a, B: Bin> Grower<'a, B> {
         random: &mut Random,
     ) {
         let Open { node, rows: span, depth, split, bins } = parent;
-        let goes_left = |row: &u32| self.binned.code(*row, split.column) <= split.bin;
-        let middle = span.start + partition(&mut rows[span.clone()], goes_left);
+        let binned = self.binned;
+        let goes_left = |row: &u32| binned.code(*row, split.column) <= split.bin;
+        let middle = span.start + partition(&mut rows[span.clone()], goes_left, &mut self.right);
         let halves = [span.start..middle, middle..span.end];
         let left = total(&rows[halves[0].clone()], ones);
         let mut right = grown.nodes[node].total;
@@ -140,7 +164,13 @@ impl<'a, B: Bin> Grower<'a, B> {
         let mut histograms = self.children_bins(bins, &halves, rows, ones);
         grown.nodes[node].split = Some(split);
         for side in [0, 1] {
-            let child = (halves[side].clone(), depth + 1, totals[side], histograms[side].take());
+            let child = Child {
+                rows: halves[side].clone(),
+                depth: depth + 1,
+                total: totals[side],
+                bins: histograms[side].take(),
+                constant: grown.nodes[node].constant,
+            };
             grown.nodes[node].children[side] = self.add(grown, open, child, (rows, ones), random);
         }
     }
@@ -177,30 +207,47 @@ impl<'a, B: Bin> Grower<'a, B> {
         bins
     }
 
-    fn search(&mut self, bins: &[B], total: B, random: &mut Random) -> Option<Split> {
+    /// The best cut by the sums over all bins; marks the columns that turn out not to vary.
+    fn search(&mut self, bins: &[B], total: B, constant: &mut u64, random: &mut Random) -> Option<Split> {
         let rules = self.rules;
         let mut search = Search::new(&rules, total);
         for place in 0..self.columns.len() {
             let Some(column) = self.draw(place, search.best.is_some(), random) else { break };
+            if is_marked(*constant, column) {
+                continue;
+            }
             let own = bins[self.binned.span(column)].iter();
-            search.look(column, (0..=u8::MAX).zip(own.copied()), random);
+            if !search.look(column, (0..=u8::MAX).zip(own.copied()), random) {
+                mark(constant, column);
+            }
         }
         search.best
     }
 
     /// As [`Grower::search`], with work in proportion to the rows: only the bins they touch are looked at.
-    fn search_few(&mut self, rows: &[u32], ones: &[B::One], total: B, random: &mut Random) -> Option<Split> {
+    fn search_few(
+        &mut self,
+        (rows, ones): (&[u32], &[B::One]),
+        total: B,
+        constant: &mut u64,
+        random: &mut Random,
+    ) -> Option<Split> {
         let rules = self.rules;
         let mut search = Search::new(&rules, total);
         for place in 0..self.columns.len() {
             let Some(column) = self.draw(place, search.best.is_some(), random) else { break };
+            if is_marked(*constant, column) {
+                continue;
+            }
             let mut touched = [0u64; 4];
             for row in rows {
                 let code = self.binned.code(*row, column);
                 self.few[code as usize].put(ones[*row as usize]);
                 touched[code as usize / 64] |= 1 << (code % 64);
             }
-            search.look(column, bits(touched).map(|code| (code, self.few[code as usize])), random);
+            if !search.look(column, bits(touched).map(|code| (code, self.few[code as usize])), random) {
+                mark(constant, column);
+            }
             bits(touched).for_each(|code| self.few[code as usize] = B::default());
         }
         search.best
@@ -215,6 +262,17 @@ impl<'a, B: Bin> Grower<'a, B> {
             random.choose(&mut self.columns[place..], 1);
         }
         Some(self.columns[place])
+    }
+}
+
+/// Whether a column is known not to vary; of columns past the first 64 it never is.
+fn is_marked(constant: u64, column: usize) -> bool {
+    column < 64 && constant & (1 << column) != 0
+}
+
+fn mark(constant: &mut u64, column: usize) {
+    if column < 64 {
+        *constant |= 1 << column;
     }
 }
 
@@ -237,8 +295,8 @@ fn bits(words: [u64; 4]) -> impl Iterator<Item = u8> {
 }
 
 /// Brings the rows that go left to the front, both sides in their order; says how many there are.
-fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool) -> usize {
-    let mut right = Vec::with_capacity(rows.len());
+fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool, right: &mut Vec<u32>) -> usize {
+    right.clear();
     let mut left = 0;
     for at in 0..rows.len() {
         let row = rows[at];
@@ -249,7 +307,7 @@ fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool) -> usize {
             right.push(row);
         }
     }
-    rows[left..].copy_from_slice(&right);
+    rows[left..].copy_from_slice(right);
     left
 }
 

@@ -55,11 +55,18 @@ impl<'a, B: Bin> Search<'a, B> {
         Search { rules, total, total_score: total.score(rules.l2), best: None }
     }
 
-    /// Looks at one column's bins, in ascending order; empty ones may be left out.
-    pub(super) fn look(&mut self, column: usize, bins: impl Iterator<Item = (u8, B)>, random: &mut Random) {
+    /// Looks at one column's bins, in ascending order; empty ones may be left out. Says whether the column varies, as far as
+    /// was seen.
+    pub(super) fn look(
+        &mut self,
+        column: usize,
+        bins: impl Iterator<Item = (u8, B)>,
+        random: &mut Random,
+    ) -> bool {
         if self.rules.random_cuts {
             return self.look_at_one(column, bins, random);
         }
+        let mut filled = 0u32;
         let (mut left, mut last) = (B::default(), None);
         for (code, bin) in bins.filter(|(_, bin)| bin.weight() > 0.0) {
             if let Some(last) = last {
@@ -67,24 +74,34 @@ impl<'a, B: Bin> Search<'a, B> {
                 self.consider(column, last + (code - last - 1) / 2, left);
             }
             left.add(&bin);
+            filled += 1;
             last = Some(code);
             if self.total.weight() - left.weight() < self.rules.leaf_weight_min {
                 break;
             }
         }
+        // The walk may have ended before the last bin, which had no room for a cut.
+        let rest = self.total.weight() - left.weight();
+        filled != 1 || rest > 0.0
     }
 
     /// Extremely randomised trees: Geurts, Ernst and Wehenkel (2006).
-    fn look_at_one(&mut self, column: usize, bins: impl Iterator<Item = (u8, B)>, random: &mut Random) {
+    fn look_at_one(
+        &mut self,
+        column: usize,
+        bins: impl Iterator<Item = (u8, B)>,
+        random: &mut Random,
+    ) -> bool {
         let filled: Vec<(u8, B)> = bins.filter(|(_, bin)| bin.weight() > 0.0).collect();
-        let (Some((first, _)), Some((last, _))) = (filled.first(), filled.last()) else { return };
+        let (Some((first, _)), Some((last, _))) = (filled.first(), filled.last()) else { return false };
         if first == last {
-            return;
+            return false;
         }
         let cut = *first + random.below((last - first) as usize) as u8;
         let mut left = B::default();
         filled.iter().take_while(|(code, _)| *code <= cut).for_each(|(_, bin)| left.add(bin));
         self.consider(column, cut, left);
+        true
     }
 
     fn consider(&mut self, column: usize, bin: u8, left: B) {
@@ -94,7 +111,7 @@ impl<'a, B: Bin> Search<'a, B> {
         if !left.may_be_leaf(least) || !right.may_be_leaf(least) {
             return;
         }
-        let gain = left.score(self.rules.l2) + right.score(self.rules.l2) - self.total_score;
+        let gain = B::scores(&left, &right, self.rules.l2) - self.total_score;
         // Ties go to the first column and the lowest cut.
         if gain > self.best.map_or(0.0, |best| best.gain) {
             self.best = Some(Split { column, bin, gain });
