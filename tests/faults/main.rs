@@ -88,8 +88,9 @@ pub(crate) struct Ran {
 type Scenario = fn(Mode) -> BoxFuture<'static, Result<Ran>>;
 
 /// Name, the longest it may take in seconds, what it does.
-const SCENARIOS: [(&str, u64, Scenario); 11] = [
+const SCENARIOS: [(&str, u64, Scenario); 12] = [
     ("trainers", 300, |mode| Box::pin(trainers::run(mode))),
+    ("shards", 300, |mode| Box::pin(trainers::shards(mode))),
     ("keeper", 180, |mode| Box::pin(keeper::run(mode))),
     ("poison", 180, |mode| Box::pin(poison::run(mode))),
     ("broker", 300, |mode| Box::pin(broker::run(mode))),

@@ -21,14 +21,27 @@ const BY_STEP: usize = 2;
 const FROM_OUTSIDE: usize = 2;
 
 pub(crate) async fn run(mode: Mode) -> Result<Ran> {
-    let nats = Server::nats().await;
     let data = Data { groups: 8, per_group: 300, rows: 11 };
+    let least = (mode.choose(200, 24), mode.choose(10, 2));
+    attack(mode, data, least, "[limits]\nattempts = 49").await
+}
+
+/// The same where the work on each scope is cut: two shards and a merge, each a pack of its own.
+pub(crate) async fn shards(mode: Mode) -> Result<Ran> {
+    let data = Data { groups: 8, per_group: 10, rows: 20 };
+    let least = (mode.choose(100, 24), mode.choose(5, 2));
+    let cut = "[learn.search]\nalgorithms = [\"linear\", \"mean\"]\nfolds = 2\n[limits]\nattempts = 49\nshard_seconds = 1e-12";
+    attack(mode, data, least, cut).await
+}
+
+/// Kills trainers until there were as many kills as `least` says, in all and at each step.
+async fn attack(mode: Mode, data: Data, (kills, per_step): (usize, usize), spec: &str) -> Result<Ran> {
+    let nats = Server::nats().await;
     let field = Arc::new(Field::new(nats.nats_url(), data, mode.seed));
-    let (kills, per_step) = (mode.choose(200, 24), mode.choose(10, 2));
     let mut crew = crew(&field);
     // The first trainer declares what the broker must hold.
     field.declared().await;
-    field.add_model("[limits]\nattempts = 49", "").await;
+    field.add_model(spec, "").await;
     let enough = || crew.kills() >= kills && steps(&field).values().all(|count| *count >= per_step);
     let killing = async {
         while !enough() {
