@@ -91,7 +91,7 @@ impl Keeper {
 
     /// Looks at every campaign that has not ended from time to time, until `shutdown`.
     pub async fn run(self, mirror: Mirror<Campaign>, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(SWEEP);
+        let mut ticks = crate::clock::ticks(SWEEP);
         for sweeps in 0u32.. {
             tokio::select! {
                 _ = ticks.tick() => {}

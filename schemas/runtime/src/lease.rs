@@ -16,7 +16,7 @@ impl Lease {
         let job = job.clone();
         let length = job.lease();
         let renewing = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(length / 3);
+            let mut ticks = crate::clock::ticks(length / 3);
             // The first tick is immediate, and a fresh delivery needs no renewal.
             ticks.tick().await;
             loop {

@@ -50,7 +50,7 @@ impl<F: Fn() -> Announcement + Send + 'static> Announcer<F> {
 
     /// Announces until `shutdown`, at last with whatever `now` says then.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut beats = tokio::time::interval(BEAT);
+        let mut beats = crate::clock::ticks(BEAT);
         loop {
             let to = tokio::select! {
                 _ = beats.tick() => None,

@@ -30,7 +30,7 @@ pub async fn every<F: Future<Output = ()>>(
     shutdown: &CancellationToken,
     mut work: impl FnMut() -> F,
 ) {
-    let mut ticks = tokio::time::interval(period);
+    let mut ticks = crate::clock::ticks(period);
     let working = async {
         loop {
             ticks.tick().await;
