@@ -105,10 +105,7 @@ async fn a_target_or_a_search_is_refused_where_there_is_nothing_to_learn() {
         ("algorithm = \"ridge\"\ntask = \"clusters\"", "does no clusters"),
     ];
     for (learn, words) in cases {
-        let file = stack.write("bad.toml", spec(&source, learn));
-        let refused = stack.enqueue(&["model", "add", &file.display().to_string()]).await;
-        assert_eq!(refused.code, 2, "{refused:?}");
-        assert!(refused.err.contains(words), "{}", refused.err);
+        stack.refuses_model(&spec(&source, learn), words).await;
     }
     // A scope with fewer rows than clusters fails alone, with what to do.
     stack

@@ -97,9 +97,7 @@ async fn other_rows_or_another_spec_start_anew() {
         ("warm_start = true\nalgorithm = \"forest\"", "`forest` starts anew"),
         ("warm_start = true\nrefit = true", "goes with none of [learn.search], refit"),
     ] {
-        let file = stack.write("bad.toml", spec(&source, learn));
-        let refused = stack.enqueue(&["model", "add", &file.display().to_string()]).await;
-        assert!(refused.code == 2 && refused.err.contains(words), "{refused:?}");
+        stack.refuses_model(&spec(&source, learn), words).await;
     }
 }
 

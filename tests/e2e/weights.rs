@@ -47,9 +47,7 @@ async fn rows_count_what_their_weight_says() {
             "`knn` takes no weights",
         ),
     ] {
-        let file = stack.write("bad.toml", spec(&source, learn));
-        let refused = stack.enqueue(&["model", "add", &file.display().to_string()]).await;
-        assert!(refused.code == 2 && refused.err.contains(words), "{refused:?}");
+        stack.refuses_model(&spec(&source, learn), words).await;
     }
 }
 

@@ -151,6 +151,13 @@ impl Stack {
         self.enqueue(&["model", "add", &file.to_string_lossy()]).await.ok();
     }
 
+    /// Asserts that a spec is refused as a mistake of its writer, with these words.
+    pub async fn refuses_model(&self, spec: &str, words: &str) {
+        let file = self.write("refused.toml", spec);
+        let refused = self.enqueue(&["model", "add", &file.to_string_lossy()]).await;
+        assert!(refused.code == 2 && refused.err.contains(words), "{words}: {refused:?}");
+    }
+
     /// Writes a file into the test's folder.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let file = self.folder.path().join(name);

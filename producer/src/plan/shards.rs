@@ -61,7 +61,7 @@ impl Cutting {
     pub fn packs(&self, scope: &Planned, seconds: f64, first: u32) -> Vec<PlannedPack> {
         let (Units::Trees(units) | Units::Candidates(units)) = self.units;
         let wanted = (seconds / self.shard_seconds).ceil().min(f64::from(SHARDS_MAX)) as u32;
-        let count = wanted.clamp(2, units.max(2)).min(units);
+        let count = wanted.clamp(2, units);
         let shards = first..first + count;
         let place = |at: u32| (u64::from(units) * u64::from(at) / u64::from(count)) as u32;
         let shard = |at: u32| {

@@ -14,7 +14,7 @@ use schemas::retry::Backoff;
 use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
-use crate::stored::{is_taken, is_transient, try_publish};
+use crate::stored::{is_taken, is_transient, newest, try_publish};
 
 /// Tries of one landing: about 20 seconds.
 const LAND_TRIES: u32 = 12;
@@ -90,14 +90,10 @@ pub fn has_landed<'a>(
     pack: u32,
 ) -> BoxFuture<'a, Result<Option<Landed>, BrokerError>> {
     Box::pin(async move {
-        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::landing(model, campaign, pack);
-        let stream = broker.stream(subjects::LEDGER_STREAM).await?;
-        match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(_) => Ok(Some(Landed { first: false })),
-            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
-            Err(error) => Err(BrokerError::new(format!("look up {subject} in the ledger"), error)),
-        }
+        let what = format!("look up {subject} in the ledger");
+        let found = newest(broker, subjects::LEDGER_STREAM, &subject, &what).await?;
+        Ok(found.map(|_| Landed { first: false }))
     })
 }
 
@@ -112,16 +108,12 @@ pub fn landing<'a>(
     pack: u32,
 ) -> BoxFuture<'a, Result<Option<Landing>, BrokerError>> {
     Box::pin(async move {
-        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::landing(model, campaign, pack);
-        let failed =
-            |error: async_nats::Error| BrokerError::new(format!("read {subject} in the ledger"), error);
-        let stream = broker.stream(subjects::LEDGER_STREAM).await?;
-        match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => envelope::decode(&message.payload).map(Some).map_err(|error| failed(error.into())),
-            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
-            Err(error) => Err(failed(error.into())),
-        }
+        let what = format!("read {subject} in the ledger");
+        let found = newest(broker, subjects::LEDGER_STREAM, &subject, &what).await?;
+        let decode =
+            |payload: Bytes| envelope::decode(&payload).map_err(|error| BrokerError::new(what, error));
+        found.map(decode).transpose()
     })
 }
 

@@ -6,8 +6,10 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use schemas::campaign::Campaign;
+use schemas::envelope;
 use schemas::outcome::Landing;
 use schemas::pack::Pack;
+use schemas::shard::Work;
 
 use crate::broker::{Broker, BrokerError};
 use crate::{jobs, ledger, plans};
@@ -22,8 +24,9 @@ pub fn queue_if_ready<'a>(
     pack: &'a Pack,
 ) -> BoxFuture<'a, Result<bool, BrokerError>> {
     Box::pin(async move {
-        let Some(merge) = pack.work.merge() else { return Ok(false) };
-        let schemas::shard::Work::Shard { shards, .. } = &pack.work else { return Ok(false) };
+        let (Work::Shard { shards, .. }, Some(merge)) = (&pack.work, pack.work.merge()) else {
+            return Ok(false);
+        };
         // The last ones tend to land last.
         for shard in shards.clone().rev().filter(|shard| *shard != pack.index) {
             if ledger::has_landed(broker, &pack.model, &pack.campaign, shard).await?.is_none() {
@@ -61,6 +64,6 @@ pub fn landings<'a>(
 /// Whether a planned pack may be queued, given which packs have landed.
 pub(crate) fn may_start(payload: &Bytes, has_landed: impl Fn(u32) -> bool) -> bool {
     // What does not decode is dead wherever it is found.
-    let waits_for = schemas::envelope::decode::<Pack>(payload).map(|pack| pack.work.waits_for());
+    let waits_for = envelope::decode::<Pack>(payload).map(|pack| pack.work.waits_for());
     waits_for.unwrap_or_default().all(has_landed)
 }

@@ -10,7 +10,7 @@ use schemas::subjects;
 
 use crate::broker::{Broker, BrokerError};
 use crate::jobs::Message;
-use crate::stored::{PUBLISHES_AT_ONCE, publish_stored};
+use crate::stored::{PUBLISHES_AT_ONCE, newest, publish_stored};
 
 /// Stores every pack of a campaign; the campaign's record comes after, so that none is on record whose packs are lost.
 ///
@@ -40,15 +40,8 @@ pub fn get<'a>(
     pack: u32,
 ) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>> {
     Box::pin(async move {
-        use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = subjects::plan(campaign, pack);
-        let failed = |error: async_nats::Error| BrokerError::new(format!("read {subject}"), error);
-        let stream = broker.stream(subjects::PLANS_STREAM).await?;
-        match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => Ok(Some(message.payload)),
-            Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
-            Err(error) => Err(failed(error.into())),
-        }
+        newest(broker, subjects::PLANS_STREAM, &subject, &format!("read {subject}")).await
     })
 }
 

@@ -16,6 +16,25 @@ pub(crate) const PUBLISHES_AT_ONCE: usize = 256;
 /// Tries of one publish: about 20 seconds, longer than the broker takes to choose a new leader.
 const PUBLISH_TRIES: u32 = 12;
 
+/// The newest message on a subject of a stream; `None` when there is none.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer; it says what was to be done.
+pub(crate) async fn newest(
+    broker: &Broker,
+    stream: &str,
+    subject: &str,
+    what: &str,
+) -> Result<Option<Bytes>, BrokerError> {
+    use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+    let stream = broker.stream(stream).await?;
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some(message.payload)),
+        Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
+        Err(error) => Err(BrokerError::new(what.to_owned(), error)),
+    }
+}
+
 /// Publishes `payload` to a stream until it is stored, trying again with the same message id.
 ///
 /// # Errors

@@ -72,6 +72,5 @@ pub use prune::prune;
 pub use svm::{KernelSvmParams, SvrParams, svr};
 pub use target::Target;
 pub use trees::{
-    BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, boosting_on, forest, isolation,
-    join,
+    BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation, join,
 };

@@ -20,17 +20,18 @@ const FOREST: ForestParams = ForestParams {
     threads: 1,
 };
 
+const BOOSTING: BoostingParams = BoostingParams {
+    iterations: 5,
+    learning_rate: 0.3,
+    max_leaves: 8,
+    max_depth: 32,
+    min_leaf: 2,
+    l2: 0.0,
+    early_stopping_rounds: 0,
+    validation: 0.1,
+};
+
 fn methods() -> Vec<ClassMethod> {
-    let boosting = BoostingParams {
-        iterations: 5,
-        learning_rate: 0.3,
-        max_leaves: 8,
-        max_depth: 32,
-        min_leaf: 2,
-        l2: 0.0,
-        early_stopping_rounds: 0,
-        validation: 0.1,
-    };
     vec![
         ClassMethod::Logistic { c: 1.0 },
         ClassMethod::NaiveBayes { smoothing: 1e-9 },
@@ -39,7 +40,7 @@ fn methods() -> Vec<ClassMethod> {
         ClassMethod::Neighbours { k: 3 },
         ClassMethod::Forest(FOREST),
         ClassMethod::Forest(ForestParams { random_cuts: true, bootstrap: false, ..FOREST }),
-        ClassMethod::Boosting(boosting),
+        ClassMethod::Boosting(BOOSTING),
     ]
 }
 
@@ -248,16 +249,7 @@ fn boosting_of_classes_stops_where_more_trees_do_not_pay() {
             if i % 3 == 0 { (state(i + 7_000) % 6) as f64 % classes } else { (x / 1_000.0 * classes).floor() }
         };
         let y: Vec<f64> = x.iter().enumerate().map(class).collect();
-        let all = BoostingParams {
-            iterations: 150,
-            learning_rate: 0.3,
-            max_leaves: 8,
-            max_depth: 32,
-            min_leaf: 2,
-            l2: 0.0,
-            early_stopping_rounds: 0,
-            validation: 0.2,
-        };
+        let all = BoostingParams { iterations: 150, validation: 0.2, ..BOOSTING };
         let trees = |params| match classify(&block, &y, &ClassMethod::Boosting(params)).expect("a fit") {
             Classifier::Boosted { functions, .. } => functions[0].roots.len(),
             other => panic!("{other:?}"),

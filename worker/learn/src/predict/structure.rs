@@ -95,8 +95,9 @@ pub fn score_structure(
     match structure {
         Structure::Centres { scaling, centres, clusters } => {
             let mut squares = 0.0;
+            let mut own = predicted.chunks_exact(*clusters as usize).map(most_probable);
             each(scaling, block, |z| {
-                let own = nearest(centres, *clusters as usize, z);
+                let own = own.next().unwrap_or_default();
                 squares += squared_distance(z, &centres[own * z.len()..][..z.len()]);
             });
             scores.inertia = squares / rows;

@@ -195,7 +195,7 @@ pub(crate) fn weighted_boosting(
 ///
 /// # Errors
 /// [`LearnError`] as for [`boosting`]; a fit of other columns is none to go on from.
-pub fn boosting_on(
+pub(crate) fn boosting_on(
     block: &Block,
     y: &[f64],
     weights: &[f64],

@@ -17,7 +17,7 @@ pub(crate) mod random;
 mod stopping;
 
 pub(crate) use classes::{class_boosting, class_forest};
-pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, boosting_on, forest};
-pub(crate) use ensemble::{weighted_boosting, weighted_forest};
+pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
+pub(crate) use ensemble::{boosting_on, weighted_boosting, weighted_forest};
 pub use isolation::{IsolationParams, isolation};
 pub use join::join;
