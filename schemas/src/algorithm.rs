@@ -204,6 +204,11 @@ impl Algorithm {
         matches!(self, A::Mean | A::Linear | A::Ridge | A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
     }
 
+    /// Whether it cuts columns into bins, of which one may hold missing values, and others categories.
+    pub fn takes_bins(self) -> bool {
+        matches!(self, Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees | Algorithm::Boosting)
+    }
+
     /// Whether it can go on from a fit of older rows.
     pub fn warm_starts(self) -> bool {
         matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge | Algorithm::Boosting)

@@ -152,6 +152,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::algorithm::Algorithm;
+    use crate::encoding::Missing;
     use crate::fit::{Counts, Parameters};
     use crate::scope::Scope;
     use crate::window::Window;
@@ -172,6 +173,7 @@ mod tests {
             metrics: None,
             continues: None,
             sums: None,
+            missing: Missing::Drop,
         }
     }
 

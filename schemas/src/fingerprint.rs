@@ -12,7 +12,8 @@ use crate::window::Window;
 /// * 3: trees cut columns with many equal values finer, in the middle between the values of both sides, and look at more
 ///   columns than `max_features` where those that were drawn cannot be cut.
 /// * 4: the columns that a tree of a forest draws do not depend on the trees before it.
-pub const TRAINER_VERSION: u32 = 4;
+/// * 5: trees do not cut rows that are all alike for what sums were rounded by.
+pub const TRAINER_VERSION: u32 = 5;
 
 #[derive(Serialize)]
 struct Decides<'a> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Params};
 use crate::classifier::Classifier;
+use crate::encoding::Missing;
 use crate::feature::Feature;
 use crate::forecast::Forecast;
 use crate::instances::{Kernel, Neighbours};
@@ -31,6 +32,9 @@ pub struct Fit {
     pub classes: Vec<Label>,
     /// How raw columns become the design matrix.
     pub inputs: Vec<Input>,
+    /// Whether it predicts rows without a value in some input.
+    #[serde(default, skip_serializing_if = "Missing::is_drop")]
+    pub missing: Missing,
     /// The algorithm that made it.
     pub algorithm: Algorithm,
     /// The parameters that the spec or the search gave it; the others have their defaults.
@@ -62,13 +66,20 @@ pub enum Input {
         /// The known texts.
         categories: Vec<String>,
     },
+    /// One column: the place of the text among these; a text not among them has none (NaN).
+    Category {
+        /// The text column.
+        column: String,
+        /// The known texts.
+        categories: Vec<String>,
+    },
 }
 
 impl Input {
     /// Columns of the design matrix it fills.
     pub fn width(&self) -> usize {
         match self {
-            Input::Number(_) => 1,
+            Input::Number(_) | Input::Category { .. } => 1,
             Input::OneHot { categories, .. } => categories.len(),
         }
     }
@@ -77,7 +88,7 @@ impl Input {
     pub fn column(&self) -> &str {
         match self {
             Input::Number(feature) => feature.column(),
-            Input::OneHot { column, .. } => column,
+            Input::OneHot { column, .. } | Input::Category { column, .. } => column,
         }
     }
 }
@@ -86,6 +97,7 @@ impl Input {
 pub fn design_names(inputs: &[Input]) -> Vec<String> {
     let names = |input: &Input| match input {
         Input::Number(feature) => vec![feature.to_string()],
+        Input::Category { column, .. } => vec![column.clone()],
         Input::OneHot { column, categories } => {
             categories.iter().map(|category| format!("{column}={category}")).collect()
         }

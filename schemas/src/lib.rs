@@ -25,6 +25,7 @@ pub mod classifier;
 pub mod column;
 pub mod cost;
 pub mod dead;
+pub mod encoding;
 pub mod envelope;
 pub mod feature;
 pub mod fingerprint;

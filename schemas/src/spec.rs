@@ -10,6 +10,7 @@ pub use self::check::SpecError;
 pub use self::search::{Candidate, FoldWindow, SearchMetric, SearchSpec};
 pub use self::series::{Aggregate, Gaps, SeriesSpec};
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
+use crate::encoding::{Encoding, Missing};
 use crate::feature::Feature;
 use crate::limits::SPEC_BYTES_MAX;
 use crate::task::Task;
@@ -94,9 +95,15 @@ pub struct LearnSpec {
     /// Columns and date parts to predict from.
     #[serde(default)]
     pub features: Vec<Feature>,
-    /// Text columns to one-hot encode; unseen values become all zeros.
+    /// Text columns to predict from.
     #[serde(default)]
     pub categorical: Vec<String>,
+    /// How these become numbers.
+    #[serde(default, skip_serializing_if = "Encoding::is_one_hot")]
+    pub encoding: Encoding,
+    /// What becomes of rows without a value in some feature.
+    #[serde(default, skip_serializing_if = "Missing::is_drop")]
+    pub missing: Missing,
     /// The algorithm's name.
     #[serde(default = "default_algorithm")]
     pub algorithm: String,

@@ -12,33 +12,104 @@ pub struct Trees {
     /// Where each tree begins.
     #[serde(with = "crate::packed")]
     pub roots: Vec<u32>,
-    /// Per node the design column it asks for, or [`LEAF`].
+    /// Per node [`LEAF`], or the design column it asks for, with [`MISSING_LEFT`] or [`IN_SET`] where they hold.
     #[serde(with = "crate::packed")]
     pub columns: Vec<u32>,
-    /// Per node its threshold (rows with a value up to it go left), or the leaf's value.
+    /// Per node its threshold (rows with a value up to it go left), the place of its set, or the leaf's value.
     #[serde(with = "crate::packed")]
     pub values: Vec<f64>,
     /// Per node its right child; for a leaf, the leaf itself.
     #[serde(with = "crate::packed")]
     pub rights: Vec<u32>,
+    /// Sets of categories: a number of words, then that many words with a bit for each category.
+    #[serde(default, with = "crate::packed", skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<u32>,
 }
 
 /// In [`Trees::columns`]: a leaf.
 pub const LEAF: u32 = u32::MAX;
+/// In [`Trees::columns`]: rows without a value (NaN) go left; otherwise they go right.
+pub const MISSING_LEFT: u32 = 1 << 31;
+/// In [`Trees::columns`]: rows whose category is in a set go left; others go right, also those without one.
+pub const IN_SET: u32 = 1 << 30;
+
+/// The design column that an inner node asks for.
+pub fn column_of(node: u32) -> usize {
+    (node & !(MISSING_LEFT | IN_SET)) as usize
+}
 
 impl Trees {
-    /// Whether every path from a root ends in a leaf, and reads only columns below `width`.
+    /// The value of the leaf that a row falls into.
+    ///
+    /// # Panics
+    /// When the trees are not whole for as many values: see [`Trees::is_whole`].
+    pub fn leaf(&self, root: u32, row: &[f64]) -> f64 {
+        let mut at = root as usize;
+        while self.columns[at] != LEAF {
+            let (node, threshold) = (self.columns[at], self.values[at]);
+            let value = row[column_of(node)];
+            let goes_left = match node & (MISSING_LEFT | IN_SET) {
+                0 => value <= threshold,
+                MISSING_LEFT => value <= threshold || value.is_nan(),
+                _ => self.set(threshold).is_some_and(|words| contains(words, value)),
+            };
+            at = if goes_left { at + 1 } else { self.rights[at] as usize };
+        }
+        self.values[at]
+    }
+
+    /// The words of the set at a place; `None` where there is none.
+    pub fn set(&self, place: f64) -> Option<&[u32]> {
+        let place = place as usize;
+        let words = *self.sets.get(place)? as usize;
+        self.sets.get(place + 1..)?.get(..words)
+    }
+
+    /// Adds a set of categories; says its place.
+    pub fn add_set(&mut self, categories: impl Iterator<Item = u32>) -> f64 {
+        let place = self.sets.len();
+        self.sets.push(0);
+        for category in categories {
+            let word = place + 1 + category as usize / 32;
+            if self.sets.len() <= word {
+                self.sets.resize(word + 1, 0);
+            }
+            self.sets[word] |= 1 << (category % 32);
+        }
+        self.sets[place] = (self.sets.len() - place - 1) as u32;
+        place as f64
+    }
+
+    /// Whether every path from a root ends in a leaf, and reads only columns below `width` and sets that are there.
     pub fn is_whole(&self, width: usize) -> bool {
         let nodes = self.columns.len();
         let child = |at: usize| {
-            let right = self.rights[at] as usize;
+            let (node, right) = (self.columns[at], self.rights[at] as usize);
             // Children stand behind their parent, so no path can turn in a circle.
-            self.columns[at] == LEAF
-                || ((self.columns[at] as usize) < width && at + 1 < right && right < nodes)
+            node == LEAF
+                || (column_of(node) < width
+                    && at + 1 < right
+                    && right < nodes
+                    && (node & IN_SET == 0 || self.set(self.values[at]).is_some()))
         };
         self.values.len() == nodes
             && self.rights.len() == nodes
             && self.roots.iter().all(|root| (*root as usize) < nodes)
             && (0..nodes).all(child)
     }
+}
+
+/// Whether a set has the category whose number is `value`; NaN is none.
+fn contains(words: &[u32], value: f64) -> bool {
+    let category = value as usize;
+    value >= 0.0 && words.get(category / 32).is_some_and(|word| word & (1 << (category % 32)) != 0)
+}
+
+/// The categories in a set's words, ascending.
+pub fn categories(words: &[u32]) -> impl Iterator<Item = u32> {
+    let bits = |(place, word): (u32, &u32)| {
+        let word = *word;
+        (0..32).filter(move |bit| word & (1 << bit) != 0).map(move |bit| place * 32 + bit)
+    };
+    (0u32..).zip(words).flat_map(bits)
 }

@@ -11,6 +11,7 @@ mod dev;
 mod forecasts;
 mod keepers;
 mod large;
+mod missing;
 mod operations;
 mod poison;
 mod queue;

@@ -154,6 +154,30 @@ impl ModelSpec {
         Ok(())
     }
 
+    /// Missing values and categories in bins are for trees.
+    fn check_bins(&self) -> Result<(), SpecError> {
+        let learn = &self.learn;
+        let asked = [
+            ("[learn] missing", "keep", !learn.missing.is_drop()),
+            ("[learn] encoding", "bins", !learn.encoding.is_one_hot()),
+        ];
+        let Some((at, value, _)) = asked.into_iter().find(|(.., asked)| *asked) else { return Ok(()) };
+        let other = learn.algorithms()?.into_iter().find(|algorithm| !algorithm.takes_bins());
+        match other {
+            Some(other) => Err(field(
+                at,
+                format!(
+                    "`{value}` is for tree, forest, extra_trees and boosting; `{}` takes no such columns",
+                    other.name()
+                ),
+            )),
+            None if learn.series.is_some() => {
+                Err(field(at, format!("`{value}` does not go with time series")))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn check_learn(&self) -> Result<(), SpecError> {
         let learn = &self.learn;
         let inputs = learn.features.len() + learn.categorical.len();
@@ -179,6 +203,7 @@ impl ModelSpec {
         if let Some(weight) = &learn.weight {
             self.check_weight(weight)?;
         }
+        self.check_bins()?;
         if inputs > FEATURES_MAX {
             return Err(field("[learn] features", format!("at most {FEATURES_MAX}, here are {inputs}")));
         }

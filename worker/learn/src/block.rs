@@ -6,6 +6,10 @@ pub struct Block {
     width: usize,
     rows: usize,
     values: Vec<f64>,
+    /// Whether rows may lack values, which are NaN.
+    keeps_missing: bool,
+    /// The columns that hold the places of categories; NaN for none of them.
+    categories: Vec<usize>,
 }
 
 impl Block {
@@ -15,7 +19,30 @@ impl Block {
     /// When a column has another length.
     pub fn from_columns(rows: usize, columns: &[&[f64]]) -> Block {
         assert!(columns.iter().all(|column| column.len() == rows), "every column of a block has {rows} rows");
-        Block { width: columns.len(), rows, values: columns.concat() }
+        Block { width: columns.len(), rows, values: columns.concat(), ..Block::default() }
+    }
+
+    /// The same block, whose rows may lack values (NaN), and in which these columns hold the places of categories.
+    #[must_use]
+    pub fn with(mut self, keeps_missing: bool, categories: &[usize]) -> Block {
+        self.mark(keeps_missing, categories);
+        self
+    }
+
+    pub(crate) fn mark(&mut self, keeps_missing: bool, categories: &[usize]) {
+        self.keeps_missing = keeps_missing;
+        self.categories.clear();
+        self.categories.extend(categories);
+    }
+
+    /// Whether rows may lack values.
+    pub fn keeps_missing(&self) -> bool {
+        self.keeps_missing
+    }
+
+    /// Whether a column holds the places of categories.
+    pub fn is_category(&self, column: usize) -> bool {
+        self.categories.contains(&column)
     }
 
     /// Number of columns.
@@ -40,7 +67,9 @@ impl Block {
     /// The first rows.
     pub(crate) fn head(&self, rows: usize) -> Block {
         let columns = (0..self.width).flat_map(|column| &self.column(column)[..rows]);
-        Block { width: self.width, rows, values: columns.copied().collect() }
+        let values = columns.copied().collect();
+        let Block { width, keeps_missing, .. } = *self;
+        Block { width, rows, values, keeps_missing, categories: self.categories.clone() }
     }
 
     /// Takes another shape and hands out all columns one after the other, holding whatever they held before.

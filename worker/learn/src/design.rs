@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use schemas::column::{Column, TEXT_NULL, TextColumn};
+use schemas::encoding::Missing;
 use schemas::feature::Feature;
 use schemas::fit::Input;
 use schemas::time::{DatePart, TIME_NULL};
@@ -55,6 +56,10 @@ pub struct Design {
     parts: Vec<(String, Part)>,
     /// The numbers of all parts, once they are kept row by row.
     records: Option<Records>,
+    /// Whether rows may lack values.
+    missing: Missing,
+    /// The design columns that hold the places of categories.
+    categories: Vec<usize>,
 }
 
 /// What one input reads.
@@ -68,6 +73,12 @@ enum Part {
         /// Per code the category's place, or [`UNSEEN`].
         places: Vec<u32>,
         width: usize,
+    },
+    /// One design column.
+    Category {
+        texts: Texts,
+        /// Per code the category's place; NaN for one that is unseen.
+        places: Vec<f64>,
     },
 }
 
@@ -90,7 +101,21 @@ impl Design {
             }
         };
         let parts = inputs.iter().map(part).collect::<Result<_, _>>()?;
-        Ok(Design { rows, width: inputs.iter().map(Input::width).sum(), parts, records: None })
+        let (mut width, mut categories) = (0, Vec::new());
+        for input in inputs {
+            if matches!(input, Input::Category { .. }) {
+                categories.push(width);
+            }
+            width += input.width();
+        }
+        Ok(Design { rows, width, parts, records: None, missing: Missing::Drop, categories })
+    }
+
+    /// The same design, whose rows are complete without some values where `missing` says so.
+    #[must_use]
+    pub fn with_missing(mut self, missing: Missing) -> Design {
+        self.missing = missing;
+        self
     }
 
     /// Keeps the numbers row by row and lets go of their columns. The rows that `order` lists, each once, lie side by side
@@ -114,7 +139,7 @@ impl Design {
         self.records = Some(Records::new(&fields, self.rows, order));
         let numbers = self.parts.iter_mut().filter_map(|(_, part)| match part {
             Part::Number(values) => Some(values),
-            Part::OneHot { .. } => None,
+            Part::OneHot { .. } | Part::Category { .. } => None,
         });
         numbers.enumerate().for_each(|(field, values)| *values = Numbers::Recorded(field));
     }
@@ -123,7 +148,7 @@ impl Design {
     pub fn size_bytes(&self) -> usize {
         let parts = self.parts.iter().map(|(_, part)| match part {
             Part::Number(Numbers::Derived(values)) => size_of_val(values.as_slice()),
-            Part::Number(_) | Part::OneHot { .. } => 0,
+            Part::Number(_) | Part::OneHot { .. } | Part::Category { .. } => 0,
         });
         parts.sum::<usize>() + self.records.as_ref().map_or(0, Records::size_bytes)
     }
@@ -138,7 +163,8 @@ impl Design {
         self.rows
     }
 
-    /// Whether `row` has every value: finite numbers and present texts (a text never seen is present).
+    /// Whether `row` has every value: finite numbers and present texts (a text never seen is present). Where rows may lack
+    /// values, only an infinite number makes one incomplete.
     pub fn is_complete(&self, row: usize) -> bool {
         self.missing(row).is_none()
     }
@@ -147,7 +173,7 @@ impl Design {
     pub fn missing(&self, row: usize) -> Option<&str> {
         self.parts
             .iter()
-            .find(|(_, part)| !part.has(row, self.records.as_ref()))
+            .find(|(_, part)| !part.has(row, self.records.as_ref(), self.missing))
             .map(|(name, _)| name.as_str())
     }
 
@@ -159,15 +185,16 @@ impl Design {
                 Part::Number(Numbers::Recorded(_)) => {
                     mask.iter_mut()
                         .enumerate()
-                        .for_each(|(row, m)| *m &= part.has(row, self.records.as_ref()));
+                        .for_each(|(row, m)| *m &= part.has(row, self.records.as_ref(), self.missing));
                 }
                 Part::Number(values) => {
-                    mask.iter_mut().zip(values.all()).for_each(|(m, v)| *m &= v.is_finite())
+                    let missing = self.missing;
+                    mask.iter_mut().zip(values.all()).for_each(|(m, v)| *m &= is_usable(*v, missing))
                 }
-                Part::OneHot { texts, places, .. } => {
-                    mask.iter_mut()
-                        .zip(texts.codes())
-                        .for_each(|(m, code)| *m &= (*code as usize) < places.len());
+                Part::OneHot { .. } | Part::Category { .. } if self.missing == Missing::Keep => {}
+                Part::OneHot { texts, .. } | Part::Category { texts, .. } => {
+                    let known = texts.known();
+                    mask.iter_mut().zip(texts.codes()).for_each(|(m, code)| *m &= (*code as usize) < known);
                 }
             }
         }
@@ -179,6 +206,7 @@ impl Design {
     /// # Panics
     /// When the table has no such row.
     pub fn block(&self, rows: &[u32], out: &mut Block) {
+        out.mark(self.missing == Missing::Keep, &self.categories);
         let mut left = out.reshape(self.width, rows.len());
         if let Some(records) = &self.records {
             records.gather(rows, left);
@@ -203,41 +231,43 @@ impl Part {
                 Ok(Part::Number(Numbers::Derived(date_parts(*part, &column))))
             }
             (Input::OneHot { categories, .. }, Some(column)) if matches!(*column, Column::Text(_)) => {
-                Ok(Part::one_hot(Texts(column), categories))
+                let texts = Texts(column);
+                let places = texts.places(categories, UNSEEN, |place| place);
+                Ok(Part::OneHot { texts, places, width: categories.len() })
+            }
+            (Input::Category { categories, .. }, Some(column)) if matches!(*column, Column::Text(_)) => {
+                let texts = Texts(column);
+                let places = texts.places(categories, f64::NAN, f64::from);
+                Ok(Part::Category { texts, places })
             }
             (_, found) => Err(mismatch(input, found.as_deref())),
         }
     }
 
-    fn one_hot(texts: Texts, categories: &[String]) -> Part {
-        let known: HashMap<&str, u32> = categories.iter().map(String::as_str).zip(0..).collect();
-        let place = |value: &String| known.get(value.as_str()).copied().unwrap_or(UNSEEN);
-        let places = texts.column().map(|text| text.values.iter().map(place).collect()).unwrap_or_default();
-        Part::OneHot { texts, places, width: categories.len() }
-    }
-
     fn rows(&self) -> usize {
         match self {
             Part::Number(values) => values.all().len(),
-            Part::OneHot { texts, .. } => texts.codes().len(),
+            Part::OneHot { texts, .. } | Part::Category { texts, .. } => texts.codes().len(),
         }
     }
 
     fn width(&self) -> usize {
         match self {
-            Part::Number(_) => 1,
+            Part::Number(_) | Part::Category { .. } => 1,
             Part::OneHot { width, .. } => *width,
         }
     }
 
     /// Whether `row` has a usable value. [`TEXT_NULL`] and the codes of a torn column lie past all texts.
-    fn has(&self, row: usize, records: Option<&Records>) -> bool {
+    fn has(&self, row: usize, records: Option<&Records>, missing: Missing) -> bool {
         match self {
             Part::Number(Numbers::Recorded(field)) => {
-                records.is_some_and(|records| records.row(row)[*field].is_finite())
+                records.is_some_and(|records| is_usable(records.row(row)[*field], missing))
             }
-            Part::Number(values) => values.all()[row].is_finite(),
-            Part::OneHot { texts, places, .. } => (texts.codes()[row] as usize) < places.len(),
+            Part::Number(values) => is_usable(values.all()[row], missing),
+            Part::OneHot { texts, .. } | Part::Category { texts, .. } => {
+                missing == Missing::Keep || (texts.codes()[row] as usize) < texts.known()
+            }
         }
     }
 
@@ -262,8 +292,19 @@ impl Part {
                     }
                 }
             }
+            Part::Category { texts, places } => {
+                let codes = texts.codes();
+                for (out, row) in columns.iter_mut().zip(rows) {
+                    *out = places.get(codes[*row as usize] as usize).copied().unwrap_or(f64::NAN);
+                }
+            }
         }
     }
+}
+
+/// Whether a number can be learned from and predicted with.
+fn is_usable(value: f64, missing: Missing) -> bool {
+    value.is_finite() || (missing == Missing::Keep && value.is_nan())
 }
 
 const _: () = assert!(TEXT_NULL == u32::MAX, "a missing text's code lies past all texts");
@@ -306,6 +347,18 @@ impl Texts {
     fn codes(&self) -> &[u32] {
         self.column().map_or(&[], |text| &text.codes)
     }
+
+    /// Distinct texts of the column.
+    fn known(&self) -> usize {
+        self.column().map_or(0, |text| text.values.len())
+    }
+
+    /// Per code the place of its text among `categories`.
+    fn places<T: Copy>(&self, categories: &[String], unseen: T, place: impl Fn(u32) -> T) -> Vec<T> {
+        let own: HashMap<&str, u32> = categories.iter().map(String::as_str).zip(0..).collect();
+        let of_text = |text: &String| own.get(text.as_str()).map_or(unseen, |at| place(*at));
+        self.column().map(|text| text.values.iter().map(of_text).collect()).unwrap_or_default()
+    }
 }
 
 fn date_parts(part: DatePart, column: &Column) -> Vec<f64> {
@@ -317,7 +370,7 @@ fn mismatch(input: &Input, found: Option<&Column>) -> DesignError {
     let expected = match input {
         Input::Number(Feature::Column(_)) => "numbers",
         Input::Number(Feature::DatePart(..)) => "times",
-        Input::OneHot { .. } => "texts",
+        Input::OneHot { .. } | Input::Category { .. } => "texts",
     };
     let column = input.column().to_owned();
     match found {

@@ -68,7 +68,7 @@ pub use moments::{Moments, Scratch, residual_squares};
 pub use neighbours::neighbours;
 pub use pca::pca;
 pub use predict::{PredictError, predict, score_structure};
-pub use prune::prune;
+pub use prune::{prune, prune_categories};
 pub use svm::{KernelSvmParams, SvrParams, svr};
 pub use target::Target;
 pub use trees::{

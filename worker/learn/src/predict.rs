@@ -7,7 +7,7 @@ pub use self::structure::score_structure;
 
 use schemas::fit::Parameters;
 use schemas::instances::{Kernel, Neighbours, Scaling};
-use schemas::trees::{LEAF, Trees};
+use schemas::trees::Trees;
 
 use crate::block::Block;
 use crate::neighbours::{nearest, squared_distance};
@@ -92,20 +92,10 @@ pub(crate) fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Resu
     let mut values = vec![0.0; block.width()];
     for row in 0..block.rows() {
         values.iter_mut().enumerate().for_each(|(column, value)| *value = block.column(column)[row]);
-        let leaves: f64 = trees.roots.iter().map(|root| leaf(trees, *root as usize, &values)).sum();
+        let leaves: f64 = trees.roots.iter().map(|root| trees.leaf(*root, &values)).sum();
         out.push(trees.base + trees.scale * leaves);
     }
     Ok(())
-}
-
-/// The value of the leaf that a row falls into; `trees` are whole.
-pub(crate) fn leaf(trees: &Trees, root: usize, values: &[f64]) -> f64 {
-    let mut at = root;
-    while trees.columns[at] != LEAF {
-        let goes_left = values[trees.columns[at] as usize] <= trees.values[at];
-        at = if goes_left { at + 1 } else { trees.rights[at] as usize };
-    }
-    trees.values[at]
 }
 
 /// The functions' values row by row: as many numbers per row as there are functions.

@@ -131,6 +131,7 @@ fn trees_that_lead_nowhere_are_refused() {
         columns: vec![0, u32::MAX, u32::MAX],
         values: vec![0.5, 1.0, 2.0],
         rights: vec![2, 1, 2],
+        sets: Vec::new(),
     };
     let rows = Block::from_columns(2, &[&[0.0, 1.0]]);
     assert_eq!(predicted(&whole, &rows), [1.0, 2.0]);

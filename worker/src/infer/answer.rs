@@ -143,7 +143,7 @@ impl Columns {
         let fits = |column: &Column| {
             matches!(
                 (input, column),
-                (Input::OneHot { .. }, Column::Text(_))
+                (Input::OneHot { .. } | Input::Category { .. }, Column::Text(_))
                     | (Input::Number(Feature::Column(_)), Column::Number(_))
                     | (Input::Number(Feature::DatePart(..)), Column::Time(_))
             )
@@ -208,7 +208,7 @@ impl Answers {
             return self.foretell(forecast, used, columns, rows);
         }
         let design = match Design::new(&fit.inputs, self.done.values.len(), |input| columns.of(input)) {
-            Ok(design) => design,
+            Ok(design) => design.with_missing(fit.missing),
             Err(error) => return self.all(rows, RowErrorKind::Invalid, None, &error.to_string()),
         };
         let (whole, torn): (Vec<u32>, Vec<u32>) =

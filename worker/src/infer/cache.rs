@@ -122,6 +122,7 @@ mod tests {
             metrics: None,
             continues: None,
             sums: None,
+            missing: schemas::encoding::Missing::Drop,
         }
     }
 

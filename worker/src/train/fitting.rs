@@ -114,6 +114,7 @@ fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut Scope
         fingerprint: slice.fingerprint.clone(),
         target: spec.learn.target.clone(),
         inputs: learned.inputs,
+        missing: spec.learn.missing,
         algorithm: learned.chosen.algorithm,
         params: learned.chosen.params,
         parameters: learned.parameters?,

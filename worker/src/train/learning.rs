@@ -9,7 +9,7 @@ use std::ops::Range;
 use learn::forecast::ForecastError;
 use learn::{
     Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, join, predict, prune,
-    residual_squares, score, score_classes, score_structure,
+    prune_categories, residual_squares, score, score_classes, score_structure,
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
@@ -489,7 +489,13 @@ impl Learner<'_> {
         let Learner { prepared, scratch, .. } = self;
         let Prepared { design, inputs, .. } = prepared;
         let own = LazyCell::new(|| Moments::over(design, prepared.learned(), rows, scratch));
-        prune(inputs, parameters, |column| moments.unwrap_or_else(|| &own).occurs(column))
+        let (mut inputs, mut parameters) =
+            prune(inputs, parameters, |column| moments.unwrap_or_else(|| &own).occurs(column));
+        // The next fit goes on with the numbers of categories as they are.
+        if !self.spec.learn.warm_start {
+            inputs = prune_categories(&inputs, &mut parameters);
+        }
+        (inputs, parameters)
     }
 }
 

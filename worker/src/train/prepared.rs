@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dataset::{Cached, Groups, Role};
 use learn::{Design, DesignError, Target};
 use schemas::column::{Column, TEXT_NULL, TextColumn};
+use schemas::encoding::Encoding;
 use schemas::fit::Input;
 use schemas::label::{Label, labels};
 use schemas::limits::DESIGN_WIDTH_MAX;
@@ -75,7 +76,8 @@ impl Prepared {
         if width > DESIGN_WIDTH_MAX {
             return Err(PrepareError::TooWide { width });
         }
-        let design = Design::new(&inputs, table.rows(), |input| table.shared(input.column(), role(input)))?;
+        let design = Design::new(&inputs, table.rows(), |input| table.shared(input.column(), role(input)))?
+            .with_missing(spec.learn.missing);
         let (target, labels) = match spec.task().unwrap_or(Task::Regression) {
             Task::Regression => (table.shared(&spec.learn.target, Role::Number), Vec::new()),
             Task::Clusters | Task::Components | Task::Anomalies => {
@@ -209,19 +211,23 @@ fn role(input: &Input) -> Role {
     match input {
         Input::Number(schemas::feature::Feature::Column(_)) => Role::Number,
         Input::Number(schemas::feature::Feature::DatePart(..)) => Role::Time,
-        Input::OneHot { .. } => Role::Text,
+        Input::OneHot { .. } | Input::Category { .. } => Role::Text,
     }
 }
 
 /// The spec's features and categorical columns; a feature that is also categorical is encoded once, in its place.
 fn inputs(spec: &ModelSpec, data: &Cached) -> Vec<Input> {
-    let one_hot = |column: &String| Input::OneHot {
-        column: column.clone(),
-        categories: data.table.dimension(column).map(|text| text.values.clone()).unwrap_or_default(),
+    let text = |column: &String| {
+        let texts = data.table.dimension(column).map(|text| text.values.clone());
+        let (column, categories) = (column.clone(), texts.unwrap_or_default());
+        match spec.learn.encoding {
+            Encoding::OneHot => Input::OneHot { column, categories },
+            Encoding::Bins => Input::Category { column, categories },
+        }
     };
     let learn = &spec.learn;
     let numbers = learn.features.iter().filter(
         |feature| !matches!(feature, schemas::feature::Feature::Column(c) if learn.categorical.contains(c)),
     );
-    numbers.cloned().map(Input::Number).chain(learn.categorical.iter().map(one_hot)).collect()
+    numbers.cloned().map(Input::Number).chain(learn.categorical.iter().map(text)).collect()
 }

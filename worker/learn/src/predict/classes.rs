@@ -4,7 +4,7 @@ use schemas::classifier::{Classifier, Link};
 use schemas::instances::Neighbours;
 use schemas::trees::Trees;
 
-use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours, leaf};
+use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours};
 use crate::block::Block;
 use crate::logistic::sigmoid;
 use crate::neighbours::nearest;
@@ -144,7 +144,7 @@ fn by_forest(
         let from = out.len();
         out.resize(from + classes, 0.0);
         for root in &trees.roots {
-            let place = leaf(trees, *root as usize, &values) as usize * classes;
+            let place = trees.leaf(*root, &values) as usize * classes;
             out[from..].iter_mut().zip(&shares[place..]).for_each(|(p, share)| *p += share * trees.scale);
         }
     }

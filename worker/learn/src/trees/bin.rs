@@ -13,6 +13,12 @@ pub(super) trait Bin: Copy + Default {
     fn subtract(&mut self, other: &Self);
     /// The weight of its rows; 0 means that there are none.
     fn weight(&self) -> f64;
+    /// Where these rows stand among the categories of a node with `total`; `rows` more are thought to lie at 0.
+    fn rank(&self, total: &Self, rows: f64) -> f64;
+    /// The rows that these count for among those of a node with `total`.
+    fn support(&self, _total: &Self) -> f64 {
+        self.weight()
+    }
     /// Whether a leaf of these rows has the least weight asked for.
     fn may_be_leaf(&self, weight_min: f64) -> bool {
         self.weight() >= weight_min
@@ -55,6 +61,10 @@ impl Bin for Sum {
 
     fn weight(&self) -> f64 {
         self.weight
+    }
+
+    fn rank(&self, _: &Sum, rows: f64) -> f64 {
+        self.sum / (self.weight + rows)
     }
 
     fn score(&self, l2: f64) -> f64 {
@@ -103,6 +113,14 @@ impl Bin for Gradient {
         self.count
     }
 
+    fn rank(&self, _: &Gradient, rows: f64) -> f64 {
+        self.sum / (self.hessian + rows)
+    }
+
+    fn support(&self, total: &Gradient) -> f64 {
+        self.hessian * (total.count / total.hessian)
+    }
+
     fn may_be_leaf(&self, weight_min: f64) -> bool {
         self.count >= weight_min && self.hessian >= HESSIAN_MIN
     }
@@ -140,6 +158,13 @@ impl<const K: usize> Bin for Counts<K> {
 
     fn weight(&self) -> f64 {
         self.0.iter().sum()
+    }
+
+    /// By the share of the most common class.
+    fn rank(&self, total: &Self, rows: f64) -> f64 {
+        let counts = total.0.iter().enumerate();
+        let class = counts.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(class, _)| class);
+        self.0[class] / (self.weight() + rows)
     }
 
     fn is_pure(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Columns as small numbers.
 
+use super::codes::Codes;
 use crate::block::Block;
 
 /// Bins of a column: their numbers fit a byte.
@@ -8,36 +9,72 @@ const BINS_MAX: usize = 255;
 /// Values from which the cuts of a long column are chosen.
 const SAMPLE_MAX: usize = 200_000;
 
+/// What the bins of a column hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Numbers, ascending.
+    Numbers,
+    /// Numbers, ascending, and the missing ones in the bin of this code, the last.
+    NumbersAndMissing(u8),
+    /// A category each, and the missing and rarest ones in the bin of this code, the last.
+    Categories(u8),
+}
+
+impl Kind {
+    /// The bin of missing values.
+    pub(super) fn missing(self) -> Option<u8> {
+        match self {
+            Kind::Numbers => None,
+            Kind::NumbersAndMissing(code) | Kind::Categories(code) => Some(code),
+        }
+    }
+}
+
 /// A block with each value replaced by the number of its bin, row by row.
 #[derive(Debug)]
 pub(super) struct Binned {
     rows: usize,
     width: usize,
     codes: Vec<u8>,
-    /// Per column the values between bins: bin `b` holds what is above cut `b − 1` and not above cut `b`.
+    /// Per column the values between bins: bin `b` holds what is above cut `b − 1` and not above cut `b`. Of categories, those
+    /// with a bin of their own.
     cuts: Vec<Vec<f64>>,
+    kinds: Vec<Kind>,
+    /// Whether the block's rows may lack values, also where none does.
+    keeps_missing: bool,
     /// Where each column's bins begin in a histogram over all columns; one more entry than columns.
     starts: Vec<u32>,
 }
 
 impl Binned {
-    /// Bins every column of `block`, whose values are finite: each distinct value apart where there are few, else at
-    /// quantiles.
+    /// Bins every column of `block`, whose values are finite or NaN where they are missing: each distinct value apart where
+    /// there are few, else at quantiles.
     pub(super) fn new(block: &Block) -> Binned {
         let (rows, width) = (block.rows(), block.width());
         let mut codes = vec![0; rows * width];
-        let mut cuts = Vec::with_capacity(width);
+        let (mut cuts, mut kinds) = (Vec::with_capacity(width), Vec::with_capacity(width));
         let mut starts = vec![0];
         for column in 0..width {
             let values = block.column(column);
-            let own = self::cuts(values);
+            let (own, kind) = match block.is_category(column) {
+                true => self::categories(values),
+                false => self::numbers(values),
+            };
+            let missing = kind.missing().unwrap_or_default();
             for (row, value) in values.iter().enumerate() {
-                codes[row * width + column] = own.partition_point(|cut| cut < value) as u8;
+                let below = own.partition_point(|cut| cut < value);
+                codes[row * width + column] = match kind {
+                    Kind::Categories(_) if own.get(below) != Some(value) => missing,
+                    Kind::NumbersAndMissing(_) if value.is_nan() => missing,
+                    _ => below as u8,
+                };
             }
-            starts.push(starts[column] + own.len() as u32 + 1);
+            let bins = kind.missing().map_or(own.len(), usize::from) + 1;
+            starts.push(starts[column] + bins as u32);
             cuts.push(own);
+            kinds.push(kind);
         }
-        Binned { rows, width, codes, cuts, starts }
+        Binned { rows, width, codes, cuts, kinds, keeps_missing: block.keeps_missing(), starts }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -58,9 +95,24 @@ impl Binned {
         self.codes[row as usize * self.width + column]
     }
 
-    /// The value between bin `bin` and the next one.
+    /// The value between bin `bin` and the next one; none is above the last.
     pub(super) fn cut(&self, column: usize, bin: u8) -> f64 {
-        self.cuts[column][bin as usize]
+        self.cuts[column].get(usize::from(bin)).copied().unwrap_or(f64::MAX)
+    }
+
+    /// The categories in some bins.
+    pub(super) fn categories(&self, column: usize, codes: Codes) -> impl Iterator<Item = u32> {
+        codes.iter().filter_map(move |code| Some(*self.cuts[column].get(usize::from(code))? as u32))
+    }
+
+    /// What the bins of a column hold.
+    pub(super) fn kind(&self, column: usize) -> Kind {
+        self.kinds[column]
+    }
+
+    /// Whether rows may lack values, also where none does.
+    pub(super) fn keeps_missing(&self) -> bool {
+        self.keeps_missing
     }
 
     /// The places of a column's bins in a histogram over all columns.
@@ -79,10 +131,33 @@ impl Binned {
     }
 }
 
+/// The cuts of a column of numbers.
+fn numbers(values: &[f64]) -> (Vec<f64>, Kind) {
+    let cuts = cuts(values);
+    let kind = match values.iter().any(|value| value.is_nan()) {
+        true => Kind::NumbersAndMissing(cuts.len() as u8 + 1),
+        false => Kind::Numbers,
+    };
+    (cuts, kind)
+}
+
+/// The categories of a column, ascending; of too many, the most frequent.
+fn categories(values: &[f64]) -> (Vec<f64>, Kind) {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let mut runs: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    runs.truncate(BINS_MAX - 1);
+    let mut own: Vec<f64> = runs.into_iter().map(|run| run[0]).collect();
+    own.sort_unstable_by(f64::total_cmp);
+    let missing = own.len() as u8;
+    (own, Kind::Categories(missing))
+}
+
 /// The values between the bins of a column, ascending.
 fn cuts(values: &[f64]) -> Vec<f64> {
     let step = values.len().div_ceil(SAMPLE_MAX).max(1);
-    let mut sorted: Vec<f64> = values.iter().step_by(step).copied().collect();
+    let mut sorted: Vec<f64> = values.iter().step_by(step).copied().filter(|value| !value.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let between = |pair: &[f64]| -> Option<f64> {
         // −0 and 0 are one value.

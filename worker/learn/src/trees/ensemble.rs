@@ -14,7 +14,6 @@ use super::random::Random;
 use super::stopping::{Watch, older, squared};
 use crate::block::Block;
 use crate::error::LearnError;
-use crate::predict::leaf;
 use crate::target::{weight_of, with_mean_one};
 use crate::vector::{dot, sum};
 
@@ -68,6 +67,9 @@ impl ForestParams {
     }
 }
 
+/// Rows of a category that boosting learns from, as in scikit-learn.
+const CATEGORY_ROWS_MIN: f64 = 10.0;
+
 /// How boosting goes; trees grow leaf by leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoostingParams {
@@ -107,14 +109,17 @@ pub(crate) fn weighted_forest(
     check(block, y)?;
     let weights = positive(weights)?;
     let binned = Binned::new(block);
+    // From about the mean, a cut's gain is large against what the sums are rounded by; from a short number, differences of short
+    // numbers are exact.
+    let origin = f64::from_bits(mean(y, &weights).to_bits() & !u64::from(u32::MAX));
     let one = |row: usize, weight: f64| {
         let weight = weight * weight_of(&weights, row);
-        Sum { sum: weight * y[row], weight }
+        Sum { sum: weight * (y[row] - origin), weight }
     };
     let parts = in_stretches(params, |numbers| {
         let mut trees = mean_of(params);
         grow_forest(&binned, (params, numbers), (one, &weights), |grown| {
-            grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
+            grown.lay_out(&binned, &mut trees, |leaf: Sum| origin + leaf.sum / leaf.weight);
         });
         Parameters::Trees(trees)
     });
@@ -141,6 +146,7 @@ pub(super) fn grow_forest<B: Bin>(
         l2: 0.0,
         columns: params.max_features.of(binned.width()),
         random_cuts: params.random_cuts,
+        category_rows_min: 1.0,
     };
     let size = Size { depth_max: params.max_depth, leaves_max: usize::MAX };
     let mut grower = Grower::new(binned, rules, size);
@@ -219,11 +225,16 @@ fn boost(
     params: &BoostingParams,
     go_on: impl FnMut(&Trees) -> bool,
 ) -> Trees {
-    let base = match weights {
+    let base = mean(y, weights);
+    add_trees(block, (y, weights), params, Trees { base, scale: 1.0, ..Trees::default() }, go_on)
+}
+
+/// The weighted mean; no weights count 1 each.
+fn mean(y: &[f64], weights: &[f64]) -> f64 {
+    match weights {
         [] => y.iter().sum::<f64>() / y.len() as f64,
         _ => dot(y, weights) / sum(weights),
-    };
-    add_trees(block, (y, weights), params, Trees { base, scale: 1.0, ..Trees::default() }, go_on)
+    }
 }
 
 /// Grows trees on what `trees` leave over.
@@ -241,7 +252,7 @@ fn add_trees(
         let mut own = vec![0.0; block.width()];
         for (row, value) in values.iter_mut().enumerate() {
             own.iter_mut().enumerate().for_each(|(column, own)| *own = block.column(column)[row]);
-            let leaves: f64 = trees.roots.iter().map(|root| leaf(&trees, *root as usize, &own)).sum();
+            let leaves: f64 = trees.roots.iter().map(|root| trees.leaf(*root, &own)).sum();
             *value += trees.scale * leaves;
         }
     }
@@ -276,20 +287,28 @@ pub(super) fn boosting_grower<'a, B: Bin>(binned: &'a Binned, params: &BoostingP
         l2: params.l2,
         columns: binned.width(),
         random_cuts: false,
+        category_rows_min: CATEGORY_ROWS_MIN,
     };
     let size = Size { depth_max: params.max_depth, leaves_max: params.max_leaves.max(1) as usize };
     Grower::new(binned, rules, size)
 }
 
 pub(super) fn check(block: &Block, y: &[f64]) -> Result<(), LearnError> {
-    let whole = |values: &[f64]| values.iter().all(|value| value.is_finite());
     if y.is_empty() {
         return Err(LearnError::NoRows);
     }
-    if !whole(y) || !(0..block.width()).all(|column| whole(block.column(column))) {
+    if !y.iter().all(|value| value.is_finite()) || !is_usable(block) {
         return Err(LearnError::NotFinite);
     }
     Ok(())
+}
+
+/// Whether all values are finite, or NaN where they may be missing.
+fn is_usable(block: &Block) -> bool {
+    let values = |column: usize| block.column(column).iter();
+    let may_miss = |column: usize| block.keeps_missing() || block.is_category(column);
+    (0..block.width())
+        .all(|column| values(column).all(|value| value.is_finite() || (value.is_nan() && may_miss(column))))
 }
 
 /// Weights with a mean of 1, of which one counts; none stay none.

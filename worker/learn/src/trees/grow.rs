@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use schemas::trees::{LEAF, Trees};
+use schemas::trees::{IN_SET, LEAF, MISSING_LEFT, Trees};
 
 use super::bin::Bin;
 use super::binned::Binned;
-use super::histogram::{Rules, Search, Split, fill, subtract};
+use super::codes::Codes;
+use super::histogram::{Cut, Rules, Search, Split, fill, subtract};
 use super::random::Random;
 
 /// Nodes of up to so many rows are searched without a histogram of all bins.
@@ -153,9 +154,7 @@ impl<'a, B: Bin> Grower<'a, B> {
         random: &mut Random,
     ) {
         let Open { node, rows: span, depth, split, bins } = parent;
-        let binned = self.binned;
-        let goes_left = |row: &u32| binned.code(*row, split.column) <= split.bin;
-        let middle = span.start + partition(&mut rows[span.clone()], goes_left, &mut self.right);
+        let middle = span.start + self.divide(&mut rows[span.clone()], split);
         let halves = [span.start..middle, middle..span.end];
         let left = total(&rows[halves[0].clone()], ones);
         let mut right = grown.nodes[node].total;
@@ -172,6 +171,20 @@ impl<'a, B: Bin> Grower<'a, B> {
                 constant: grown.nodes[node].constant,
             };
             grown.nodes[node].children[side] = self.add(grown, open, child, (rows, ones), random);
+        }
+    }
+
+    /// Brings the rows that go left to the front; says how many there are.
+    fn divide(&mut self, rows: &mut [u32], split: Split) -> usize {
+        let binned = self.binned;
+        let code = |row: &u32| binned.code(*row, split.column);
+        let own = &mut self.right;
+        match (split.cut, binned.kind(split.column).missing()) {
+            (Cut::UpTo { bin, missing_left: true }, Some(missing)) => {
+                partition(rows, |row| code(row) <= bin || code(row) == missing, own)
+            }
+            (Cut::UpTo { bin, .. }, _) => partition(rows, |row| code(row) <= bin, own),
+            (Cut::In(set), _) => partition(rows, |row| set.contains(code(row)), own),
         }
     }
 
@@ -217,7 +230,8 @@ impl<'a, B: Bin> Grower<'a, B> {
                 continue;
             }
             let own = bins[self.binned.span(column)].iter();
-            if !search.look(column, (0..=u8::MAX).zip(own.copied()), random) {
+            let kind = self.binned.kind(column);
+            if !search.look((column, kind), (0..=u8::MAX).zip(own.copied()), random) {
                 mark(constant, column);
             }
         }
@@ -239,16 +253,18 @@ impl<'a, B: Bin> Grower<'a, B> {
             if is_marked(*constant, column) {
                 continue;
             }
-            let mut touched = [0u64; 4];
+            let mut touched = Codes::default();
             for row in rows {
                 let code = self.binned.code(*row, column);
                 self.few[code as usize].put(ones[*row as usize]);
-                touched[code as usize / 64] |= 1 << (code % 64);
+                touched.insert(code);
             }
-            if !search.look(column, bits(touched).map(|code| (code, self.few[code as usize])), random) {
+            let kind = self.binned.kind(column);
+            let bins = touched.iter().map(|code| (code, self.few[code as usize]));
+            if !search.look((column, kind), bins, random) {
                 mark(constant, column);
             }
-            bits(touched).for_each(|code| self.few[code as usize] = B::default());
+            touched.iter().for_each(|code| self.few[code as usize] = B::default());
         }
         search.best
     }
@@ -281,17 +297,6 @@ fn total<B: Bin>(rows: &[u32], ones: &[B::One]) -> B {
     let mut total = B::default();
     rows.iter().for_each(|row| total.put(ones[*row as usize]));
     total
-}
-
-/// The numbers of the bits that are set, ascending.
-fn bits(words: [u64; 4]) -> impl Iterator<Item = u8> {
-    words.into_iter().enumerate().flat_map(|(place, mut word)| {
-        std::iter::from_fn(move || {
-            let bit = (word != 0).then(|| word.trailing_zeros())?;
-            word &= word - 1;
-            Some((place as u32 * 64 + bit) as u8)
-        })
-    })
 }
 
 /// Brings the rows that go left to the front, both sides in their order; says how many there are.
@@ -329,9 +334,10 @@ impl<B: Bin> Grown<B> {
             }
             trees.rights.push(place as u32);
             match self.nodes[node].split {
-                Some(Split { column, bin, .. }) => {
-                    trees.columns.push(column as u32);
-                    trees.values.push(binned.cut(column, bin));
+                Some(split) => {
+                    let (asked, value) = question(binned, trees, split);
+                    trees.columns.push(asked);
+                    trees.values.push(value);
                     let [left, right] = self.nodes[node].children;
                     todo.push((right, Some(place)));
                     todo.push((left, None));
@@ -342,5 +348,16 @@ impl<B: Bin> Grown<B> {
                 }
             }
         }
+    }
+}
+
+/// What a node asks: its entries among [`Trees::columns`] and [`Trees::values`].
+fn question(binned: &Binned, trees: &mut Trees, Split { column, cut, .. }: Split) -> (u32, f64) {
+    match cut {
+        Cut::UpTo { bin, missing_left } => {
+            let flag = if missing_left && binned.keeps_missing() { MISSING_LEFT } else { 0 };
+            (column as u32 | flag, binned.cut(column, bin))
+        }
+        Cut::In(set) => (column as u32 | IN_SET, trees.add_set(binned.categories(column, set))),
     }
 }

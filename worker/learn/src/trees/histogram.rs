@@ -1,15 +1,30 @@
 //! Sums over bins, and the best cut they show.
 
 use super::bin::Bin;
-use super::binned::Binned;
+use super::binned::{Binned, Kind};
+use super::codes::Codes;
 use super::random::Random;
 
-/// A cut: rows of bins up to `bin` go left.
+/// A node's question: which column, and how its bins are divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
     pub(super) column: usize,
-    pub(super) bin: u8,
+    pub(super) cut: Cut,
     pub(super) gain: f64,
+}
+
+/// Which bins go left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    /// Those up to `bin`, and that of missing values where `missing_left`.
+    UpTo {
+        /// The last bin that goes left.
+        bin: u8,
+        /// Where missing values go.
+        missing_left: bool,
+    },
+    /// Those in the set.
+    In(Codes),
 }
 
 /// What a split must keep to.
@@ -23,7 +38,12 @@ pub(super) struct Rules {
     pub(super) columns: usize,
     /// One random cut for each column instead of the best one.
     pub(super) random_cuts: bool,
+    /// Rows that a category needs in a node to be set apart.
+    pub(super) category_rows_min: f64,
 }
+
+/// Less gain, as a share of the score, is what sums were rounded by: rows that are all alike would be cut for it.
+const GAIN_MIN: f64 = 1e-12;
 
 /// The sums over the bins of all columns.
 pub(super) fn fill<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
@@ -59,19 +79,37 @@ impl<'a, B: Bin> Search<'a, B> {
     /// was seen.
     pub(super) fn look(
         &mut self,
-        column: usize,
+        (column, kind): (usize, Kind),
         bins: impl Iterator<Item = (u8, B)>,
         random: &mut Random,
     ) -> bool {
-        if self.rules.random_cuts {
-            return self.look_at_one(column, bins, random);
+        if kind == Kind::Numbers && !self.rules.random_cuts {
+            return self.look_at_all(column, bins);
         }
+        let mut filled: Vec<(u8, B)> = bins.filter(|(_, bin)| bin.weight() > 0.0).collect();
+        if filled.len() < 2 {
+            return false;
+        }
+        if let Kind::Categories(missing) = kind {
+            self.look_at_sets((column, missing), filled, random);
+        } else {
+            let missing = filled.pop_if(|(code, _)| Some(*code) == kind.missing()).map(|(_, bin)| bin);
+            self.look_beside((column, kind), (&filled, missing), random);
+        }
+        true
+    }
+
+    /// Every cut between two bins.
+    fn look_at_all(&mut self, column: usize, bins: impl Iterator<Item = (u8, B)>) -> bool {
         let mut filled = 0u32;
         let (mut left, mut last) = (B::default(), None);
         for (code, bin) in bins.filter(|(_, bin)| bin.weight() > 0.0) {
             if let Some(last) = last {
                 // In the middle of the empty bins between the two sides.
-                self.consider(column, last + (code - last - 1) / 2, left);
+                self.consider(column, left, |missing_left| Cut::UpTo {
+                    bin: last + (code - last - 1) / 2,
+                    missing_left,
+                });
             }
             left.add(&bin);
             filled += 1;
@@ -85,26 +123,79 @@ impl<'a, B: Bin> Search<'a, B> {
         filled != 1 || rest > 0.0
     }
 
-    /// Extremely randomised trees: Geurts, Ernst and Wehenkel (2006).
-    fn look_at_one(
+    /// Cuts between filled bins, with the missing values on either side or on their own; one random cut for extremely
+    /// randomised trees (Geurts, Ernst and Wehenkel, 2006).
+    fn look_beside(
         &mut self,
-        column: usize,
-        bins: impl Iterator<Item = (u8, B)>,
+        (column, kind): (usize, Kind),
+        (filled, missing): (&[(u8, B)], Option<B>),
         random: &mut Random,
-    ) -> bool {
-        let filled: Vec<(u8, B)> = bins.filter(|(_, bin)| bin.weight() > 0.0).collect();
-        let (Some((first, _)), Some((last, _))) = (filled.first(), filled.last()) else { return false };
-        if first == last {
-            return false;
+    ) {
+        let between = |place: usize| match (filled.get(place - 1), filled.get(place)) {
+            (Some((last, _)), Some((next, _))) => last + (next - last - 1) / 2,
+            // All values on one side, the missing ones on the other.
+            _ => kind.missing().map_or(u8::MAX, |code| code - 1),
+        };
+        let (mut places, mut drawn) = (1..filled.len(), None);
+        if let (true, [(first, _), .., (last, _)]) = (self.rules.random_cuts, filled) {
+            let bin = *drawn.insert(first + random.below((last - first) as usize) as u8);
+            let place = filled.partition_point(|(code, _)| *code <= bin);
+            places = place..place + 1;
         }
-        let cut = *first + random.below((last - first) as usize) as u8;
-        let mut left = B::default();
-        filled.iter().take_while(|(code, _)| *code <= cut).for_each(|(_, bin)| left.add(bin));
-        self.consider(column, cut, left);
-        true
+        let (mut left, mut at) = (B::default(), 0);
+        for place in places.chain(missing.map(|_| filled.len())) {
+            filled[at..place].iter().for_each(|(_, bin)| left.add(bin));
+            at = place;
+            let bin = drawn.filter(|_| place < filled.len()).unwrap_or_else(|| between(place));
+            if place < filled.len()
+                && let Some(missing) = missing
+            {
+                let mut with = left;
+                with.add(&missing);
+                self.consider(column, with, |_| Cut::UpTo { bin, missing_left: true });
+            }
+            let none_missing = missing.is_none();
+            self.consider(column, left, |heavier| Cut::UpTo { bin, missing_left: none_missing && heavier });
+        }
     }
 
-    fn consider(&mut self, column: usize, bin: u8, left: B) {
+    /// Cuts of categories into those at one end of their order and all others: the best of two sets, of numbers or of two
+    /// classes, stands in this order (Breiman et al., 1984, 4.2). Missing values are a category.
+    fn look_at_sets(
+        &mut self,
+        (column, missing): (usize, u8),
+        mut filled: Vec<(u8, B)>,
+        random: &mut Random,
+    ) {
+        let (total, least) = (self.total, self.rules.category_rows_min);
+        let lacks = filled.last().is_some_and(|(code, _)| *code == missing);
+        filled.retain(|(_, bin)| bin.support(&total) >= least);
+        filled.sort_by(|a, b| a.1.rank(&total, least).total_cmp(&b.1.rank(&total, least)));
+        let mut longest = filled.len().div_ceil(2);
+        let mut shortest = 1;
+        if self.rules.random_cuts && longest > 0 {
+            longest = 1 + random.below(longest);
+            shortest = longest;
+        }
+        for from_below in [true, false] {
+            let (mut set, mut left) = (Codes::default(), B::default());
+            for place in 0..longest {
+                let (code, bin) = &filled[if from_below { place } else { filled.len() - 1 - place }];
+                set.insert(*code);
+                left.add(bin);
+                if place + 1 >= shortest {
+                    // What is in no set goes right, so that the side of the missing values, or else of more rows, is not the set.
+                    self.consider(column, left, |heavier| {
+                        let swap = if lacks { set.contains(missing) } else { heavier };
+                        Cut::In(if swap { set.others(missing) } else { set })
+                    });
+                }
+            }
+        }
+    }
+
+    /// Takes a cut if it is the best so far; `cut` is told whether the left side has more rows.
+    fn consider(&mut self, column: usize, left: B, cut: impl FnOnce(bool) -> Cut) {
         let mut right = self.total;
         right.subtract(&left);
         let least = self.rules.leaf_weight_min;
@@ -113,8 +204,8 @@ impl<'a, B: Bin> Search<'a, B> {
         }
         let gain = B::scores(&left, &right, self.rules.l2) - self.total_score;
         // Ties go to the first column and the lowest cut.
-        if gain > self.best.map_or(0.0, |best| best.gain) {
-            self.best = Some(Split { column, bin, gain });
+        if gain > self.best.map_or(GAIN_MIN * self.total_score, |best| best.gain) {
+            self.best = Some(Split { column, cut: cut(left.weight() > right.weight()), gain });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 
 use schemas::classifier::Classifier;
 use schemas::fit::Parameters;
-use schemas::trees::{LEAF, Trees};
+use schemas::trees::{IN_SET, LEAF, Trees};
 
 use super::ensemble::ForestParams;
 
@@ -44,12 +44,17 @@ pub fn join(parts: Vec<Parameters>) -> Option<Parameters> {
 
 /// Adds the trees of `part`; `leaf` says what its leaves' values are in `whole`.
 fn append(whole: &mut Trees, part: Trees, leaf: impl Fn(f64) -> f64) {
-    let offset = whole.columns.len() as u32;
+    let (offset, sets) = (whole.columns.len() as u32, whole.sets.len() as f64);
     whole.roots.extend(part.roots.iter().map(|root| root + offset));
     whole.rights.extend(part.rights.iter().map(|right| right + offset));
     let values = part.columns.iter().zip(&part.values);
-    whole.values.extend(values.map(|(column, value)| if *column == LEAF { leaf(*value) } else { *value }));
+    whole.values.extend(values.map(|(node, value)| match *node {
+        LEAF => leaf(*value),
+        node if node & IN_SET != 0 => value + sets,
+        _ => *value,
+    }));
     whole.columns.extend(part.columns);
+    whole.sets.extend(part.sets);
 }
 
 /// As [`append`]; distinct shares of classes get places in the order in which they first occur, as in a forest grown at once.

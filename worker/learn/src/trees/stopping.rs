@@ -4,7 +4,6 @@ use schemas::trees::Trees;
 
 use super::ensemble::BoostingParams;
 use crate::block::Block;
-use crate::predict::leaf;
 use crate::target::weight_of;
 
 /// How many of `rows`, the oldest, are learned from to find the number of iterations; `None` where it is given.
@@ -47,7 +46,7 @@ impl<'a> Watch<'a> {
             }
             let Some(root) = trees.roots.last() else { continue };
             let pairs = self.values[at].iter_mut().zip(&self.rows);
-            pairs.for_each(|(value, row)| *value += trees.scale * leaf(trees, *root as usize, row));
+            pairs.for_each(|(value, row)| *value += trees.scale * trees.leaf(*root, row));
         }
         self.iteration += 1;
         let loss = (self.loss)(&self.values);
