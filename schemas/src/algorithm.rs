@@ -103,6 +103,16 @@ pub enum AlgorithmError {
         /// What it was to do.
         task: Task,
     },
+    /// A number with a fraction where only whole ones make sense.
+    #[error("`{algorithm}`: {name} = {value}: a whole number is required")]
+    Fraction {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The given value.
+        value: f64,
+    },
     /// A parameter's value lies outside its range.
     #[error("parameter `{name}` of `{algorithm}` is {value}; it must lie between {min} and {max}")]
     Range {
@@ -201,7 +211,7 @@ impl Algorithm {
     /// Whether rows may count differently. The target of the others would need their losses weighted.
     pub fn takes_weights(self) -> bool {
         use Algorithm as A;
-        matches!(self, A::Mean | A::Linear | A::Ridge | A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
+        self.is_linear() || matches!(self, A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
     }
 
     /// Whether it cuts columns into bins, of which one may hold missing values, and others categories.
@@ -211,7 +221,13 @@ impl Algorithm {
 
     /// Whether it can go on from a fit of older rows.
     pub fn warm_starts(self) -> bool {
-        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge | Algorithm::Boosting)
+        self.is_linear() || self == Algorithm::Boosting
+    }
+
+    /// Whether it is least squares, with or without penalties.
+    fn is_linear(self) -> bool {
+        use Algorithm as A;
+        matches!(self, A::Mean | A::Linear | A::Ridge | A::Lasso | A::ElasticNet)
     }
 
     /// Whether it foretells a time series.
@@ -229,7 +245,7 @@ impl Algorithm {
 
     /// Whether fits come out of sufficient statistics that add up over rows.
     pub fn is_mergeable(self) -> bool {
-        matches!(self, Algorithm::Mean | Algorithm::Linear | Algorithm::Ridge | Algorithm::Pca)
+        self.is_linear() || self == Algorithm::Pca
     }
 
     /// Checks the given values against what the algorithm takes.
@@ -251,6 +267,13 @@ impl Algorithm {
                     value: *value,
                     min: spec.min,
                     max: spec.max,
+                });
+            }
+            if spec.is_whole() && value.fract() != 0.0 {
+                return Err(AlgorithmError::Fraction {
+                    algorithm: self.name(),
+                    name: spec.name,
+                    value: *value,
                 });
             }
         }
@@ -284,6 +307,8 @@ mod tests {
         assert!(check("alfa", 1.0).unwrap_err().contains("`alpha`"));
         assert!(check("alpha", -1.0).unwrap_err().contains("between"));
         assert!(check("alpha", f64::NAN).is_err());
+        let fraction = Algorithm::Kmeans.check(&Params::from([("clusters".to_owned(), 4.5)]));
+        assert!(fraction.unwrap_err().to_string().contains("whole number"));
         assert_eq!(Algorithm::Forest.check_task(Task::Classification), Ok(()));
         let error = Algorithm::Ridge.check_task(Task::Classification).unwrap_err().to_string();
         assert!(error.contains("`ridge` does no classification; these do: logistic"), "{error}");

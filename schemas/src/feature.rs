@@ -31,12 +31,16 @@ impl Feature {
         if text.is_empty() {
             return Err("a feature must not be empty".into());
         }
-        let call = text.strip_suffix(')').and_then(|call| call.split_once('('));
+        // `sepal length (cm)` is a column: a part's name is one word, right before its bracket.
+        let is_word = |(part, _): &(&str, &str)| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
+        };
+        let call = text.strip_suffix(')').and_then(|call| call.split_once('(')).filter(is_word);
         let Some((part, column)) = call else {
             return Ok(Feature::Column(text.to_owned()));
         };
         let parts = DatePart::ALL;
-        match parts.iter().find(|(_, name)| *name == part.trim()) {
+        match parts.iter().find(|(_, name)| *name == part) {
             Some((part, _)) if !column.trim().is_empty() => {
                 Ok(Feature::DatePart(*part, column.trim().to_owned()))
             }
@@ -77,7 +81,8 @@ mod tests {
 
     #[test]
     fn features_round_trip_and_unknown_parts_are_named() {
-        for text in ["distance", "weekday(time_hour)", "day_of_year(t)"] {
+        for text in ["distance", "weekday(time_hour)", "day_of_year(t)", "sepal length (cm)", "Fläche(m²)"]
+        {
             assert_eq!(Feature::parse(text).unwrap().to_string(), text);
         }
         assert!(Feature::parse("weakday(t)").unwrap_err().contains("did you mean `weekday`?"));

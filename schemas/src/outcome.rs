@@ -52,6 +52,9 @@ pub struct Scored {
     pub params: Params,
     /// Its error in cross-validation, in the target's unit; `None` where it could not be fitted.
     pub error: Option<f64>,
+    /// Why it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One scope's end, as the ledger keeps it.

@@ -159,6 +159,11 @@ pub enum Refusal {
     /// The answer does not fit one message: ask for fewer rows at once.
     #[error("the answer is too large for one message")]
     AnswerTooLarge,
+    /// The predictor failed on the request.
+    #[error(
+        "the predictor failed on this request: a mistake of its own, which its log tells; please report it"
+    )]
+    Failed,
     /// The predictor has all the work it can hold.
     #[error("the predictor is overloaded")]
     Overloaded,

@@ -203,6 +203,12 @@ impl ModelSpec {
         self.learn.task.map_or_else(own, Ok)
     }
 
+    /// Whether a coarser level's predictions are of another size: a series' points are sums or counts over its rows.
+    pub fn adds_up(&self) -> bool {
+        let adds_up = |series: &SeriesSpec| matches!(series.aggregate, Aggregate::Sum | Aggregate::Count);
+        self.learn.series.as_ref().is_some_and(adds_up)
+    }
+
     /// The fallback levels as dimension sets (bit `i` for dimension `i`), most exact first.
     pub fn level_masks(&self) -> Vec<u32> {
         let dimensions = &self.scope.dimensions;

@@ -90,8 +90,8 @@ async fn forecasts_and_their_intervals_are_those_of_statsforecast() {
 async fn a_time_that_is_not_foretold_is_an_error_at_its_row() {
     let stack = Stack::start(Setup::default()).await;
     stack.add_model(&spec("ets")).await;
-    let closed = stack.ask(&["train", "daily_flights", "--scope", "carrier=*", "--wait"]).await;
-    assert_eq!(closed["outcomes"], json!({"trained": 16}));
+    let closed = stack.ask(&["train", "daily_flights", "--scope", "carrier=*", "--levels", "--wait"]).await;
+    assert_eq!(closed["outcomes"], json!({"trained": 17}));
     let row = |time: Value| json!({"carrier": "AA", "time_hour": time});
     let rows = [
         row(json!("2014-01-03")),
@@ -99,6 +99,7 @@ async fn a_time_that_is_not_foretold_is_an_error_at_its_row() {
         row(json!("2014-03-01")),
         row(json!(null)),
         row(json!("soon")),
+        // What all carriers have flown together is no forecast of one of them.
         json!({"carrier": "ZZ", "time_hour": "2014-01-03"}),
     ];
     let answer = answer(&stack, &closed, &rows).await;
@@ -112,6 +113,9 @@ async fn a_time_that_is_not_foretold_is_an_error_at_its_row() {
     let answered: Vec<bool> = numbers_or_null(&answer["predictions"]);
     assert_eq!(answered, [true, false, false, false, false, false]);
     assert!(answer["intervals"][0]["80"][0].is_number() && answer["intervals"][1].is_null(), "{answer}");
+    let all =
+        stack.predict("daily_flights", json!({"rows": [{"time_hour": "2014-01-03"}]}).to_string()).await;
+    assert!(all.0 == 200 && all.1["predictions"][0].as_f64() > Some(500.0), "{all:?}");
     let (status, refused) = stack.predict("daily_flights", json!({"rows": [rows[2]]}).to_string()).await;
     assert_eq!(status, 422, "{refused}");
 }

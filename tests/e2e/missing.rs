@@ -72,7 +72,7 @@ async fn trees_learn_from_rows_without_some_values_and_answer_such_rows() {
         .predict("m", json!({"rows": [{"shop": "a", "price": null, "region": "far"}]}).to_string())
         .await;
     assert_eq!(status, 422, "{answer}");
-    assert!(answer.to_string().contains("every feature needs a value"), "{answer}");
+    assert!(answer.to_string().contains("the field is missing"), "{answer}");
     for (learn, words) in [
         ("algorithm = \"ridge\"\nmissing = \"keep\"", "`keep` is for tree, forest, extra_trees and boosting"),
         ("algorithm = \"svr\"\nencoding = \"bins\"", "`svr` takes no such columns"),

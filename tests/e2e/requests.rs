@@ -131,3 +131,67 @@ async fn the_largest_request_comes_back_in_order() {
         );
     }
 }
+
+async fn answers(stack: &Stack, model: &str, row: &Value) -> Value {
+    tests::until("the fit answering", || async {
+        let (status, answer) = stack.predict(model, json!({"rows": [row]}).to_string()).await;
+        (status == 200).then_some(answer)
+    })
+    .await
+}
+
+/// Neighbours among 64-bit integers are one float.
+#[tokio::test]
+async fn integers_of_any_size_find_their_own_scope() {
+    let stack = Stack::start(Setup::default()).await;
+    let mut csv = String::from("user,y\n");
+    for _ in 0..40 {
+        csv += "1234567890123456769,1\n1234567890123456800,999\n18446744073709551615,-5\n";
+    }
+    let source = stack.write("rows.csv", csv).display().to_string();
+    stack.add_model(&format!(
+        "name = \"m\"\n[data]\nsource = \"{source}\"\n[scope]\ndimensions = [\"user\"]\n[learn]\ntarget = \"y\"\nalgorithm = \"mean\"\n"
+    ))
+    .await;
+    stack.ask(&["train", "m", "--scope", "user=*", "--wait"]).await;
+    for (user, expected) in
+        [(1_234_567_890_123_456_769u64, 1.0), (1_234_567_890_123_456_800, 999.0), (u64::MAX, -5.0)]
+    {
+        let answer = answers(&stack, "m", &json!({"user": user})).await;
+        assert_eq!(answer["predictions"], json!([expected]), "{answer}");
+        assert_eq!(answer["fits"][0]["scope"], format!("user={user}"));
+    }
+}
+
+/// A fit needs the fields that it was made with, whatever the spec says by now.
+#[tokio::test]
+async fn fits_of_an_older_spec_answer_on() {
+    let stack = Stack::start(Setup::default()).await;
+    let rows: Vec<String> = (0..50).map(|i| format!("{i},{},{}", i * i, 2 * i)).collect();
+    let source = stack.write("rows.csv", format!("a,b,y\n{}\n", rows.join("\n"))).display().to_string();
+    let spec = |features: &str| {
+        format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\n[learn]\ntarget = \"y\"\nalgorithm = \"linear\"\nfeatures = {features}\n"
+        )
+    };
+    stack.add_model(&spec("[\"a\"]")).await;
+    stack.ask(&["train", "m", "--scope", "", "--wait"]).await;
+    let before = answers(&stack, "m", &json!({"a": 3})).await;
+    for features in ["[\"a\", \"b\"]", "[\"b\"]"] {
+        stack.add_model(&spec(features)).await;
+        let shown = || async {
+            let model = stack.get("/v1/models/m").await.1;
+            model.contains("\"b\"").then_some(())
+        };
+        tests::until("the gateway knowing the new spec", shown).await;
+        assert_eq!(answers(&stack, "m", &json!({"a": 3})).await["predictions"], before["predictions"]);
+        let (status, problem) = stack.predict("m", json!({"rows": [{"b": 3}]}).to_string()).await;
+        assert!(status == 422 && problem["errors"][0]["field"] == "a", "{problem}");
+    }
+    // An order that fails leaves the fit answering, and listed.
+    let order = ["--json", "train", "m", "--scope", "", "--wait", "--algorithm", "gamma"];
+    let ended = stack.enqueue(&order).await.json();
+    assert_eq!(ended["outcomes"], json!({"failed": 1}), "{ended}");
+    let fits = stack.ask(&["fits", "m"]).await;
+    assert_eq!((&fits[0]["outcome"], &fits[0]["algorithm"]), (&json!("trained"), &json!("linear")), "{fits}");
+}

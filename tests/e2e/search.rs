@@ -102,3 +102,60 @@ async fn rows_that_are_held_out_choose_nothing() {
     assert_eq!((&seen[0].0, &seen[0].1), (&seen[1].0, &seen[1].1));
     assert_ne!(seen[0].2, seen[1].2, "the hold-out did change");
 }
+
+/// What is learned, and how candidates are compared, is the spec's; `--algorithm` says only by what.
+#[tokio::test]
+async fn an_order_by_other_algorithms_keeps_the_rest_of_the_spec() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    let rows: Vec<String> = (0..90).map(|i| format!("{i},{},{}", i % 7, i * 3 % 2)).collect();
+    let source = stack.write("rows.csv", format!("x,z,y\n{}\n", rows.join("\n"))).display().to_string();
+    let spec = |learn: &str| {
+        format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\n[learn]\ntarget = \"y\"\nfeatures = [\"x\", \"z\"]\n{learn}"
+        )
+    };
+    stack.add_model(&spec("algorithm = \"logistic\"\n")).await;
+    stack.ask(&["train", "m", "--scope", "", "--wait", "--algorithm", "boosting"]).await;
+    let fit = stack.ask(&["fits", "m"]).await[0].clone();
+    assert!(fit["algorithm"] == "boosting" && fit["metrics"]["log_loss"].is_f64(), "{fit}");
+    let refused = stack.enqueue(&["plan", "m", "--scope", "", "--algorithm", "ridge"]).await;
+    assert!(refused.code == 2 && refused.err.contains("`ridge` does no classification"), "{refused:?}");
+
+    let search = "[learn.search]\nfolds = 3\nmetric = \"mae\"\nparams = { alpha = [3, 5] }\n";
+    stack.add_model(&spec(&format!("algorithm = \"ridge\"\nparams = {{ alpha = 7 }}\n{search}"))).await;
+    stack.ask(&["train", "m", "--scope", "", "--wait", "--algorithm", "ridge|tree"]).await;
+    let fit = stack.ask(&["fits", "m"]).await[0].clone();
+    let candidates = fit["candidates"].as_array().expect("candidates");
+    let told: Vec<String> =
+        candidates.iter().map(|one| format!("{} {}", one["algorithm"], one["params"])).collect();
+    assert_eq!(told, ["\"ridge\" {\"alpha\":3.0}", "\"ridge\" {\"alpha\":5.0}", "\"tree\" {}"]);
+    assert!(candidates.iter().all(|one| one["error"].as_f64() < Some(1.0)), "mean absolute errors: {fit}");
+}
+
+/// Where nothing can be compared nothing is chosen, and it is said why.
+#[tokio::test]
+async fn a_search_that_compares_nothing_does_not_train() {
+    let stack = Stack::start(Setup { gateway: false, predictors: 0, ..Setup::default() }).await;
+    let rows: Vec<String> = (0..90).map(|i| format!("{i},{}", i % 7 - 3)).collect();
+    let source = stack.write("rows.csv", format!("x,y\n{}\n", rows.join("\n"))).display().to_string();
+    let spec = |search: &str| {
+        format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\n[learn.search]\n{search}\n"
+        )
+    };
+    stack.add_model(&spec("algorithms = [\"ridge\", \"tree\"]\ngap_rows = 5000")).await;
+    let ended = stack.ask(&["train", "m", "--scope", "", "--wait"]).await;
+    assert_eq!(ended["outcomes"], json!({"too_few_rows": 1}), "{ended}");
+    let fit = stack.ask(&["fits", "m"]).await[0].clone();
+    assert!(fit["reason"].as_str().expect("a reason").contains("too few training rows"), "{fit}");
+    // Targets below 0 are none of these distributions'; the tree is compared all the same.
+    stack.add_model(&spec("algorithms = [\"poisson\", \"gamma\"]")).await;
+    let ended = stack.enqueue(&["--json", "train", "m", "--scope", "", "--wait"]).await.json();
+    let reason = ended["failed"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("no candidate could be compared; the first: a target is -3"), "{reason}");
+    stack.add_model(&spec("algorithms = [\"poisson\", \"tree\"]")).await;
+    stack.ask(&["train", "m", "--scope", "", "--wait"]).await;
+    let fit = stack.ask(&["fits", "m"]).await[0].clone();
+    assert_eq!(fit["algorithm"], "tree", "{fit}");
+    assert!(fit["candidates"][0]["reason"].as_str().expect("a reason").contains("a target is -3"), "{fit}");
+}

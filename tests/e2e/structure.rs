@@ -114,4 +114,9 @@ async fn a_target_or_a_search_is_refused_where_there_is_nothing_to_learn() {
     let ended = stack.enqueue(&["--json", "train", "m", "--scope", "shop=a", "--wait"]).await;
     let reason = ended.json()["failed"][0]["reason"].as_str().expect("a reason").to_owned();
     assert!(reason.contains("rows cannot make 200 clusters"), "{reason}");
+    let same = stack.write("same.csv", format!("shop,price,amount\n{}", "a,1,2\n".repeat(40)));
+    stack.add_model(&spec(&same.display().to_string(), "algorithm = \"pca\"")).await;
+    let ended = stack.enqueue(&["--json", "train", "m", "--scope", "shop=a", "--wait"]).await;
+    let reason = ended.json()["failed"][0]["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("no feature varies"), "{reason}");
 }

@@ -39,8 +39,8 @@ async fn rows_count_what_their_weight_says() {
 
     for (learn, words) in [
         (
-            "algorithm = \"lasso\"\nfeatures = [\"x\"]",
-            "`lasso` takes no weights; these do: mean, linear, ridge",
+            "algorithm = \"svr\"\nfeatures = [\"x\"]",
+            "`svr` takes no weights; these do: mean, linear, ridge, lasso",
         ),
         (
             "algorithm = \"ridge\"\nfeatures = [\"x\"]\n[learn.search]\nalgorithms = [\"ridge\", \"knn\"]",

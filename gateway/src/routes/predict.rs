@@ -181,8 +181,11 @@ fn unreadable(error: BytesRejection) -> Problem {
 /// The status that fits every row's error.
 fn all_failed(errors: &[RowError]) -> Problem {
     let only = |kind: RowErrorKind| errors.iter().all(|error| error.kind == kind);
-    let first = errors.first().map(|error| error.message.as_str()).unwrap_or_default();
-    let detail = |what: &str| format!("{what}: row {}: {first}", errors.first().map_or(0, |error| error.row));
+    let first = errors.first().map(|error| {
+        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
+        format!("row {}: {field}{}", error.row, error.message)
+    });
+    let detail = |what: &str| format!("{what}: {}", first.as_deref().unwrap_or_default());
     let problem = if only(RowErrorKind::NoFit) {
         Problem::not_found(detail("no row has a fit"))
     } else if only(RowErrorKind::Unavailable) {
@@ -206,6 +209,9 @@ fn refused(error: &DispatchError) -> Problem {
             Problem::new(StatusCode::BAD_GATEWAY, "bad gateway", error.to_string())
         }
         DispatchError::Refused(Refusal::NoModel { .. }) => Problem::not_found(error.to_string()),
+        DispatchError::Refused(Refusal::Failed) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "predictor failed", error.to_string())
+        }
         DispatchError::Refused(Refusal::Overloaded) => Problem::unavailable(error.to_string()),
         DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
         DispatchError::Refused(Refusal::AnswerTooLarge) | DispatchError::RowTooLarge { .. } => {

@@ -16,8 +16,6 @@ pub(super) struct Columns {
     fields: Vec<Field>,
     places: HashMap<String, usize>,
     errors: Vec<RowError>,
-    /// Whether a feature may lack its value.
-    keeps_missing: bool,
     /// Complete rows.
     pub(super) rows: usize,
     /// Whether the request was given up because of its number of rows.
@@ -49,8 +47,7 @@ impl Columns {
             uses.into_iter().map(|(name, uses)| Field::of_spec(name, uses)).collect();
         fields.sort_by(|a, b| a.name.cmp(&b.name));
         let places = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
-        let keeps_missing = !learn.missing.is_drop();
-        Columns { fields, places, errors: Vec::new(), keeps_missing, rows: 0, too_many: false }
+        Columns { fields, places, errors: Vec::new(), rows: 0, too_many: false }
     }
 
     /// Notes a value of the row under way.
@@ -86,13 +83,8 @@ impl Columns {
         }
     }
 
-    /// Ends the row under way: every feature must have come, unless rows may lack some.
+    /// Ends the row under way. Which fields it needs is known by the fit that answers it.
     pub(super) fn end_row(&mut self) {
-        let lacks = |field: &&Field| !self.keeps_missing && field.lacks(self.rows);
-        if let Some(field) = self.fields.iter().find(lacks) {
-            let message = "the field is missing; every feature needs a value";
-            self.error(field.name.clone(), message.into());
-        }
         self.rows += 1;
     }
 

@@ -50,15 +50,6 @@ impl Field {
         Field { in_spec: false, ..Field::of_spec(name, Uses::default()) }
     }
 
-    /// Whether `row` has no value although the spec's features read one.
-    pub(super) fn lacks(&self, row: usize) -> bool {
-        let Uses { number, text, time, .. } = self.uses;
-        self.in_spec
-            && ((number && self.numbers.get(row).is_none_or(|value| value.is_nan()))
-                || (time && self.times.get(row).is_none_or(|value| *value == TIME_NULL))
-                || (text && self.texts.get(row).is_none_or(|code| *code == TEXT_NULL)))
-    }
-
     /// Fills up with missing values to `rows` rows.
     fn pad(&mut self, rows: usize) {
         if self.uses.number {
@@ -85,6 +76,7 @@ impl Field {
         if self.uses.number {
             self.numbers[row] = match value {
                 Scalar::Number(number) if number.is_finite() => *number,
+                Scalar::Integer(integer) => *integer as f64,
                 Scalar::Bool(value) => f64::from(u8::from(*value)),
                 Scalar::Number(_) => return Err("the number is too large".into()),
                 other => return Err(format!("a number is required, not {}", other.kind())),
@@ -109,7 +101,7 @@ impl Field {
 
     fn guess(&mut self, value: &Scalar) {
         match value {
-            Scalar::Number(_) => self.uses.number = true,
+            Scalar::Number(_) | Scalar::Integer(_) => self.uses.number = true,
             Scalar::Text(_) | Scalar::Bool(_) => self.uses.text = true,
             Scalar::Null | Scalar::Other(_) => {}
         }

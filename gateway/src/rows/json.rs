@@ -13,16 +13,29 @@ pub(super) enum Scalar<'a> {
     Null,
     Bool(bool),
     Number(f64),
+    /// One that a float would round.
+    Integer(i128),
     Text(std::borrow::Cow<'a, str>),
     Other(&'static str),
 }
 
+/// Integers up to this magnitude are floats, each a different one.
+const EXACT_MAX: i128 = 1 << 53;
+
 impl Scalar<'_> {
+    fn of_integer(value: i128) -> Self {
+        if (-EXACT_MAX..=EXACT_MAX).contains(&value) {
+            Scalar::Number(value as f64)
+        } else {
+            Scalar::Integer(value)
+        }
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Scalar::Null => "null",
             Scalar::Bool(_) => "a boolean",
-            Scalar::Number(_) => "a number",
+            Scalar::Number(_) | Scalar::Integer(_) => "a number",
             Scalar::Text(_) => "a string",
             Scalar::Other(kind) => kind,
         }
@@ -33,6 +46,7 @@ impl Scalar<'_> {
         match self {
             Scalar::Bool(value) => Some(value.to_string()),
             Scalar::Number(value) => Some(format!("{value}")),
+            Scalar::Integer(value) => Some(value.to_string()),
             Scalar::Text(text) => Some(text.to_string()),
             Scalar::Null | Scalar::Other(_) => None,
         }
@@ -162,10 +176,10 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Bool(value))
     }
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value as f64))
+        Ok(Scalar::of_integer(value.into()))
     }
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value as f64))
+        Ok(Scalar::of_integer(value.into()))
     }
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
         Ok(Scalar::Number(value))

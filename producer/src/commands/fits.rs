@@ -42,6 +42,7 @@ fn text(views: &[FitView]) -> String {
             view.outcome.to_owned(),
             count(view.rows),
             count(view.complete_rows),
+            view.algorithm.to_owned(),
             score.map_or("-".into(), |score| format!("{score:.3}")),
             view.fingerprint.as_deref().map_or("-", |name| &name[..name.len().min(12)]).to_owned(),
             view.campaign.clone(),
@@ -49,7 +50,8 @@ fn text(views: &[FitView]) -> String {
         cells
     };
     let score = score_names(views);
-    let mut head = vec!["scope", "level", "outcome", "rows", "complete", &score, "fingerprint", "campaign"];
+    let mut head =
+        vec!["scope", "level", "outcome", "rows", "complete", "algorithm", &score, "fingerprint", "campaign"];
     if windows {
         head.insert(1, "window");
     }

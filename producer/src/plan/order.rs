@@ -1,5 +1,6 @@
 //! What was asked for, checked against the model's spec.
 
+use schemas::algorithm::Algorithm;
 use schemas::pattern::{Pattern, WindowTerm};
 use schemas::spec::{LearnSpec, ModelSpec, SearchSpec};
 use schemas::window::Window;
@@ -37,7 +38,7 @@ impl Order {
     /// A usage error that says what is wrong and what could stand there.
     pub fn new(mut spec: ModelSpec, args: &PlanArgs) -> anyhow::Result<Order> {
         if let Some(algorithms) = &args.algorithm {
-            take_algorithms(&mut spec.learn, algorithms);
+            take_algorithms(&mut spec, algorithms);
         }
         args.params.iter().try_for_each(|param| take_param(&mut spec.learn, param))?;
         spec.check().map_err(usage)?;
@@ -47,17 +48,31 @@ impl Order {
     }
 }
 
-/// One algorithm, or several between bars, of which each scope takes the best.
-fn take_algorithms(learn: &mut LearnSpec, algorithms: &str) {
+/// One algorithm, or several between bars, of which each scope takes the best. What is learned stays what it was, and so does how
+/// candidates are compared; parameters go on where the spec's own algorithm is among the named ones, as they are meant for it.
+fn take_algorithms(spec: &mut ModelSpec, algorithms: &str) {
     let names: Vec<String> = algorithms.split('|').map(|name| name.trim().to_owned()).collect();
-    if names != [learn.algorithm.as_str()] {
-        // The parameters of one algorithm mean nothing to another.
-        learn.params.clear();
-        learn.search = None;
+    // A stored spec's algorithms exist.
+    let (task, own) = (spec.task().ok(), spec.learn.algorithms().unwrap_or_default());
+    let learn = &mut spec.learn;
+    let named: Vec<Algorithm> = names.iter().filter_map(|name| Algorithm::parse(name).ok()).collect();
+    let goes_on = named.iter().any(|algorithm| own.contains(algorithm));
+    let takes = |name: &String| named.iter().any(|one| one.params().iter().any(|spec| spec.name == name));
+    learn.params.retain(|name, _| goes_on && takes(name));
+    let mut search = learn.search.take();
+    if let Some(search) = &mut search {
+        search.params.retain(|name, _| goes_on && takes(name));
+        search.algorithms.clear();
     }
     match &names[..] {
-        [one] => learn.algorithm.clone_from(one),
-        _ => learn.search = Some(SearchSpec { algorithms: names, ..learn.search.take().unwrap_or_default() }),
+        [one] => {
+            learn.algorithm.clone_from(one);
+            learn.search = search.filter(|search| !search.params.is_empty());
+        }
+        _ => learn.search = Some(SearchSpec { algorithms: names, ..search.unwrap_or_default() }),
+    }
+    if spec.task().ok() != task {
+        spec.learn.task = task;
     }
 }
 

@@ -190,9 +190,16 @@ fn texts_of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> TextColumn {
     TextColumn { codes, values: values.into_iter().map(str::to_owned).collect() }
 }
 
+/// Words that stand for no value among numbers and times, as other tools write them.
+pub(crate) const NULLS: [&str; 10] = ["", "NA", "N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "None"];
+
+fn is_null(text: &str) -> bool {
+    NULLS.contains(&text)
+}
+
 fn number_of(text: &str) -> Option<f64> {
     match text.trim() {
-        "" => Some(f64::NAN),
+        text if is_null(text) => Some(f64::NAN),
         "true" | "True" | "TRUE" => Some(1.0),
         "false" | "False" | "FALSE" => Some(0.0),
         text => text.parse().ok(),
@@ -202,7 +209,7 @@ fn number_of(text: &str) -> Option<f64> {
 /// The moments that texts name; each distinct one is parsed once.
 fn times_of(texts: &TextColumn) -> Result<Vec<i64>, Mismatch> {
     let time_of = |text: &String| match text.trim() {
-        "" => Some(TIME_NULL),
+        text if is_null(text) => Some(TIME_NULL),
         text => parse_instant(text).ok(),
     };
     let times: Vec<Option<i64>> = texts.values.iter().map(time_of).collect();

@@ -40,7 +40,11 @@ pub struct Selection<'a> {
     pub scopes: &'a [Scope],
 }
 
-/// The newest outcome of each scope and window in a channel, by level and scope, with parameters from the store.
+/// What is known of a scope: whether it has a fit and how new its campaign is in the channel, the outcome, and the campaign.
+type Newest = ((bool, usize), ScopeOutcome, String);
+
+/// The fit that answers for each scope and window in a channel, or where there is none the newest outcome, by level and scope,
+/// with parameters from the store.
 ///
 /// # Errors
 /// [`ListError`] when ledger or store fail, or a blob is damaged.
@@ -50,7 +54,7 @@ pub fn list<'a>(
     selection: Selection<'a>,
 ) -> BoxFuture<'a, Result<Vec<FitView>, ListError>> {
     Box::pin(async move {
-        let mut newest: HashMap<(Scope, Window), (usize, ScopeOutcome, String)> = HashMap::new();
+        let mut newest: HashMap<(Scope, Window), Newest> = HashMap::new();
         let filter = subjects::model_landings(&selection.spec.name);
         ledger::replay(broker, &filter, 0, |landing: Landing| {
             let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
@@ -59,8 +63,10 @@ pub fn list<'a>(
                     continue;
                 }
                 let key = (outcome.scope.clone(), outcome.window);
-                if newest.get(&key).is_none_or(|(known, ..)| *known < rank) {
-                    newest.insert(key, (rank, outcome, landing.campaign.clone()));
+                // A fit answers on until another one does, however later campaigns ended.
+                let order = (outcome.fit.is_some(), rank);
+                if newest.get(&key).is_none_or(|(known, ..)| *known < order) {
+                    newest.insert(key, (order, outcome, landing.campaign.clone()));
                 }
             }
         })

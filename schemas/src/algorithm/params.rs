@@ -15,6 +15,28 @@ pub struct ParamSpec {
     pub max: f64,
 }
 
+impl ParamSpec {
+    /// Whether only whole numbers make sense.
+    pub fn is_whole(&self) -> bool {
+        const REAL: [&str; 13] = [
+            "alpha",
+            "l1_ratio",
+            "tolerance",
+            "power",
+            "c",
+            "smoothing",
+            "gamma",
+            "epsilon",
+            "max_features",
+            "learning_rate",
+            "l2",
+            "regularisation",
+            "validation",
+        ];
+        !REAL.contains(&self.name)
+    }
+}
+
 const ALPHA: ParamSpec = ParamSpec { name: "alpha", default: 1.0, min: 0.0, max: 1e12 };
 const L1_RATIO: ParamSpec = ParamSpec { name: "l1_ratio", default: 0.5, min: 0.0, max: 1.0 };
 const TOLERANCE: ParamSpec = ParamSpec { name: "tolerance", default: 1e-6, min: 1e-15, max: 1.0 };

@@ -126,7 +126,7 @@ impl ModelSpec {
             );
         }
         if !algorithm.warm_starts() || self.task()? != Task::Regression {
-            let problem = "starts anew; mean, linear, ridge and the regression of boosting can go on";
+            let problem = "starts anew; mean, linear, ridge, lasso, elastic_net and the regression of boosting can go on";
             return refuse(format!("`{}` {problem}", algorithm.name()));
         }
         if algorithm == Algorithm::Boosting

@@ -124,7 +124,10 @@ impl LearnSpec {
     }
 
     /// The algorithms to try; never none.
-    pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>, AlgorithmError> {
+    ///
+    /// # Errors
+    /// As [`LearnSpec::candidates`].
+    pub fn algorithms(&self) -> Result<Vec<Algorithm>, AlgorithmError> {
         let listed = self.search.iter().flat_map(|search| &search.algorithms);
         let mut algorithms = listed.map(|name| Algorithm::parse(name)).collect::<Result<Vec<_>, _>>()?;
         if algorithms.is_empty() {

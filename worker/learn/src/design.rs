@@ -48,6 +48,17 @@ pub enum DesignError {
     },
 }
 
+impl DesignError {
+    /// The raw column.
+    pub fn column(&self) -> &str {
+        match self {
+            DesignError::Missing { column, .. }
+            | DesignError::Kind { column, .. }
+            | DesignError::Rows { column, .. } => column,
+        }
+    }
+}
+
 /// Inputs bound to the columns of one table; columns are shared, not copied.
 #[derive(Debug)]
 pub struct Design {

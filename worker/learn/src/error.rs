@@ -69,6 +69,11 @@ pub enum LearnError {
         /// Clusters.
         clusters: usize,
     },
+    /// All rows are the same.
+    #[error(
+        "no feature varies among the training rows; widen the scope or its window, or take other features"
+    )]
+    NothingVaries,
     /// More columns than the algorithm takes.
     #[error("{columns} columns vary, at most {most} are allowed: take fewer features or categories")]
     TooWide {
@@ -88,20 +93,4 @@ pub enum LearnError {
         /// The first such target.
         found: f64,
     },
-    /// The algorithm's library refused its parameters.
-    #[error("elastic net with alpha {alpha} and l1_ratio {l1_ratio} was refused; check both parameters")]
-    Refused {
-        /// Strength of the penalty.
-        alpha: f64,
-        /// Share of the L1 penalty.
-        l1_ratio: f64,
-        /// What the library said.
-        #[source]
-        source: RefusedBy,
-    },
 }
-
-/// What the algorithm's library said, as text: its own error type is no part of this crate's interface.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RefusedBy(pub(crate) String);

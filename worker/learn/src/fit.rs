@@ -210,6 +210,7 @@ impl Method {
             Method::Mean => Some(mean(moments)),
             Method::Linear => Some(ridge(moments, 0.0)),
             Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
+            Method::ElasticNet(params) => Some(elastic_net(moments, *params)),
             Method::Pca { components, standardise } => {
                 Some(pca(moments, *components, *standardise).map(Parameters::Structure))
             }
@@ -224,6 +225,7 @@ impl Method {
             Method::Mean
                 | Method::Linear
                 | Method::Ridge { .. }
+                | Method::ElasticNet(_)
                 | Method::Forest(_)
                 | Method::Boosting(_)
                 | Method::Classify(ClassMethod::Forest(_) | ClassMethod::Boosting(_))
@@ -253,10 +255,7 @@ impl Method {
             Method::Mean => mean(&Moments::over(design, y, rows, scratch)),
             Method::Linear => ridge(&Moments::over(design, y, rows, scratch), 0.0),
             Method::Ridge { alpha } => ridge(&Moments::over(design, y, rows, scratch), *alpha),
-            Method::ElasticNet(params) => {
-                scratch.gather(design, y, rows);
-                elastic_net(&scratch.block, &scratch.target, *params)
-            }
+            Method::ElasticNet(params) => elastic_net(&Moments::over(design, y, rows, scratch), *params),
             Method::LogLinear(params) => {
                 scratch.gather(design, y, rows);
                 log_linear(&scratch.block, &scratch.target, *params)

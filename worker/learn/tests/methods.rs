@@ -72,7 +72,7 @@ fn every_method_fits_chosen_rows_of_a_table() {
     design.block(&rows, &mut block);
     let moments = Moments::of(&block, &y[10..50]);
     for method in [Method::Mean, Method::Linear, Method::Ridge { alpha: 3.0 }, Method::ElasticNet(NET)] {
-        let expected = method.solve(&moments).unwrap_or_else(|| elastic_net(&block, &y[10..50], NET));
+        let expected = method.solve(&moments).expect("out of moments");
         assert_eq!(method.fit(&design, &y, &rows, &mut scratch), expected, "{method:?}");
     }
 }
@@ -88,8 +88,8 @@ fn no_rows_and_overflow_are_errors_of_every_method() {
         assert_eq!(solve(&huge, &[1.0, 2.0]), Err(LearnError::NotFinite));
         assert_eq!(solve(&torn, &[1.0, 2.0]), Err(LearnError::NotFinite));
     }
-    assert_eq!(elastic_net(&empty, &[], NET), Err(LearnError::NoRows));
-    assert_eq!(elastic_net(&huge, &[1.0, 2.0], NET), Err(LearnError::NotFinite));
+    assert_eq!(elastic_net(&Moments::of(&empty, &[]), NET), Err(LearnError::NoRows));
+    assert_eq!(elastic_net(&Moments::of(&huge, &[1.0, 2.0]), NET), Err(LearnError::NotFinite));
     assert_eq!(learn::mean(&Moments::empty(3)), Err(LearnError::NoRows));
     assert_eq!(learn::mean(&Moments::of(&torn, &[f64::NAN, 1.0])), Err(LearnError::NotFinite));
 }
@@ -99,9 +99,12 @@ fn an_elastic_net_without_l1_penalty_is_a_ridge() {
     let (a, b, y) = columns();
     let block = Block::from_columns(60, &[&a, &b]);
     let moments = Moments::of(&block, &y);
-    assert_eq!(elastic_net(&block, &y, ElasticNetParams { alpha: 0.0, ..NET }), ridge(&moments, 0.0));
     assert_eq!(
-        elastic_net(&block, &y, ElasticNetParams { l1_ratio: 0.0, ..NET }),
+        elastic_net(&Moments::of(&block, &y), ElasticNetParams { alpha: 0.0, ..NET }),
+        ridge(&moments, 0.0)
+    );
+    assert_eq!(
+        elastic_net(&Moments::of(&block, &y), ElasticNetParams { l1_ratio: 0.0, ..NET }),
         ridge(&moments, 0.1 * 60.0)
     );
 }
@@ -109,12 +112,12 @@ fn an_elastic_net_without_l1_penalty_is_a_ridge() {
 #[test]
 fn an_elastic_net_gives_constant_columns_no_weight_and_a_constant_target_no_weights() {
     let (a, b, y) = columns();
-    let without = elastic_net(&Block::from_columns(60, &[&a, &b]), &y, NET).unwrap();
+    let without = elastic_net(&Moments::of(&Block::from_columns(60, &[&a, &b]), &y), NET).unwrap();
     let block = Block::from_columns(60, &[&a, &[0.1; 60], &b]);
-    let with = elastic_net(&block, &y, NET).unwrap();
+    let with = elastic_net(&Moments::of(&block, &y), NET).unwrap();
     let expected = [coefficients(&without)[0], 0.0, coefficients(&without)[1]];
     assert_eq!(coefficients(&with), expected);
-    assert_eq!(coefficients(&elastic_net(&block, &[0.1; 60], NET).unwrap()), [0.0; 3]);
+    assert_eq!(coefficients(&elastic_net(&Moments::of(&block, &[0.1; 60]), NET).unwrap()), [0.0; 3]);
 }
 
 #[test]
@@ -122,10 +125,12 @@ fn the_unit_of_the_target_does_not_matter_to_an_elastic_net() {
     let (a, b, y) = columns();
     let block = Block::from_columns(60, &[&a, &b]);
     let net = ElasticNetParams { l1_ratio: 1.0, ..NET };
-    let expected = elastic_net(&block, &y, net).unwrap();
+    let expected = elastic_net(&Moments::of(&block, &y), net).unwrap();
     let unit = 2f64.powi(-80);
     let small: Vec<f64> = y.iter().map(|y| y * unit).collect();
-    let fitted = elastic_net(&block, &small, ElasticNetParams { alpha: net.alpha * unit, ..net }).unwrap();
+    let fitted =
+        elastic_net(&Moments::of(&block, &small), ElasticNetParams { alpha: net.alpha * unit, ..net })
+            .unwrap();
     for (fitted, expected) in coefficients(&fitted).iter().zip(coefficients(&expected)) {
         assert!((fitted / unit - expected).abs() <= 1e-9 * expected.abs(), "{fitted} {expected}");
     }
@@ -135,19 +140,46 @@ fn the_unit_of_the_target_does_not_matter_to_an_elastic_net() {
 fn descent_that_needs_more_steps_says_so() {
     let (a, b, y) = columns();
     let block = Block::from_columns(60, &[&a, &b]);
-    for max_iterations in [1, 2, 3, 10] {
+    for max_iterations in [1, 2, 3] {
         let net = ElasticNetParams { max_iterations, alpha: 1e-3, ..NET };
-        match elastic_net(&block, &y, net) {
+        match elastic_net(&Moments::of(&block, &y), net) {
             Err(LearnError::NotConverged { iterations, gap, tolerance }) => {
-                assert_eq!(iterations, max_iterations.max(2));
+                assert_eq!(iterations, max_iterations);
                 assert!(gap >= tolerance && gap < 1.0, "{gap}");
             }
             other => panic!("{other:?}"),
         }
     }
     assert!(
-        elastic_net(&block, &y, ElasticNetParams { alpha: 1e-3, max_iterations: 100_000, ..NET }).is_ok()
+        elastic_net(
+            &Moments::of(&block, &y),
+            ElasticNetParams { alpha: 1e-3, max_iterations: 100_000, ..NET }
+        )
+        .is_ok()
     );
+}
+
+/// One-hot columns add up to 1, so that descent trades their weights in ever smaller steps.
+#[test]
+fn a_lasso_of_one_hot_columns_converges() {
+    let rows = 2_000usize;
+    let random = |row: usize, salt: usize| ((row * 7_919 + salt * 104_729) % 10_007) as f64 / 10_007.0;
+    let category = |row: usize| (random(row, 1) * 6.0) as usize;
+    let mut columns: Vec<Vec<f64>> =
+        (0..6).map(|own| (0..rows).map(|row| f64::from(u8::from(category(row) == own))).collect()).collect();
+    columns.push((0..rows).map(|row| random(row, 2) * 100.0).collect());
+    columns.push(columns[6].iter().map(|x| x * 0.02 + 1.0).collect());
+    let y: Vec<f64> =
+        (0..rows).map(|row| 30.0 * category(row) as f64 + columns[6][row] + random(row, 3)).collect();
+    let block = Block::from_columns(rows, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let moments = Moments::of(&block, &y);
+    for (alpha, l1_ratio) in [(0.1, 1.0), (1e-3, 1.0), (0.01, 0.5), (1e-5, 0.9)] {
+        let params = ElasticNetParams { alpha, l1_ratio, tolerance: 1e-9, max_iterations: 1_000 };
+        let fit = elastic_net(&moments, params).expect("convergence");
+        let Parameters::Linear { intercept, coefficients } = &fit else { panic!("{fit:?}") };
+        let squares = learn::residual_squares(*intercept, coefficients, &moments);
+        assert!(squares < 1.1 * rows as f64, "{alpha}: {squares}");
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn fit(expected: &Value, block: &Block, y: &[f64]) -> Parameters {
     };
     match method {
         Method::LogLinear(params) => log_linear(block, y, params).expect("convergence"),
-        Method::ElasticNet(params) => elastic_net(block, y, params).expect("convergence"),
+        Method::ElasticNet(params) => elastic_net(&Moments::of(block, y), params).expect("convergence"),
         method => method.solve(&Moments::of(block, y)).expect("a mergeable method").expect("a fit"),
     }
 }

@@ -98,9 +98,12 @@ impl Predictor {
         channel: &Channel,
         values: &[Option<String>],
     ) -> Option<(u8, Scope, Landed)> {
+        let named = spec.level_masks().into_iter().zip(0u8..);
+        let mut levels = named.filter_map(|(mask, level)| Some((level, scope_of(spec, values, mask)?)));
+        // The sum over all shops is no forecast of one of them.
+        let most = if spec.adds_up() { 1 } else { usize::MAX };
         self.catalog.with(|catalog| {
-            spec.level_masks().into_iter().zip(0u8..).find_map(|(mask, level)| {
-                let scope = scope_of(spec, values, mask)?;
+            levels.by_ref().take(most).find_map(|(level, scope)| {
                 let landed = catalog.resolve(&spec.name, channel, &scope)?;
                 Some((level, scope, landed))
             })
@@ -209,13 +212,21 @@ impl Answers {
         }
         let design = match Design::new(&fit.inputs, self.done.values.len(), |input| columns.of(input)) {
             Ok(design) => design.with_missing(fit.missing),
-            Err(error) => return self.all(rows, RowErrorKind::Invalid, None, &error.to_string()),
+            Err(error) => {
+                let column = Some(error.column().to_owned());
+                return self.all(rows, RowErrorKind::Invalid, column, &error.to_string());
+            }
         };
         let (whole, torn): (Vec<u32>, Vec<u32>) =
             rows.iter().partition(|row| design.is_complete(**row as usize));
         for row in torn {
             let field = design.missing(row as usize).map(str::to_owned);
-            self.error(row, RowErrorKind::Invalid, field, "a finite value is required");
+            self.error(
+                row,
+                RowErrorKind::Invalid,
+                field,
+                "the field is missing; the fit needs a value of it",
+            );
         }
         design.block(&whole, &mut self.block);
         let mut values = Vec::new();

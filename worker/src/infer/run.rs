@@ -1,10 +1,12 @@
 //! The predictor's loop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::join_all;
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
@@ -119,7 +121,7 @@ async fn serve(
 
 async fn answer(predictor: &Predictor, request: Request) {
     let replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
-        Ok(asked) => join_all(asked.into_iter().map(|one| predictor.answer(one))).await,
+        Ok(asked) => join_all(asked.into_iter().map(|one| one_answer(predictor, one))).await,
         Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
     };
     let mut payload = encode(&replies);
@@ -127,6 +129,13 @@ async fn answer(predictor: &Predictor, request: Request) {
         payload = encode(&[PredictReply::Refused(Refusal::AnswerTooLarge)]);
     }
     request.answer(payload).await;
+}
+
+/// The answer to one request. A panic is its own: others that came with it are answered, and nobody waits in vain.
+async fn one_answer(predictor: &Predictor, request: PredictRequest) -> PredictReply {
+    // What answering shares is whole between any two statements that could panic.
+    let answered = AssertUnwindSafe(predictor.answer(request)).catch_unwind().await;
+    answered.unwrap_or(PredictReply::Refused(Refusal::Failed))
 }
 
 fn encode(replies: &[PredictReply]) -> Bytes {

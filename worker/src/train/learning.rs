@@ -13,7 +13,7 @@ use learn::{
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
-use schemas::outcome::{OutcomeKind, Scored};
+use schemas::outcome::{OutcomeKind, Scored, clip_reason};
 use schemas::shard::Part;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric};
 use schemas::sums::Sums;
@@ -68,12 +68,16 @@ pub(super) enum FitError {
     Weight { weight: f64 },
     #[error("{0}")]
     Shard(String),
+    #[error("there are too few training rows to compare candidates: fewer than two, or all within the gap")]
+    NoFolds,
+    #[error("no candidate could be compared; the first: {0}")]
+    NoScore(String),
 }
 
 impl FitError {
     /// Whether the scope only has too little data.
     pub(super) fn is_too_little(&self) -> bool {
-        matches!(self, FitError::Forecast(error) if error.is_too_short())
+        matches!(self, FitError::NoFolds) || matches!(self, FitError::Forecast(error) if error.is_too_short())
     }
 }
 
@@ -223,7 +227,7 @@ impl Learner<'_> {
         let candidates = match self.candidates.len() {
             0 => return Err(FitError::NoCandidate),
             1 => Vec::new(),
-            all => self.compare(0..all, scope, progress),
+            all => self.compare(0..all, scope, progress)?,
         };
         self.conclude(scope, candidates, None, progress)
     }
@@ -235,7 +239,7 @@ impl Learner<'_> {
             Part::Candidates { from, to } => {
                 let places = from as usize..(to as usize).min(self.candidates.len());
                 let first = self.candidates.get(places.start).cloned().ok_or_else(nothing)?;
-                (first, self.compare(places, scope, progress), None)
+                (first, self.compare(places, scope, progress)?, None)
             }
             Part::Trees { from, to } => {
                 let only = self.candidates.first().cloned().ok_or(FitError::NoCandidate)?;
@@ -303,7 +307,7 @@ impl Learner<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<Learned, FitError> {
         let (slice, train) = (scope.slice, scope.train());
-        let best = best(&candidates);
+        let best = best(&candidates)?;
         let mut used = train;
         let mut continued = scope.statistics.as_ref().is_some_and(|statistics| statistics.continued);
         let mut parameters = match made {
@@ -354,23 +358,26 @@ impl Learner<'_> {
     }
 
     /// The errors of some candidates over all folds.
-    fn compare(&mut self, places: Range<usize>, scope: &Scope, progress: &mut dyn FnMut()) -> Vec<Scored> {
-        let mut scored = Vec::with_capacity(places.len());
-        for place in places {
-            let error = self.error(place, scope, progress).ok().flatten();
-            let Candidate { algorithm, params } = self.candidates[place].clone();
-            scored.push(Scored { algorithm, params, error });
-        }
-        scored
+    fn compare(
+        &mut self,
+        places: Range<usize>,
+        scope: &Scope,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Vec<Scored>, FitError> {
+        let errors: Vec<_> = places.clone().map(|place| self.error(place, scope, progress)).collect();
+        scored(&self.candidates[places], errors)
     }
 
-    /// A candidate's error over the rows that the folds predict; `None` where it is not finite, or there are no folds.
+    /// A candidate's error over the rows that the folds predict.
     fn error(
         &mut self,
         place: usize,
         Scope { slice, folds, statistics }: &Scope,
         progress: &mut dyn FnMut(),
-    ) -> Result<Option<f64>, FitError> {
+    ) -> Result<f64, FitError> {
+        if folds.is_empty() {
+            return Err(FitError::NoFolds);
+        }
         let statistics = statistics.as_ref();
         let (mut total, mut count) = (0.0, 0.0);
         for (at, fold) in folds.iter().enumerate() {
@@ -383,11 +390,10 @@ impl Learner<'_> {
             progress();
         }
         let mean = total / count;
-        let error = match self.metric() {
+        Ok(match self.metric() {
             SearchMetric::Rmse => mean.sqrt(),
             SearchMetric::Mae | SearchMetric::LogLoss | SearchMetric::ErrorRate => mean,
-        };
-        Ok(error.is_finite().then_some(error))
+        })
     }
 
     fn metric(&self) -> SearchMetric {
@@ -499,8 +505,39 @@ impl Learner<'_> {
     }
 }
 
-/// The place of the least error; the first where none has one.
-pub(super) fn best(candidates: &[Scored]) -> usize {
+/// Candidates with their errors, or why they have none.
+///
+/// # Errors
+/// The first error where there are too few rows for any of them.
+pub(super) fn scored(
+    candidates: &[Candidate],
+    errors: Vec<Result<f64, FitError>>,
+) -> Result<Vec<Scored>, FitError> {
+    let is_too_little = |error: &Result<f64, FitError>| error.as_ref().is_err_and(FitError::is_too_little);
+    if errors.iter().all(is_too_little) {
+        return Err(errors.into_iter().find_map(Result::err).unwrap_or(FitError::NoCandidate));
+    }
+    let one = |(candidate, error): (&Candidate, Result<f64, FitError>)| {
+        let Candidate { algorithm, params } = candidate.clone();
+        let (error, reason) = match error {
+            Ok(error) if error.is_finite() => (Some(error), None),
+            Ok(_) => (None, Some("its errors are not finite".into())),
+            Err(error) => (None, Some(clip_reason(&error.to_string()))),
+        };
+        Scored { algorithm, params, error, reason }
+    };
+    Ok(candidates.iter().zip(errors).map(one).collect())
+}
+
+/// The place of the least error; the first where there is nothing to choose from.
+///
+/// # Errors
+/// [`FitError::NoScore`] where no candidate has an error.
+pub(super) fn best(candidates: &[Scored]) -> Result<usize, FitError> {
     let scored = candidates.iter().enumerate().filter_map(|(place, scored)| Some((place, scored.error?)));
-    scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(place, _)| place)
+    let first = || candidates.first().map(|one| FitError::NoScore(one.reason.clone().unwrap_or_default()));
+    match scored.min_by(|a, b| a.1.total_cmp(&b.1)) {
+        Some((place, _)) => Ok(place),
+        None => first().map_or(Ok(0), Err),
+    }
 }

@@ -11,7 +11,7 @@ use schemas::outcome::Scored;
 use schemas::spec::{Candidate, ModelSpec, SearchMetric, SeriesSpec};
 use schemas::task::Task;
 
-use super::learning::{FitError, Learned, best};
+use super::learning::{FitError, Learned, best, scored};
 use super::prepared::Prepared;
 use super::slices::{Slice, train_rows};
 
@@ -44,9 +44,9 @@ impl Learner<'_> {
         let candidates = match self.candidates.len() {
             0 => return Err(FitError::NoCandidate),
             1 => Vec::new(),
-            _ => self.compare(points.first, &all[..train], progress),
+            _ => self.compare(points.first, &all[..train], progress)?,
         };
-        let chosen = self.candidates[best(&candidates)].clone();
+        let chosen = self.candidates[best(&candidates)?].clone();
         let forecaster = self.forecaster(&chosen)?;
         let metrics = held_out(&forecaster, points.first, all, train)?;
         progress();
@@ -84,24 +84,19 @@ impl Learner<'_> {
     }
 
     /// Every candidate's error over the points that the folds foretell.
-    fn compare(&self, first: i64, past: &[f64], progress: &mut dyn FnMut()) -> Vec<Scored> {
-        let mut scored = Vec::with_capacity(self.candidates.len());
-        for candidate in &self.candidates {
-            let error = self.error(candidate, (first, past), progress).ok().flatten();
-            let Candidate { algorithm, params } = candidate.clone();
-            scored.push(Scored { algorithm, params, error });
-        }
-        scored
+    fn compare(&self, first: i64, past: &[f64], progress: &mut dyn FnMut()) -> Result<Vec<Scored>, FitError> {
+        let error = |candidate| self.error(candidate, (first, past), progress);
+        scored(&self.candidates, self.candidates.iter().map(error).collect())
     }
 
-    /// A candidate's error over all folds; `None` where there are none.
+    /// A candidate's error over all folds.
     fn error(
         &self,
         candidate: &Candidate,
         (first, past): (i64, &[f64]),
         progress: &mut dyn FnMut(),
-    ) -> Result<Option<f64>, FitError> {
-        let Some(search) = &self.spec.learn.search else { return Ok(None) };
+    ) -> Result<f64, FitError> {
+        let search = self.spec.learn.search.as_ref().ok_or(FitError::NoCandidate)?;
         let metric = search.metric(Task::Regression);
         let forecaster = self.forecaster(candidate)?;
         let (mut total, mut count) = (0.0, 0);
@@ -119,9 +114,11 @@ impl Learner<'_> {
             count += truth.len();
             progress();
         }
+        if count == 0 {
+            return Err(FitError::NoFolds);
+        }
         let mean = total / count as f64;
-        let error = if metric == SearchMetric::Mae { mean } else { mean.sqrt() };
-        Ok(error.is_finite().then_some(error))
+        Ok(if metric == SearchMetric::Mae { mean } else { mean.sqrt() })
     }
 
     fn forecaster(&self, candidate: &Candidate) -> Result<Forecaster, FitError> {

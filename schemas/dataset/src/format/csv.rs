@@ -1,4 +1,4 @@
-//! CSV with a header row. Empty fields are null; a column is what it is wanted as, if all of its fields can be.
+//! CSV with a header row. Empty fields are null, among numbers and times also `NA`, `NaN`, `null` and their like; a column is what it is wanted as, if all of its fields can be.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -7,9 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_csv::ReaderBuilder;
 use arrow_csv::reader::Format as Dialect;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
+use regex::Regex;
 
 use super::text::Collector;
 use super::{BATCH_ROWS, Decoded};
+use crate::convert::NULLS;
 use crate::error::ReadError;
 use crate::files::File;
 use crate::kind::Kind;
@@ -26,7 +28,11 @@ pub(super) fn columns(file: &File, head: &[u8], delimiter: u8) -> Result<Vec<(St
 }
 
 fn schema(text: &[u8], delimiter: u8, rows_max: Option<usize>) -> Result<Schema, ArrowError> {
-    let dialect = Dialect::default().with_header(true).with_delimiter(delimiter);
+    // What numbers and times may have in place of a value tells nothing of a column's kind.
+    let nulls = NULLS.map(regex::escape).join("|");
+    let nulls = Regex::new(&format!("^({nulls}|-?[iI]nf)$"))
+        .map_err(|error| ArrowError::CsvError(error.to_string()))?;
+    let dialect = Dialect::default().with_header(true).with_delimiter(delimiter).with_null_regex(nulls);
     Ok(dialect.infer_schema(text, rows_max)?.0)
 }
 

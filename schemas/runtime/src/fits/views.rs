@@ -12,7 +12,7 @@ use schemas::structure::Structure;
 use schemas::time::format_ms;
 use serde::Serialize;
 
-/// One scope's newest outcome in a channel.
+/// One scope's fit in a channel, or its newest outcome where it has none.
 #[derive(Debug, Clone, Serialize)]
 pub struct FitView {
     /// Canonical scope text.
