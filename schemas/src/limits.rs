@@ -55,7 +55,7 @@ pub const PACK_BYTES_MAX: usize = 256 * 1024;
 pub const PACK_SCOPES_MAX: usize = 1_000;
 
 /// Jobs that the work on one scope may be cut into, the merge not counted.
-pub const SHARDS_MAX: u32 = 64;
+pub const SHARDS_MAX: u32 = 1_024;
 
 /// Times the broker delivers a pack. More than any spec's `attempts`, which count errors: these also count trainers that
 /// vanished with the pack, which is no fault of its scopes.

@@ -33,6 +33,9 @@ pub enum Work {
     Merge {
         /// The packs that hold them.
         shards: Range<u32>,
+        /// Whether the parts are [`Part::Rows`].
+        #[serde(default)]
+        rows: bool,
     },
 }
 
@@ -50,7 +53,7 @@ impl Work {
     /// The packs that must have landed before this one can start.
     pub fn waits_for(&self) -> Range<u32> {
         match self {
-            Work::Merge { shards } => shards.clone(),
+            Work::Merge { shards, .. } => shards.clone(),
             Work::Scopes | Work::Shard { .. } => 0..0,
         }
     }
@@ -82,6 +85,8 @@ pub enum Part {
         /// Past the last.
         to: u32,
     },
+    /// To add up rows: those of the scope in the pack's own window, which is a part of the scope's.
+    Rows,
 }
 
 /// What a shard leaves for the merge: how its own work ended, with a fit where that is what it made, or the candidates it

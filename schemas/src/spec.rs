@@ -142,11 +142,19 @@ pub struct LimitsSpec {
     pub scope_mib: u64,
     /// Planned seconds of one core from which the work on one scope is cut into several jobs of about as many.
     pub shard_seconds: f64,
+    /// Memory of a trainer, in MiB, from which the rows of one scope are cut into several jobs of about as much.
+    pub shard_mib: u64,
 }
 
 impl Default for LimitsSpec {
     fn default() -> LimitsSpec {
-        LimitsSpec { attempts: 10, scope_seconds: 600, scope_mib: 4_096, shard_seconds: 5.0 }
+        LimitsSpec {
+            attempts: 10,
+            scope_seconds: 600,
+            scope_mib: 4_096,
+            shard_seconds: 5.0,
+            shard_mib: 1_024,
+        }
     }
 }
 

@@ -11,6 +11,9 @@ pub struct Sums {
     pub inputs: Vec<Input>,
     /// Rows.
     pub count: u64,
+    /// What all rows of the slice hash to, where its rows are added up in parts: a number of 128 bits, least byte first.
+    #[serde(default)]
+    pub digest: [u8; 16],
     /// What they count.
     pub weight: f64,
     /// A value near the mean, one per variable.

@@ -89,6 +89,79 @@ async fn a_search_in_shards_chooses_as_one_at_once() {
     assert_eq!(seen[0][0][3].as_array().map(Vec::len), Some(4), "{}", seen[0][0]);
 }
 
+/// The same to rounding: sums that are added up in another order.
+fn assert_alike(parts: &Value, whole: &Value, tolerance: f64) {
+    let exact = |fit: &Value| {
+        let counts =
+            ["scope", "window", "fingerprint", "rows", "complete_rows", "train_rows", "holdout_rows"];
+        counts.map(|name| fit[name].clone())
+    };
+    assert_eq!(exact(parts), exact(whole));
+    let close = |own: &Value, other: &Value, what: &str| {
+        let (own, other) = (own.as_f64().expect(what), other.as_f64().expect(what));
+        assert!((own - other).abs() <= tolerance * other.abs().max(1.0), "{what}: {own}, at once {other}");
+    };
+    let coefficients = |fit: &Value| fit["parameters"]["coefficients"].as_object().expect("a line").clone();
+    let (own, other) = (coefficients(parts), coefficients(whole));
+    assert!(own.keys().eq(other.keys()), "{own:?}, at once {other:?}");
+    own.iter().for_each(|(name, own)| close(own, &other[name], name));
+    close(&parts["parameters"]["intercept"], &whole["parameters"]["intercept"], "the intercept");
+    for name in ["rmse", "mae", "r2"].into_iter().filter(|_| !whole["metrics"].is_null()) {
+        close(&parts["metrics"][name], &whole["metrics"][name], name);
+    }
+}
+
+/// Whatever the hold-out is, and whichever categories a stretch of rows has.
+#[tokio::test]
+async fn rows_in_shards_are_the_rows_at_once() {
+    let stack = Stack::start(Setup { trainers: 2, ..Setup::default() }).await;
+    let one_hot = |spec: String, more: &str| {
+        spec.replace("categorical = []", "categorical = [\"dest\"]").replace("holdout = 0.2", more)
+    };
+    let weighted = "weight = \"month\"\nholdout = 0.2";
+    for (at, more) in
+        ["holdout = 0.2", "holdout = 0", "refit = true\nholdout = 0.9", weighted].into_iter().enumerate()
+    {
+        stack.add_model(&one_hot(cutting(), more)).await;
+        let exact = ["--param", "tolerance=1e-13"];
+        let algorithm = ["--algorithm", ["ridge", "lasso", "linear", "ridge"][at]];
+        let algorithm = [&algorithm[..], if at == 1 { &exact } else { &[] }].concat();
+        let plan = stack.ask(&words("plan", &[&TWO, &algorithm])).await;
+        assert_eq!((&plan["sharded_by"], &plan["sharded_scopes"]), (&json!("rows"), &json!(2)), "{plan}");
+        assert!(plan["shards"].as_u64() > Some(4), "{plan}");
+        let done = stack.ask(&words("train", &[&TWO, &algorithm, &["--wait"]])).await;
+        assert_eq!((&done["outcomes"], &done["packs"]), (&json!({"trained": 2}), &plan["packs"]), "{done}");
+        let parts = stack.ask(&["fits", "arrival_delay"]).await;
+        let again = stack.ask(&words("train", &[&TWO, &algorithm, &["--wait"]])).await;
+        assert_eq!(again["outcomes"], json!({"unchanged": 2}), "{again}");
+        stack.add_model(&one_hot(flights::spec(), more)).await;
+        let whole = stack.ask(&words("train", &[&TWO, &algorithm, &["--wait", "--force"]])).await;
+        assert_eq!((&whole["outcomes"], &whole["packs"]), (&json!({"trained": 2}), &json!(2)), "{whole}");
+        let whole = stack.ask(&["fits", "arrival_delay"]).await;
+        // Descent ends where the gap is small enough; weights are near the least value's by its root.
+        let tolerance = if at == 1 { 1e-6 } else { 1e-8 };
+        (0..2).for_each(|at| assert_alike(&parts[at], &whole[at], tolerance));
+    }
+}
+
+/// A window of a scope is cut within; what has too few rows is not learned, in however many stretches.
+#[tokio::test]
+async fn windows_are_cut_within_and_too_few_rows_stay_too_few() {
+    let stack = Stack::start(Setup { trainers: 2, predictors: 0, gateway: false, ..Setup::default() }).await;
+    let scope = ["--scope", "carrier=UA,time=2013-02-10..2013-09-20", "--wait"];
+    let fine = || cutting().replace("shard_seconds = 0.001", "shard_seconds = 0.0002");
+    stack.add_model(&fine()).await;
+    let done = stack.ask(&words("train", &[&scope])).await;
+    assert!(done["packs"].as_u64() > Some(3) && done["outcomes"] == json!({"trained": 1}), "{done}");
+    let parts = stack.ask(&["fits", "arrival_delay"]).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&words("train", &[&scope, &["--force"]])).await;
+    assert_alike(&parts[0], &stack.ask(&["fits", "arrival_delay"]).await[0], 1e-8);
+    stack.add_model(&fine().replace("min_rows = 30", "min_rows = 10000000")).await;
+    let done = stack.ask(&words("train", &[&["--scope", "", "--wait"]])).await;
+    assert!(done["packs"].as_u64() > Some(3) && done["outcomes"] == json!({"too_few_rows": 1}), "{done}");
+}
+
 /// Each of the first trainers dies when a shard has landed, before anybody looks whether it was the last.
 #[tokio::test]
 async fn a_merge_comes_once_though_every_shards_trainer_dies() {
@@ -156,7 +229,7 @@ async fn only_shards_are_queued_and_a_cancelled_merge_ends_the_scope() {
     let (mut stack, broker, id, packs) = ordered().await;
     let (merge, shards) = packs.split_last().expect("packs");
     assert!(
-        matches!(&merge.work, Work::Merge { shards: all } if *all == (0..shards.len() as u32)),
+        matches!(&merge.work, Work::Merge { shards: all, .. } if *all == (0..shards.len() as u32)),
         "{merge:?}"
     );
     let mut queued = jobs::waiting(&broker, &id).await.expect("looked");

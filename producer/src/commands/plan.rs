@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use dataset::Request;
+use dataset::{Dataset, Request};
 use runtime::bucket;
 use schemas::campaign::Campaign;
 use schemas::cost::CostModel;
 
 use crate::args::PlanArgs;
 use crate::output::Output;
-use crate::plan::{Counted, Cutting, Order, PlannedPack, Summary, expand, pack, rate, windows};
+use crate::plan::{Counted, Cutting, Order, Planned, PlannedPack, Summary, expand, pack, rate, windows};
 use crate::session::{Session, patiently};
 use crate::usage::usage;
 
@@ -32,11 +32,36 @@ pub(super) async fn plan(
     args: &PlanArgs,
 ) -> anyhow::Result<Vec<PlannedPack>> {
     let (counted, before) = tokio::join!(count(order), campaigns(session));
-    let counted = counted.map_err(|error| usage(format!("{error:#}")))?;
+    let (files, counted) = counted.map_err(|error| usage(format!("{error:#}")))?;
     let scopes = expand(order, &args.scopes, &counted).map_err(usage)?;
-    let (cost, rate) =
+    let (model, rate) =
         (CostModel::new(&order.spec), rate(&order.spec, &before.context("reading the campaigns before")?));
-    Ok(pack(scopes, Cutting::new(&order.spec).as_ref(), |scope| cost.seconds(rate, scope.rows)))
+    let cost = |scope: &Planned| model.seconds(rate, scope.rows);
+    let cutting = match Cutting::new(&order.spec) {
+        Some(cutting) => Some(with_times(order, &files, cutting, (&scopes, cost)).await?),
+        None => None,
+    };
+    Ok(pack(scopes, cutting.as_ref(), cost))
+}
+
+/// Looks up when the rows of scopes are that are to be cut by time.
+async fn with_times(
+    order: &Order,
+    files: &Dataset,
+    cutting: Cutting,
+    (scopes, cost): (&[Planned], impl Fn(&Planned) -> f64),
+) -> anyhow::Result<Cutting> {
+    let wanted = cutting.wants_times(scopes, cost);
+    if wanted.is_empty() {
+        return Ok(cutting);
+    }
+    let request = Request::for_planning(&order.spec);
+    let times = files.times(&request, &wanted, threads()).await?;
+    Ok(cutting.with_times(wanted, times))
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {
@@ -44,9 +69,9 @@ async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {
     Ok(all.into_iter().map(|(_, campaign)| campaign).collect())
 }
 
-async fn count(order: &Order) -> anyhow::Result<Counted> {
+async fn count(order: &Order) -> anyhow::Result<(Dataset, Counted)> {
     let files = dataset::open(&order.spec.data).await?;
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads();
     let mut request = Request::for_planning(&order.spec);
     let newest = match &request.time {
         Some(time) if order.counts_back() => files.newest(time, threads).await?,
@@ -57,5 +82,5 @@ async fn count(order: &Order) -> anyhow::Result<Counted> {
     }
     let windows = windows(order, newest);
     let counts = files.counts(&request, &windows, (TABLE_BYTES_MAX, threads)).await?;
-    Ok(Counted { counts, windows, newest })
+    Ok((files, Counted { counts, windows, newest }))
 }

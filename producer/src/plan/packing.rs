@@ -68,7 +68,7 @@ pub fn pack(
     cutting: Option<&Cutting>,
     cost: impl Fn(&Planned) -> f64,
 ) -> Vec<PlannedPack> {
-    let is_large = |scope: &Planned| cutting.is_some_and(|cutting| cutting.is_large(cost(scope)));
+    let is_large = |scope: &Planned| cutting.is_some_and(|cutting| cutting.is_large(scope, cost(scope)));
     let (mut large, others): (Vec<Planned>, Vec<Planned>) = scopes.into_iter().partition(is_large);
     large.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
     let mut packs = Vec::new();

@@ -11,7 +11,8 @@ use tokio::runtime::Handle;
 
 use crate::error::ReadError;
 use crate::filter::is_in;
-use crate::request::{Request, Role};
+use crate::format::Decoded;
+use crate::request::{Request, Role, Slot};
 use crate::scan::Scan;
 use crate::source::Dataset;
 
@@ -110,16 +111,16 @@ impl Dataset {
                 return Ok(counting.finish());
             }
             let time = request.time.clone();
-            self.fold(request, threads, counting, move |counting, rows, columns| {
-                let texts = columns.iter().filter_map(|(role, column)| match (role, column) {
+            self.fold(request, threads, counting, move |counting, piece, slots| {
+                let texts = piece.columns.iter().filter_map(|(at, column)| match (slots[*at].role, column) {
                     (Role::Text, Column::Text(text)) => Some(text),
                     _ => None,
                 });
-                let times = columns.iter().find_map(|(_, column)| match column {
+                let times = piece.columns.iter().find_map(|(_, column)| match column {
                     Column::Time(times) if time.is_some() => Some(times.as_slice()),
                     _ => None,
                 });
-                counting.add(&texts.collect::<Vec<_>>(), times, rows);
+                counting.add(&texts.collect::<Vec<_>>(), times, piece.rows);
             })
             .await
             .map(Counting::finish)
@@ -137,8 +138,8 @@ impl Dataset {
     ) -> BoxFuture<'a, Result<Option<i64>, ReadError>> {
         let request = Request { time: Some(time.to_owned()), ..Request::default() };
         Box::pin(async move {
-            self.fold(&request, threads, None, |newest: &mut Option<i64>, _, columns| {
-                for (_, column) in columns {
+            self.fold(&request, threads, None, |newest: &mut Option<i64>, piece, _| {
+                for (_, column) in &piece.columns {
                     let Column::Time(times) = column else { continue };
                     *newest = (*newest).max(times.iter().copied().filter(|time| *time != TIME_NULL).max());
                 }
@@ -147,21 +148,20 @@ impl Dataset {
         })
     }
 
-    /// Folds the pieces of all rows, of which each comes with the columns of the request's slots.
-    async fn fold<T: Send + 'static>(
+    /// Folds the pieces of all rows, each with its columns in the order of the request's slots.
+    pub(crate) async fn fold<T: Send + 'static>(
         &self,
         request: &Request,
         threads: usize,
         mut state: T,
-        add: impl Fn(&mut T, usize, &[(Role, Column)]) + Send + 'static,
+        add: impl Fn(&mut T, &Decoded, &[Slot]) + Send + 'static,
     ) -> Result<T, ReadError> {
         let (data, slots, handle) = (self.clone(), request.slots(), Handle::current());
         let run = move || {
             let scan = Scan { slots: &slots, filter: None, threads, handle: &handle };
             data.scan(&scan, &mut |_, mut piece| {
                 piece.columns.sort_by_key(|(slot, _)| *slot);
-                let columns = piece.columns.into_iter().map(|(slot, column)| (slots[slot].role, column));
-                add(&mut state, piece.rows, &columns.collect::<Vec<_>>());
+                add(&mut state, &piece, &slots);
                 Ok::<_, ReadError>(())
             })?;
             Ok(state)

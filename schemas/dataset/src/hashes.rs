@@ -1,7 +1,7 @@
 //! What rows hash to, so that a slice is named by its content and not by where it is read from.
 
 use schemas::column::{Column, TEXT_NULL};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::request::Request;
 use crate::table::Table;
@@ -51,18 +51,28 @@ impl RowHashes {
         self.hashes.iter().map(|hash| *hash as i64).collect()
     }
 
-    /// The hash of some rows in this order.
+    /// The hash of some rows in this order: Σ hash · baseⁿ, n the rows that follow, modulo 2¹²⁸, so that it adds up.
     pub fn digest(&self, rows: &[u32]) -> u128 {
-        let mut hasher = Xxh3::new();
-        let mut bytes = [0u8; 16 * BLOCK_ROWS];
-        for block in rows.chunks(BLOCK_ROWS) {
-            for (row, bytes) in block.iter().zip(bytes.chunks_exact_mut(16)) {
-                bytes.copy_from_slice(&self.hashes[*row as usize].to_le_bytes());
-            }
-            hasher.update(&bytes[..16 * block.len()]);
-        }
-        hasher.digest128()
+        let after =
+            |digest: u128, row: &u32| digest.wrapping_mul(BASE).wrapping_add(self.hashes[*row as usize]);
+        rows.iter().fold(0, after)
     }
+}
+
+/// Odd, so that no row's hash fades away: 2¹²⁸ over the golden ratio.
+const BASE: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// The digest of some rows and then `later_rows` others.
+pub fn joined_digest(earlier: u128, (later, later_rows): (u128, u64)) -> u128 {
+    let (mut power, mut base, mut left) = (1u128, BASE, later_rows);
+    while left > 0 {
+        if left & 1 == 1 {
+            power = power.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        left >>= 1;
+    }
+    earlier.wrapping_mul(power).wrapping_add(later)
 }
 
 /// A column as fields of records.

@@ -72,6 +72,17 @@ impl Request {
         request
     }
 
+    /// About what a row of a table for training takes in a trainer: its values, of which numbers are kept once more row by row, its
+    /// hash and its places in groups, in bytes.
+    pub fn row_bytes(&self) -> u64 {
+        let bytes = |slot: &Slot| match slot.role {
+            Role::Number => 16,
+            Role::Time => 16,
+            Role::Text => 8,
+        };
+        self.slots().iter().map(bytes).sum::<u64>() + 32
+    }
+
     /// Each wanted column and role once.
     pub(crate) fn slots(&self) -> Vec<Slot> {
         let wanted = (self.dimensions.iter().map(|name| (name, Role::Text)))

@@ -50,7 +50,7 @@ impl ModelSpec {
     }
 
     fn check_limits(&self) -> Result<(), SpecError> {
-        let LimitsSpec { attempts, scope_seconds, scope_mib, shard_seconds } = self.limits;
+        let LimitsSpec { attempts, scope_seconds, scope_mib, shard_seconds, shard_mib } = self.limits;
         if attempts == 0 || attempts >= DELIVERIES_MAX {
             let problem = format!("{attempts} is none of 1 to {}", DELIVERIES_MAX - 1);
             return Err(field("[limits] attempts", problem));
@@ -64,6 +64,9 @@ impl ModelSpec {
         }
         if shard_seconds.is_nan() || shard_seconds <= 0.0 {
             return Err(field("[limits] shard_seconds", "must be more than 0"));
+        }
+        if shard_mib == 0 {
+            return Err(field("[limits] shard_mib", "must be more than 0"));
         }
         Ok(())
     }

@@ -72,6 +72,13 @@ impl Run {
         let trained = self.step("50 scopes, as generated", &one).await?;
         ensure!(trained["outcomes"] == json!({"trained": ITEMS}), "{trained}");
 
+        self.stack.add_model(&whole(source)).await;
+        let all = ["train", "whole", "--scope", "", "--wait"];
+        let trained = self.step("one scope of all rows, in shards", &all).await?;
+        ensure!(trained["outcomes"] == json!({"trained": 1}), "{trained}");
+        let fit = self.step("its fit", &["fits", "whole"]).await?[0].clone();
+        ensure!(fit["rows"] == json!(rows) && fit["metrics"]["rmse"].as_f64() < Some(0.3), "{fit}");
+
         let out = clustered.to_string_lossy();
         let memory = (self.limit_bytes >> 21).to_string();
         let made =
@@ -124,6 +131,12 @@ fn spec(source: &Path) -> String {
         "name = \"sales\"\n[data]\nsource = \"{}\"\ntime = \"at\"\n[scope]\ndimensions = [\"store\", \"item\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x1\", \"x2\", \"x3\", \"x4\", \"x5\", \"x6\", \"hour(at)\"]\n",
         source.display()
     )
+}
+
+/// One scope that no process could hold: its rows are added up in stretches of time, and few of them are held out.
+fn whole(source: &Path) -> String {
+    let spec = spec(source).replace("sales", "whole").replace("whole.parquet", "sales.parquet");
+    spec + "holdout = 0.002\n[limits]\nshard_mib = 64\n"
 }
 
 fn say(text: &str) {

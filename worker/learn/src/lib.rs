@@ -12,6 +12,7 @@
 //! | `newton`, `linked` | smooth convex losses, and where they are least |
 //! | [`mod@folds`] | cross-validation in time |
 //! | [`mod@forecast`] | time series: points in, the points after them out |
+//! | [`mod@union`] | the design of rows that were read in parts, each with the categories that it saw |
 //! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
 //! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
 //!
@@ -49,6 +50,7 @@ mod standard;
 pub mod svm;
 pub mod target;
 pub mod trees;
+pub mod union;
 mod vector;
 
 pub use block::Block;
@@ -74,3 +76,4 @@ pub use target::Target;
 pub use trees::{
     BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting, forest, isolation, join,
 };
+pub use union::{places, union};

@@ -163,6 +163,7 @@ impl Moments {
         Sums {
             inputs: inputs.to_vec(),
             count: self.count,
+            digest: [0; 16],
             weight: self.weight,
             origin: self.origin.clone(),
             offset: self.offset.clone(),
@@ -181,6 +182,25 @@ impl Moments {
             && weight >= 0.0;
         let moments = Moments { count, weight, origin, offset, second };
         (whole && moments.is_finite()).then_some(moments)
+    }
+
+    /// The same rows in a design of `width` columns, of which column `places[i]` is this one's column `i`, and all others were 0 in
+    /// every row.
+    ///
+    /// # Panics
+    /// When there is not one place for each column, or one lies beyond `width`.
+    pub fn widened(&self, places: &[usize], width: usize) -> Moments {
+        assert_eq!(places.len(), self.width(), "one place for each column");
+        let own: Vec<usize> = places.iter().copied().chain([width]).collect();
+        let mut wide = Moments { count: self.count, weight: self.weight, ..Moments::empty(width) };
+        for (i, a) in own.iter().enumerate() {
+            (wide.origin[*a], wide.offset[*a]) = (self.origin[i], self.offset[i]);
+            for (j, b) in own.iter().enumerate().skip(i) {
+                let place = wide.place(*a, *b);
+                wide.second[place] = self.second(i, j);
+            }
+        }
+        wide
     }
 
     /// Number of rows.
@@ -205,8 +225,12 @@ impl Moments {
 
     /// Σ weight (xᵢ − x̄ᵢ)(xⱼ − x̄ⱼ) of two variables.
     pub fn second(&self, i: usize, j: usize) -> f64 {
+        self.second[self.place(i, j)]
+    }
+
+    fn place(&self, i: usize, j: usize) -> usize {
         let (i, j) = (i.min(j), i.max(j));
-        self.second[i * self.origin.len() - i * (i + 1) / 2 + j]
+        i * self.origin.len() - i * (i + 1) / 2 + j
     }
 
     /// Population variance of variable `i`; NaN without rows.

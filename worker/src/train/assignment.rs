@@ -3,6 +3,7 @@
 use schemas::fit::Fit;
 use schemas::outcome::ScopeOutcome;
 use schemas::shard::Part;
+use schemas::window::Window;
 use serde::{Deserialize, Serialize};
 
 use super::warm::Before;
@@ -32,4 +33,6 @@ pub(super) enum Learning {
     Part(Part),
     /// To put the pieces of the one scope together.
     Merge(Vec<Piece>),
+    /// To make the fit of the one scope out of the sums of its rows, where only its tail is read; its whole window.
+    MergeRows(Vec<Piece>, Window),
 }

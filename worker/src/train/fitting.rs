@@ -3,11 +3,13 @@
 use schemas::fit::{Counts, Fit};
 use schemas::outcome::{OutcomeKind, ScopeOutcome, clip_reason};
 use schemas::pack::PackScope;
+use schemas::shard::Part;
 use schemas::spec::ModelSpec;
 
-use super::assignment::Assignment;
+use super::assignment::{Assignment, Learning};
 use super::learning::{Learned, learn_all};
 use super::prepared::Prepared;
+use super::rows;
 use super::slices::{Slice, slice};
 
 /// Scopes to fit.
@@ -27,6 +29,18 @@ pub(super) struct FitOrder<'a> {
 /// fitted does not fail its neighbours. Calls `progress` after each step of bounded work.
 pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(ScopeOutcome, Option<Fit>)> {
     let FitOrder { spec, scopes, assignment, prepared } = *order;
+    match &assignment.work {
+        Learning::Part(Part::Rows) => {
+            return scopes.iter().map(|scope| rows::part(order, scope, progress)).collect();
+        }
+        Learning::MergeRows(pieces, whole) => {
+            return scopes
+                .iter()
+                .map(|scope| rows::merge(order, scope, (pieces, *whole), progress))
+                .collect();
+        }
+        Learning::Whole | Learning::Part(_) | Learning::Merge(_) => {}
+    }
     let force = assignment.force;
     let mut slices = Vec::with_capacity(scopes.len());
     for scope in scopes {
@@ -34,7 +48,8 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
         slices.push(slice(spec, prepared, scope, &assignment.before));
         progress();
     }
-    let to_train = |slice: &Slice| verdict(spec, slice, force) == OutcomeKind::Trained;
+    let verdict = |slice: &Slice| verdict(spec, (slice, slice.complete.len() as u64), force);
+    let to_train = |slice: &Slice| verdict(slice) == OutcomeKind::Trained;
     let training: Vec<&Slice> = slices.iter().flatten().filter(|slice| to_train(slice)).collect();
     let mut learned = learn_all(spec, prepared, (&training, assignment), progress).into_iter();
     let end = |(scope, slice): (&PackScope, &Result<Slice, String>)| {
@@ -46,7 +61,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
                 return (outcome, None);
             }
         };
-        outcome.outcome = verdict(spec, slice, force);
+        outcome.outcome = verdict(slice);
         outcome.counts = counts(slice);
         match outcome.outcome {
             OutcomeKind::Trained => match learned.next() {
@@ -78,11 +93,11 @@ fn fail(outcome: &mut ScopeOutcome, problem: &str) {
     outcome.reason = Some(clip_reason(problem));
 }
 
-/// How the scope ends, provided that training succeeds.
-fn verdict(spec: &ModelSpec, slice: &Slice, force: bool) -> OutcomeKind {
+/// How a scope with so many complete rows ends, provided that training succeeds.
+pub(super) fn verdict(spec: &ModelSpec, (slice, complete): (&Slice, u64), force: bool) -> OutcomeKind {
     let unchanged = |incumbent: &schemas::pack::Incumbent| incumbent.fit.fingerprint == slice.fingerprint;
     // A hold-out may leave none of very few rows to learn from.
-    if (slice.complete.len() as u64) < spec.learn.min_rows || slice.train == 0 {
+    if complete < spec.learn.min_rows || slice.train == 0 {
         OutcomeKind::TooFewRows
     } else if !force && slice.scope.incumbent.as_ref().is_some_and(unchanged) {
         OutcomeKind::Unchanged
@@ -91,9 +106,9 @@ fn verdict(spec: &ModelSpec, slice: &Slice, force: bool) -> OutcomeKind {
     }
 }
 
-fn counts(slice: &Slice) -> Counts {
+pub(super) fn counts(slice: &Slice) -> Counts {
     let complete = slice.complete.len() as u64;
-    let train = slice.train as u64;
+    let train = (slice.train as u64).min(complete);
     Counts {
         rows: slice.rows as u64,
         complete_rows: complete,
@@ -102,7 +117,12 @@ fn counts(slice: &Slice) -> Counts {
     }
 }
 
-fn finish(spec: &ModelSpec, slice: &Slice, learned: Learned, outcome: &mut ScopeOutcome) -> Option<Fit> {
+pub(super) fn finish(
+    spec: &ModelSpec,
+    slice: &Slice,
+    learned: Learned,
+    outcome: &mut ScopeOutcome,
+) -> Option<Fit> {
     outcome.counts.train_rows = learned.train_rows as u64;
     outcome.counts.holdout_rows = outcome.counts.complete_rows - outcome.counts.train_rows;
     outcome.metrics = learned.metrics;

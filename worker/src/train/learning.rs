@@ -68,6 +68,8 @@ pub(super) enum FitError {
     Weight { weight: f64 },
     #[error("{0}")]
     Shard(String),
+    #[error("the source changed while the scope was learned in parts; train it again")]
+    Moved,
     #[error("there are too few training rows to compare candidates: fewer than two, or all within the gap")]
     NoFolds,
     #[error("no candidate could be compared; the first: {0}")]
@@ -113,7 +115,7 @@ pub(super) fn learn_all(
         let scope = Scope { slice, folds, statistics: statistics.next() };
         check_weights(prepared, &slice.complete)?;
         match &assignment.work {
-            Learning::Whole => learner.learn(&scope, progress),
+            Learning::Whole | Learning::MergeRows(..) => learner.learn(&scope, progress),
             Learning::Part(part) => learner.part(&scope, part, progress),
             Learning::Merge(pieces) => learner.merge(&scope, pieces, progress),
         }
@@ -123,7 +125,7 @@ pub(super) fn learn_all(
 
 /// # Errors
 /// [`FitError::Weight`] for the first row that counts less than nothing.
-fn check_weights(prepared: &Prepared, rows: &[u32]) -> Result<(), FitError> {
+pub(super) fn check_weights(prepared: &Prepared, rows: &[u32]) -> Result<(), FitError> {
     let negative =
         |weights: &[f64]| rows.iter().map(|row| weights[*row as usize]).find(|weight| *weight < 0.0);
     prepared.weights().and_then(negative).map_or(Ok(()), |weight| Err(FitError::Weight { weight }))
@@ -241,6 +243,8 @@ impl Learner<'_> {
                 let first = self.candidates.get(places.start).cloned().ok_or_else(nothing)?;
                 (first, self.compare(places, scope, progress)?, None)
             }
+            // Done without a learner of rows.
+            Part::Rows => return Err(nothing()),
             Part::Trees { from, to } => {
                 let only = self.candidates.first().cloned().ok_or(FitError::NoCandidate)?;
                 let method = self.methods[0].part(from, to).ok_or_else(nothing)?;

@@ -5,7 +5,7 @@
 //! all scopes of a pack in one pass, [`learning`] learns each scope by its best candidate, [`warm`] lets it go on from the fit that a scope has, [`series`] where that foretells
 //! a time series, and [`fitting`] turns all of it
 //! into outcomes and fits. A large scope's work comes in parts: [`assignment`] says which, and [`pieces`] brings what they
-//! left together.
+//! left together; [`rows`] adds up the rows of a scope that is too large to be read at once.
 
 mod assignment;
 mod fitting;
@@ -14,6 +14,7 @@ mod learning;
 mod moments;
 mod pieces;
 mod prepared;
+mod rows;
 mod run;
 pub mod sandbox;
 mod series;

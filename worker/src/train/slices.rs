@@ -19,6 +19,8 @@ pub(super) struct Slice<'a> {
     pub(super) complete: Vec<u32>,
     pub(super) train: usize,
     pub(super) rows: usize,
+    /// What its rows hash to.
+    pub(super) digest: u128,
     pub(super) fingerprint: String,
     /// The fit it has, if only newer rows have come since.
     pub(super) before: Option<&'a Fit>,
@@ -49,6 +51,7 @@ pub(super) fn slice<'a>(
         train: train_rows(complete.len(), spec.learn.holdout),
         complete: complete.to_vec(),
         rows: all.len(),
+        digest,
         before: continued(spec, prepared, (scope, all), before),
         fingerprint: fingerprint(spec, &scope.scope, scope.window, digest),
     })

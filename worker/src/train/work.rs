@@ -24,11 +24,13 @@ use schemas::pack::Pack;
 use schemas::retry::{Trouble, Verdict, judge};
 use schemas::shard::Work;
 use schemas::spec::LimitsSpec;
+use schemas::window::Window;
 use tokio::sync::Notify;
 
 use super::assignment::{Assignment, Learning};
 use super::landing::{LandingNow, land};
 use super::pieces::pieces;
+use super::rows::tail;
 use super::sandbox::{Hosts, Learned, learn};
 use super::warm::Before;
 use crate::faults::{Step, at};
@@ -135,7 +137,7 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
     }
     let began = Instant::now();
     let pack = without_lost_incumbents(trainer, pack).await?;
-    let (work, shard_seconds) = learning(trainer, &pack).await?;
+    let (work, shard_seconds) = learning(trainer, &campaign, &pack).await?;
     let before = fits_before(trainer, &campaign, &pack).await?;
     let assignment = Assignment { work, force: campaign.force, before, threads: threads(trainer, &pack) };
     at(Step::BeforeFit);
@@ -153,13 +155,22 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
 }
 
 /// What the pack asks for, with what its shards left and took, in seconds of one core.
-async fn learning(trainer: &Trainer, pack: &Pack) -> Result<(Learning, Option<f64>), Missed> {
+async fn learning(
+    trainer: &Trainer,
+    campaign: &Campaign,
+    pack: &Pack,
+) -> Result<(Learning, Option<f64>), Missed> {
     match &pack.work {
         Work::Scopes => Ok((Learning::Whole, None)),
         Work::Shard { part, .. } => Ok((Learning::Part(part.clone()), None)),
-        Work::Merge { .. } => {
+        Work::Merge { rows, .. } => {
             let (pieces, seconds) = pieces(trainer, pack).await?;
-            Ok((Learning::Merge(pieces), Some(seconds)))
+            let whole = pack.scopes.first().map(|scope| scope.window).filter(|_| *rows);
+            let has_tail = |whole: &Window| tail(&campaign.spec, *whole, &pieces).is_some();
+            Ok(match whole.filter(has_tail) {
+                Some(whole) => (Learning::MergeRows(pieces, whole), Some(seconds)),
+                None => (Learning::Merge(pieces), Some(seconds)),
+            })
         }
     }
 }
@@ -244,7 +255,13 @@ async fn fit(
     how: (&Assignment, bool),
 ) -> Result<Learned, Missed> {
     let began = Instant::now();
-    let learned = learn(&trainer.hosts, &campaign.spec, &pack.scopes, how).await;
+    let mut scopes = pack.scopes.clone();
+    if let Learning::MergeRows(pieces, whole) = &how.0.work
+        && let (Some(tail), [scope]) = (tail(&campaign.spec, *whole, pieces), &mut scopes[..])
+    {
+        scope.window = tail;
+    }
+    let learned = learn(&trainer.hosts, &campaign.spec, &scopes, how).await;
     tracing::debug!(
         campaign = campaign.id,
         pack = pack.index,
@@ -252,7 +269,12 @@ async fn fit(
         "fitted"
     );
     match learned {
-        Ok(learned) => Ok(learned),
+        Ok(mut learned) => {
+            // Where only a part of a scope was read, it ends for the whole of it.
+            let ends = learned.results.iter_mut().zip(&pack.scopes);
+            ends.for_each(|((outcome, _), scope)| outcome.window = scope.window);
+            Ok(learned)
+        }
         Err(error) if error.is_transient() => Err(transient(error.into())),
         Err(error) => {
             let reason = format!("{:#}", anyhow::Error::from(error));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataset::{Groups, Request, RowHashes, Table};
+use dataset::{Groups, Request, RowHashes, Table, joined_digest};
 use proptest::prelude::*;
 
 use crate::support::{Folder, read, request};
@@ -58,6 +58,12 @@ fn what_is_not_content_changes_nothing() {
     let hashes = RowHashes::of(&table, &wanted());
     assert_ne!(hashes.digest(&[0, 1]), hashes.digest(&[1, 0]));
     assert_ne!(hashes.digest(&[]), hashes.digest(&[0]));
+    // Wherever rows are cut, the digests of the pieces make that of all.
+    let all = [0, 2, 1, 3];
+    for cut in 0..=4 {
+        let later = (hashes.digest(&all[cut..]), 4 - cut as u64);
+        assert_eq!(joined_digest(hashes.digest(&all[..cut]), later), hashes.digest(&all));
+    }
 }
 
 proptest! {
