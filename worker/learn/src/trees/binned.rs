@@ -36,6 +36,8 @@ pub(super) struct Binned {
     rows: usize,
     width: usize,
     codes: Vec<u8>,
+    /// The same codes column by column, for looking at one of them.
+    by_column: Vec<u8>,
     /// Per column the values between bins: bin `b` holds what is above cut `b − 1` and not above cut `b`. Of categories, those
     /// with a bin of their own.
     cuts: Vec<Vec<f64>>,
@@ -52,6 +54,7 @@ impl Binned {
     pub(super) fn new(block: &Block) -> Binned {
         let (rows, width) = (block.rows(), block.width());
         let mut codes = vec![0; rows * width];
+        let mut by_column = Vec::with_capacity(rows * width);
         let (mut cuts, mut kinds) = (Vec::with_capacity(width), Vec::with_capacity(width));
         let mut starts = vec![0];
         for column in 0..width {
@@ -63,18 +66,20 @@ impl Binned {
             let missing = kind.missing().unwrap_or_default();
             for (row, value) in values.iter().enumerate() {
                 let below = own.partition_point(|cut| cut < value);
-                codes[row * width + column] = match kind {
+                let code = match kind {
                     Kind::Categories(_) if own.get(below) != Some(value) => missing,
                     Kind::NumbersAndMissing(_) if value.is_nan() => missing,
                     _ => below as u8,
                 };
+                codes[row * width + column] = code;
+                by_column.push(code);
             }
             let bins = kind.missing().map_or(own.len(), usize::from) + 1;
             starts.push(starts[column] + bins as u32);
             cuts.push(own);
             kinds.push(kind);
         }
-        Binned { rows, width, codes, cuts, kinds, keeps_missing: block.keeps_missing(), starts }
+        Binned { rows, width, codes, by_column, cuts, kinds, keeps_missing: block.keeps_missing(), starts }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -92,7 +97,12 @@ impl Binned {
 
     /// The bin of a row in a column.
     pub(super) fn code(&self, row: u32, column: usize) -> u8 {
-        self.codes[row as usize * self.width + column]
+        self.by_column[column * self.rows + row as usize]
+    }
+
+    /// The bins of all rows in a column.
+    pub(super) fn column(&self, column: usize) -> &[u8] {
+        &self.by_column[column * self.rows..][..self.rows]
     }
 
     /// The value between bin `bin` and the next one; none is above the last.

@@ -129,11 +129,14 @@ fn functions(
     mut go_on: impl FnMut(&[Function]) -> bool,
 ) -> Vec<Trees> {
     let binned = Binned::new(block);
+    let all: Vec<u32> =
+        (0..binned.rows() as u32).filter(|row| weight_of(weights, *row as usize) > 0.0).collect();
     let rounds = Rounds {
         binned: &binned,
         params,
         grower: boosting_grower(&binned, params),
-        rows: (0..binned.rows() as u32).filter(|row| weight_of(weights, *row as usize) > 0.0).collect(),
+        rows: all.clone(),
+        all,
         weights,
         random: Random::new(0, 0),
     };
@@ -148,6 +151,8 @@ struct Rounds<'a> {
     params: &'a BoostingParams,
     grower: Grower<'a, Gradient>,
     rows: Vec<u32>,
+    /// The rows, ascending.
+    all: Vec<u32>,
     /// One per row of the block, or none.
     weights: &'a [f64],
     random: Random,
@@ -203,6 +208,8 @@ impl Rounds<'_> {
         let BoostingParams { learning_rate, l2, .. } = *self.params;
         // The least number keeps a leaf without any curvature from dividing by 0.
         let value = |leaf: Gradient| learning_rate * leaf.sum / (leaf.hessian + l2 + 1e-15);
+        // In the order in which they lie in memory.
+        self.rows.copy_from_slice(&self.all);
         let grown = self.grower.grow(&mut self.rows, ones, &mut self.random);
         for (leaf, span) in &grown.leaves {
             let value = value(grown.total(*leaf));

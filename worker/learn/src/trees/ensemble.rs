@@ -262,9 +262,12 @@ fn add_trees(
     let mut grower = boosting_grower(&binned, params);
     let mut random = Random::new(0, 0);
     let all = 0..binned.rows() as u32;
-    let mut rows: Vec<u32> = all.filter(|row| of_row(*row as usize) > 0.0).collect();
+    let all: Vec<u32> = all.filter(|row| of_row(*row as usize) > 0.0).collect();
+    let mut rows = all.clone();
     let value = |leaf: Sum| params.learning_rate * leaf.sum / (leaf.weight + params.l2);
     for _ in 0..params.iterations {
+        // In the order in which they lie in memory.
+        rows.copy_from_slice(&all);
         let grown = grower.grow(&mut rows, &ones, &mut random);
         for (leaf, span) in &grown.leaves {
             let value = value(grown.total(*leaf));
@@ -281,7 +284,10 @@ fn add_trees(
     trees
 }
 
-pub(super) fn boosting_grower<'a, B: Bin>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B> {
+pub(super) fn boosting_grower<'a, B: Bin + Send>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B>
+where
+    B::One: Sync,
+{
     let rules = Rules {
         leaf_weight_min: f64::from(params.min_leaf.max(1)),
         l2: params.l2,

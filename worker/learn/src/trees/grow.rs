@@ -7,7 +7,7 @@ use schemas::trees::{IN_SET, LEAF, MISSING_LEFT, Trees};
 use super::bin::Bin;
 use super::binned::Binned;
 use super::codes::Codes;
-use super::histogram::{Cut, Rules, Search, Split, fill, subtract};
+use super::histogram::{Cut, Rules, Search, Split, fill, left_of, subtract};
 use super::random::Random;
 
 /// Nodes of up to so many rows are searched without a histogram of all bins.
@@ -156,7 +156,13 @@ impl<'a, B: Bin> Grower<'a, B> {
         let Open { node, rows: span, depth, split, bins } = parent;
         let middle = span.start + self.divide(&mut rows[span.clone()], split);
         let halves = [span.start..middle, middle..span.end];
-        let left = total(&rows[halves[0].clone()], ones);
+        let left = match &bins {
+            Some(bins) => {
+                let kind = self.binned.kind(split.column);
+                left_of(&bins[self.binned.span(split.column)], split.cut, kind.missing())
+            }
+            None => total(&rows[halves[0].clone()], ones),
+        };
         let mut right = grown.nodes[node].total;
         right.subtract(&left);
         let totals = [left, right];
@@ -176,10 +182,10 @@ impl<'a, B: Bin> Grower<'a, B> {
 
     /// Brings the rows that go left to the front; says how many there are.
     fn divide(&mut self, rows: &mut [u32], split: Split) -> usize {
-        let binned = self.binned;
-        let code = |row: &u32| binned.code(*row, split.column);
+        let codes = self.binned.column(split.column);
+        let code = |row: &u32| codes[*row as usize];
         let own = &mut self.right;
-        match (split.cut, binned.kind(split.column).missing()) {
+        match (split.cut, self.binned.kind(split.column).missing()) {
             (Cut::UpTo { bin, missing_left: true }, Some(missing)) => {
                 partition(rows, |row| code(row) <= bin || code(row) == missing, own)
             }
@@ -299,20 +305,21 @@ fn total<B: Bin>(rows: &[u32], ones: &[B::One]) -> B {
     total
 }
 
-/// Brings the rows that go left to the front, both sides in their order; says how many there are.
+/// Brings the rows that go left to the front, both sides in their order; says how many there are. Each row is written to both
+/// sides, and then stays on one: which is as good as a coin's throw, and a wrong guess costs more than a write.
 fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool, right: &mut Vec<u32>) -> usize {
-    right.clear();
-    let mut left = 0;
+    right.resize(rows.len().max(right.len()), 0);
+    let (mut left, mut others) = (0, 0);
     for at in 0..rows.len() {
         let row = rows[at];
-        if goes_left(&row) {
-            rows[left] = row;
-            left += 1;
-        } else {
-            right.push(row);
-        }
+        let is_left = usize::from(goes_left(&row));
+        // Not behind what is still to be read.
+        rows[left] = row;
+        right[others] = row;
+        left += is_left;
+        others += 1 - is_left;
     }
-    rows[left..].copy_from_slice(right);
+    rows[left..].copy_from_slice(&right[..others]);
     left
 }
 

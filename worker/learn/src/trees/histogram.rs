@@ -48,13 +48,27 @@ const GAIN_MIN: f64 = 1e-12;
 /// The sums over the bins of all columns.
 pub(super) fn fill<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
     bins.fill(B::default());
-    let starts = binned.starts();
+    let starts: Vec<usize> = binned.starts().iter().map(|start| *start as usize).collect();
     for row in rows {
         let one = ones[*row as usize];
         for (start, code) in starts.iter().zip(binned.row(*row)) {
-            bins[*start as usize + *code as usize].put(one);
+            bins[*start + usize::from(*code)].put(one);
         }
     }
+}
+
+/// What lies in the bins that go left.
+pub(super) fn left_of<B: Bin>(bins: &[B], cut: Cut, missing: Option<u8>) -> B {
+    let mut left = B::default();
+    let mut add = |code: u8| left.add(&bins[usize::from(code)]);
+    match cut {
+        Cut::UpTo { bin, missing_left } => {
+            (0..=bin).for_each(&mut add);
+            missing.filter(|_| missing_left).into_iter().for_each(add);
+        }
+        Cut::In(set) => set.iter().for_each(add),
+    }
+    left
 }
 
 /// The bins of a node whose other child is known.
