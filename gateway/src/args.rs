@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Parser};
 use runtime::settings::Connection;
 use runtime::telemetry::LogArgs;
 
@@ -24,6 +25,12 @@ pub struct Cli {
     /// Requests that may wait for one predictor; more are answered 503 at once
     #[arg(long, env = "SCOPEFORGE_WAITING_MAX", default_value_t = 1_024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub waiting_max: u32,
+    /// Predict in this process too, and prefer that to a way over the broker; others may ask it as any predictor
+    #[arg(long, env = "SCOPEFORGE_PREDICT_HERE", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub predict_here: bool,
+    /// Memory for loaded fits, in MiB, with --predict-here
+    #[arg(long, env = "SCOPEFORGE_FIT_CACHE_MIB", default_value_t = 256, value_name = "MIB")]
+    pub fit_cache_mib: u64,
     /// Seconds to finish open requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     pub grace_seconds: u64,

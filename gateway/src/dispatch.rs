@@ -58,14 +58,19 @@ pub struct Order<'a> {
 /// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
 pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<Predictions, DispatchError> {
     let workers: Vec<String> = table.predictors().into_iter().map(|word| word.worker).collect();
-    if workers.is_empty() {
+    let local = lanes.local();
+    if workers.is_empty() && local.is_none() {
         return Err(DispatchError::Nobody);
     }
     lanes.keep(&workers);
     let rows_max = rows_per_message(order.columns)?;
-    let shares = shares(&order, &workers);
+    let shares = match local {
+        // Whatever the scopes prefer, none of them is nearer.
+        Some(_) => vec![(0, (0..order.rows.len() as u32).collect())],
+        None => shares(&order, &workers),
+    };
     let until = Instant::now() + order.limit;
-    let asking = Asking { lanes, table, order, workers: &workers, until };
+    let asking = Asking { lanes, table, order, local, workers: &workers, until };
     let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
     let asked = parts.map(|(key, places)| asking.part(key, places));
     Ok(join(order.rows.len(), try_join_all(asked).await?.concat()))
@@ -79,6 +84,8 @@ struct Asking<'a> {
     lanes: &'a Lanes,
     table: &'a Table,
     order: Order<'a>,
+    /// The predictor of this process, if it has room.
+    local: Option<&'a str>,
     workers: &'a [String],
     until: Instant,
 }
@@ -103,15 +110,16 @@ impl Asking<'_> {
         })
     }
 
-    /// Asks the predictor that `key` prefers, then once the next one.
+    /// Asks the predictor of this process or the one that `key` prefers, then once the next one.
     async fn ask(&self, key: u64, request: PredictRequest) -> Result<Predictions, DispatchError> {
-        let candidates = preference(key, self.workers);
+        let others = preference(key, self.workers).into_iter().filter(|worker| Some(*worker) != self.local);
+        let candidates: Vec<&str> = self.local.into_iter().chain(others).take(2).collect();
         let mut last = DispatchError::Nobody;
-        for (tried, worker) in candidates.into_iter().take(2).enumerate() {
+        for (tried, worker) in candidates.iter().copied().enumerate() {
             // The first may use half of the time that is left, so that there is some for the second.
             let now = Instant::now();
             let half = now + self.until.saturating_duration_since(now) / 2;
-            let limit = if tried == 0 && self.workers.len() > 1 { half } else { self.until };
+            let limit = if tried + 1 < candidates.len() { half } else { self.until };
             match self.lanes.ask(worker, request.clone(), limit).await {
                 Ok(PredictReply::Done(predictions)) if predictions.spans().is_none() => {
                     let problem = "probabilities that belong to no classes".into();

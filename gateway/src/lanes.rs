@@ -1,4 +1,5 @@
-//! One lane per predictor: requests that wait for it travel together in one message.
+//! One lane per predictor: requests that wait for it travel together in one message. A predictor in this process needs no
+//! message, and is asked at once.
 //!
 //! Batching adapts by itself and uses no timer: while all of a lane's messages are out, what comes waits and is joined;
 //! when one comes back, everything that waits leaves at once.
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use predictor::Handle;
 use runtime::broker::Broker;
 use runtime::rpc::RequestError;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
@@ -62,15 +64,21 @@ struct Item {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     broker: Broker,
+    local: Option<Handle>,
     waiting_max: usize,
     senders: Arc<Mutex<HashMap<String, mpsc::Sender<Item>>>>,
     tasks: TaskTracker,
 }
 
 impl Lanes {
-    /// Lanes in each of which at most `waiting_max` requests wait.
-    pub fn new(broker: Broker, waiting_max: usize) -> Lanes {
-        Lanes { broker, waiting_max, senders: Arc::default(), tasks: TaskTracker::new() }
+    /// Lanes in each of which at most `waiting_max` requests wait, and the predictor of this process, if there is one.
+    pub fn new(broker: Broker, local: Option<Handle>, waiting_max: usize) -> Lanes {
+        Lanes { broker, local, waiting_max, senders: Arc::default(), tasks: TaskTracker::new() }
+    }
+
+    /// The predictor of this process, while it has room for a request.
+    pub fn local(&self) -> Option<&str> {
+        self.local.as_ref().filter(|local| local.has_room()).map(Handle::worker)
     }
 
     /// Asks `worker`; the answer comes before `until` or is an error.
@@ -83,6 +91,10 @@ impl Lanes {
         request: PredictRequest,
         until: Instant,
     ) -> Result<PredictReply, LaneError> {
+        if let Some(local) = self.local.as_ref().filter(|local| local.worker() == worker) {
+            let late = |_| LaneError::Late { worker: worker.to_owned() };
+            return tokio::time::timeout_at(until, local.answer(request)).await.map_err(late);
+        }
         let (reply, answer) = oneshot::channel();
         let full = || LaneError::Full { worker: worker.to_owned() };
         self.sender(worker).try_send(Item { request, until, reply }).map_err(|_| full())?;

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use predictor::{Service, Setup};
 use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
 use runtime::mirror::Mirror;
 use runtime::patience::patiently;
 use runtime::presence::Table;
-use runtime::store;
+use runtime::store::{self, Blobs};
 use runtime::{ids, topology};
+use schemas::announce::Role;
+use schemas::channel::Channel;
+use schemas::spec::ModelSpec;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,11 +57,24 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     let (table, following) = Table::follow(&broker, services.clone()).await?;
     tasks.spawn(following);
+    let models = follow(models, &services, &tasks);
+    let channels = follow(channels, &services, &tasks);
+    let leaving = CancellationToken::new();
+    let predicting = TaskTracker::new();
+    let local = match cli.predict_here {
+        true => {
+            let service = predict_here(&broker, &cli, (&models, &channels), &blobs).await?;
+            let handle = service.handle();
+            predicting.spawn(service.run(leaving.clone()));
+            Some(handle)
+        }
+        false => None,
+    };
     let app = Arc::new(App {
-        models: follow(models, &services, &tasks),
-        channels: follow(channels, &services, &tasks),
+        models,
+        channels,
         campaigns: follow(campaigns, &services, &tasks),
-        lanes: Lanes::new(broker.clone(), cli.waiting_max as usize),
+        lanes: Lanes::new(broker.clone(), local, cli.waiting_max as usize),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),
         lag: tokio::sync::Mutex::default(),
@@ -77,12 +94,38 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         () = grace => tracing::warn!("requests were still open after {} s", cli.grace_seconds),
     }
     app.lanes.close().await;
+    // Its own requests are answered; what other gateways have sent it is finished.
+    leaving.cancel();
+    predicting.close();
+    predicting.wait().await;
     services.cancel();
     tasks.close();
     tasks.wait().await;
     broker.close().await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// The predictor of this process.
+async fn predict_here(
+    broker: &Broker,
+    cli: &Cli,
+    (models, channels): (&Mirror<ModelSpec>, &Mirror<Channel>),
+    blobs: &Blobs,
+) -> anyhow::Result<Service> {
+    let setup = Setup {
+        name: ids::worker(Role::Predictor.name()),
+        slots: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        fit_cache_mib: cli.fit_cache_mib,
+        grace: Duration::from_secs(cli.grace_seconds),
+        models: models.clone(),
+        channels: channels.clone(),
+        blobs: blobs.clone(),
+    };
+    let name = setup.name.clone();
+    let service = Service::open(broker, setup).await.context("starting the predictor of this process")?;
+    tracing::info!(worker = name, "predicting here");
+    Ok(service)
 }
 
 fn follow<T>(bucket: Bucket<T>, services: &CancellationToken, tasks: &TaskTracker) -> Mirror<T>

@@ -56,6 +56,9 @@ pub enum Command {
     /// Lists, shows, watches, cancels or retries campaigns
     #[command(subcommand)]
     Campaign(CampaignCommand),
+    /// Lists, shows, compares and moves channels: which campaigns' fits answer
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Shows, retries or drops packs that were set aside
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -104,6 +107,61 @@ pub enum ModelCommand {
     Show {
         /// The model
         model: String,
+    },
+}
+
+/// `enqueue channel …`
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Example: train beside what answers, compare, release, and take it back\n  enqueue train arrival_delay --scope 'carrier=*' --channel next --wait\n  enqueue channel diff arrival_delay live next\n  enqueue channel promote arrival_delay next\n  enqueue channel rollback arrival_delay"
+)]
+pub enum ChannelCommand {
+    /// Lists the channels of all models, or of one
+    #[command(after_help = "Example:\n  enqueue channel list arrival_delay")]
+    List {
+        /// The model
+        model: Option<String>,
+    },
+    /// Shows a channel's campaigns, the one that answers first on top
+    #[command(after_help = "Example:\n  enqueue channel show arrival_delay next")]
+    Show {
+        /// The model
+        model: String,
+        /// The channel
+        #[arg(default_value = "live")]
+        channel: String,
+    },
+    /// Lets the campaigns of another channel, or one campaign, answer first, all of their fits at once
+    #[command(
+        after_help = "Examples:\n  enqueue channel promote arrival_delay next\n  enqueue channel promote arrival_delay 20261122t215601047-7k3qm --to next"
+    )]
+    Promote {
+        /// The model
+        model: String,
+        /// A channel of the model, or a campaign
+        from: String,
+        /// The channel that is moved
+        #[arg(long, default_value = "live", value_name = "CHANNEL")]
+        to: String,
+    },
+    /// Takes back the last move of a channel, by an order or by `promote`
+    #[command(after_help = "Example:\n  enqueue channel rollback arrival_delay")]
+    Rollback {
+        /// The model
+        model: String,
+        /// The channel
+        #[arg(default_value = "live")]
+        channel: String,
+    },
+    /// Lists scopes that another channel answers with another fit: new, gone, or changed, the worst first
+    #[command(after_help = "Example:\n  enqueue channel diff arrival_delay live next --json")]
+    Diff {
+        /// The model
+        model: String,
+        /// The channel to compare with
+        from: String,
+        /// The channel that is compared
+        to: String,
     },
 }
 

@@ -178,6 +178,7 @@ mod tests {
             reason: Some("because".into()),
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            gate: None,
             candidates: Vec::new(),
             metrics: None,
             fit: None,

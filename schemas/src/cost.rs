@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn landing(spec: &ModelSpec, rows: &[u64], learn_seconds: f64, kind: OutcomeKind) -> Landing {
-        let scope = PackScope { scope: Scope::all(), window: Window::ALL, incumbent: None };
+        let scope = PackScope { scope: Scope::all(), window: Window::ALL, incumbent: None, parent: None };
         let outcome = |rows: &u64| ScopeOutcome {
             counts: Counts { rows: *rows, ..Counts::default() },
             ..ScopeOutcome::without_fit(spec, &scope, kind, "")

@@ -31,6 +31,7 @@ pub mod feature;
 pub mod fingerprint;
 pub mod fit;
 pub mod forecast;
+pub mod gate;
 pub mod instances;
 pub mod label;
 pub mod limits;

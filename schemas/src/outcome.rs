@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Params};
 use crate::fit::{Counts, FitRef, Metrics};
+use crate::gate::Judgement;
 use crate::limits::REASON_CHARS_MAX;
 use crate::pack::{Pack, PackScope};
 use crate::scope::Scope;
@@ -81,6 +82,9 @@ pub struct ScopeOutcome {
     /// Scores of the fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// What the spec's gate compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Judgement>,
     /// The fit that answers for the scope from now on, for `trained` and `unchanged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<FitRef>,
@@ -104,6 +108,7 @@ impl ScopeOutcome {
             algorithm: spec.algorithm().unwrap_or(Algorithm::Mean),
             candidates: Vec::new(),
             metrics: None,
+            gate: None,
             fit: None,
         }
     }

@@ -36,6 +36,9 @@ pub struct PackScope {
     /// The fit it has now, if any: the same fingerprint again means nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incumbent: Option<Incumbent>,
+    /// The fit that answers its rows if it has none, where a gate asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<FitRef>,
 }
 
 /// The fit that a scope has before a campaign.

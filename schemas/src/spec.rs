@@ -12,6 +12,7 @@ pub use self::series::{Aggregate, Gaps, SeriesSpec};
 use crate::algorithm::{Algorithm, AlgorithmError, Params};
 use crate::encoding::{Encoding, Missing};
 use crate::feature::Feature;
+use crate::gate::Gate;
 use crate::limits::SPEC_BYTES_MAX;
 use crate::task::Task;
 
@@ -28,6 +29,9 @@ pub struct ModelSpec {
     pub scope: ScopeSpec,
     /// What is learned on each slice.
     pub learn: LearnSpec,
+    /// Which fits may answer.
+    #[serde(default, skip_serializing_if = "ReleaseSpec::is_default")]
+    pub release: ReleaseSpec,
     /// What a pack and a scope may take.
     #[serde(default, skip_serializing_if = "LimitsSpec::is_default")]
     pub limits: LimitsSpec,
@@ -128,6 +132,20 @@ pub struct LearnSpec {
     /// How each scope is a time series, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesSpec>,
+}
+
+/// Which fits may answer. None of it changes a fit, so none is part of a fingerprint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReleaseSpec {
+    /// How a new fit has to score against those that answer now.
+    pub gate: Gate,
+}
+
+impl ReleaseSpec {
+    fn is_default(&self) -> bool {
+        *self == ReleaseSpec::default()
+    }
 }
 
 /// What training may take. None of it changes a fit, so none is part of a fingerprint.

@@ -75,6 +75,7 @@ fn landing(pack: u32) -> Landing {
             reason: None,
             counts: Counts { rows: 365, complete_rows: 360, train_rows: 288, holdout_rows: 72 },
             algorithm: Algorithm::Ridge,
+            gate: None,
             candidates: Vec::new(),
             metrics: Some(Metrics::Regression(scores)),
             fit: Some(FitRef {
@@ -99,7 +100,7 @@ fn landing(pack: u32) -> Landing {
 
 /// Seconds until a fresh reader has caught up; each must know all fits.
 async fn rounds(broker: &Broker, blobs: &Blobs, fits: u32) -> anyhow::Result<Vec<f64>> {
-    let channel = Channel { campaigns: vec!["20261122t215601047-7k3qm".into()] };
+    let channel = Channel { campaigns: vec!["20261122t215601047-7k3qm".into()], ..Channel::default() };
     let scope = Scope::new([("shop", "shop-0000"), ("item", "item-00007")]);
     let mut seconds = Vec::new();
     for _ in 0..ROUNDS {

@@ -121,7 +121,7 @@ fn packs(campaign: &str, spec: &ModelSpec, args: &Args) -> Vec<Pack> {
     let scope = |number: usize| {
         let (carrier, dest) = (format!("c{}", number / 1_000), format!("d{}", number % 1_000));
         let scope = Scope::new([("carrier", carrier.as_str()), ("dest", dest.as_str())]);
-        PackScope { scope, window: Window::ALL, incumbent: None }
+        PackScope { scope, window: Window::ALL, incumbent: None, parent: None }
     };
     let all: Vec<PackScope> = (0..args.scopes).map(scope).collect();
     let pack = |(index, scopes): (u32, &[PackScope])| Pack {

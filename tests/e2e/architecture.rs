@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 const GROUND: [&str; 3] = ["schemas", "runtime", "dataset"];
 
 /// The crates of this workspace that each may depend on, besides the ground.
-const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("schemas", &[]),
     ("runtime", &[]),
     ("dataset", &[]),
     ("learn", &[]),
     ("producer", &[]),
-    ("worker", &["learn"]),
-    ("gateway", &["learn"]),
+    ("predictor", &["learn"]),
+    ("worker", &["learn", "predictor"]),
+    ("gateway", &["predictor"]),
     ("tests", &["learn", "producer", "worker", "gateway"]),
 ];
 
@@ -24,7 +25,7 @@ const ONLY_IN: [(&str, &str); 6] = [
     ("parquet", "dataset"),
     ("arrow-array", "dataset"),
     ("tokio-postgres", "dataset"),
-    ("linfa", "learn"),
+    ("linfa-linalg", "learn"),
 ];
 
 fn packages() -> Vec<(String, BTreeSet<String>)> {

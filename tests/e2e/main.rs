@@ -3,12 +3,15 @@
 mod absent;
 mod architecture;
 mod campaigns;
+mod channels;
 mod classification;
 mod commands;
 mod containers;
 mod databases;
 mod dev;
 mod forecasts;
+mod gate;
+mod here;
 mod keepers;
 mod large;
 mod missing;

@@ -28,6 +28,7 @@ fn landing(pack: u32) -> Landing {
             reason: None,
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            gate: None,
             candidates: Vec::new(),
             metrics: None,
             fit: Some(FitRef {

@@ -45,7 +45,8 @@ pub struct Stack {
     pub folder: TempDir,
     /// The store's address.
     pub store: String,
-    port: u16,
+    /// Where requests go: the gateway's port, as a rule.
+    pub port: u16,
     environment: Vec<(&'static str, String)>,
     http: reqwest::Client,
 }

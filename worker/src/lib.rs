@@ -1,10 +1,9 @@
 //! The two workers.
 //!
 //! * [`train`]: pull packs → read the slice → fit, score → land a blob and the outcomes → confirm
-//! * [`infer`]: take batches → resolve the fallback → load fits → predict by columns → answer
+//! * [`infer`]: take batches and answer them, by the crate `predictor`
 //! * [`start`]: what both do first
 //! * `memory`: how much a trainer may take
-//! * `status`: what both say of themselves
 //! * [`faults`]: where tests may make it crash
 
 pub mod args;
@@ -12,7 +11,6 @@ pub mod faults;
 pub mod infer;
 mod memory;
 pub mod start;
-mod status;
 pub mod train;
 
 use args::{Cli, Role};

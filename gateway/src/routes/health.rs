@@ -22,7 +22,9 @@ pub(super) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Prob
     if !(app.models.is_ready() && app.channels.is_ready() && app.campaigns.is_ready()) {
         return Err(Problem::unavailable("models and channels are still being read"));
     }
-    match app.table.predictors().len() {
+    // The one of this process is there before it has heard itself.
+    let local = usize::from(app.lanes.local().is_some());
+    match app.table.predictors().len().max(local) {
         0 => Err(Problem::unavailable("no predictor is ready; start one with `worker infer`")),
         predictors => Ok(Json(json!({"status": "ready", "predictors": predictors}))),
     }

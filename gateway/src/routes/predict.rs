@@ -2,15 +2,15 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use schemas::channel::LIVE;
 use schemas::forecast::Band;
 use schemas::label::Label;
 use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
 use schemas::time::format_ms;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::intervals::Intervals;
 use crate::app::Shared;
@@ -21,6 +21,14 @@ use crate::rows::{Rows, RowsError};
 
 /// Rows at fault that a refusal names; a caller mends them by kind, not one by one.
 const ERRORS_NAMED_MAX: usize = 100;
+
+/// What the query says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// The channel, unless the body names one.
+    channel: Option<String>,
+}
 
 /// An answer.
 #[derive(Debug, Serialize)]
@@ -84,8 +92,10 @@ impl From<UsedFit> for FitUsed {
 pub(super) async fn predict(
     State(app): State<Shared>,
     Path(model): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Answer>, Problem> {
+    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     let body = body.map_err(unreadable)?;
     let spec = app.model(&model)?;
     let parsed = Rows::parse(&body, &spec).map_err(|error| match error {
@@ -93,7 +103,7 @@ pub(super) async fn predict(
         RowsError::Json(_) | RowsError::Empty => Problem::bad_request(error.to_string()),
     })?;
     drop(body);
-    let channel = parsed.channel.as_deref().unwrap_or(LIVE);
+    let channel = parsed.channel.as_deref().or(asked.channel.as_deref()).unwrap_or(LIVE);
     schemas::name::check("channel", channel).map_err(|error| Problem::bad_request(error.to_string()))?;
     let bad: Vec<u32> = parsed.errors.iter().map(|error| error.row).collect();
     let rows: Vec<u32> = (0..parsed.rows as u32).filter(|row| bad.binary_search(row).is_err()).collect();

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod campaign;
+mod channel;
 mod cluster;
 mod dead;
 mod fits;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Train(args) => train::run(&session, &args, out).await,
         Command::Cluster(args) => cluster::run(&session, &args, out).await,
         Command::Campaign(command) => campaign::run(&session, command, out).await,
+        Command::Channel(command) => channel::run(&session, command, out).await,
         Command::Dead(command) => dead::run(&session, command, out).await,
         Command::Pause(args) => pause::pause(&session, &args, out).await,
         Command::Resume => pause::resume(&session, out).await,

@@ -30,6 +30,7 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
             scope: end.scope,
             window: end.window,
             incumbent: None,
+            parent: None,
         };
         let scopes: Vec<PackScope> = failed.map(again).collect();
         packs.extend((!scopes.is_empty()).then_some(scopes));

@@ -10,7 +10,10 @@ use runtime::{catalog, channels, ids, jobs, plans};
 use schemas::campaign::{Campaign, CampaignState, Publish};
 use schemas::catalog::Catalog;
 use schemas::channel::Channel;
+use schemas::fit::FitRef;
 use schemas::pack::{Incumbent, Pack, PackScope};
+use schemas::scope::Scope;
+use schemas::spec::ModelSpec;
 
 use super::plan::plan;
 use super::watch::Watch;
@@ -27,7 +30,8 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let order = Order::new(spec, &args.plan)?;
     let model = &order.spec.name;
     let (planned, incumbents) = tokio::join!(plan(session, &order, &args.plan), async {
-        if args.force {
+        // A gate compares with them, whatever is forced.
+        if args.force && order.spec.release.gate.is_none() {
             return Ok((Catalog::default(), Channel::default()));
         }
         patiently(async || {
@@ -97,7 +101,10 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
     let scope = |scope: crate::plan::Planned| {
         let landed = known.incumbent(&campaign.spec.name, channel, &scope.scope, scope.window);
         let incumbent = landed.map(|landed| Incumbent { fit: landed.fit.clone(), metrics: landed.metrics });
-        PackScope { scope: scope.scope, window: scope.window, incumbent }
+        let parent = (!campaign.spec.release.gate.is_none())
+            .then(|| parent(&campaign.spec, (known, channel), &scope.scope))
+            .flatten();
+        PackScope { scope: scope.scope, window: scope.window, incumbent, parent }
     };
     let pack = |(index, pack): (usize, PlannedPack)| Pack {
         campaign: campaign.id.clone(),
@@ -108,6 +115,18 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
         scopes: pack.scopes.into_iter().map(scope).collect(),
     };
     planned.into_iter().enumerate().map(pack).collect()
+}
+
+/// The fit that answers the rows of a scope if it has none of its own.
+fn parent(spec: &ModelSpec, (known, channel): (&Catalog, &Channel), scope: &Scope) -> Option<FitRef> {
+    let (own, fixed) = (spec.mask_of(scope)?, scope.fixed().ok()?);
+    let above = spec.level_masks().into_iter().filter(|mask| mask & own == *mask && *mask != own);
+    above.into_iter().find_map(|mask| {
+        let names = spec.level_names(mask);
+        let kept = fixed.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let coarser = Scope::new(kept.map(|(name, value)| (name.as_str(), value.as_str())));
+        known.resolve(&spec.name, channel, &coarser).map(|landed| landed.fit)
+    })
 }
 
 /// Orders a campaign, in steps of which each may be the last that this process lives to see: its packs are stored, its

@@ -17,8 +17,8 @@ const PACK_SECONDS_MIN: f64 = 0.004;
 /// Packs that even a small campaign is cut into, so that several trainers can share it.
 const PACKS_WANTED: f64 = 8.0;
 
-/// Bytes that a scope adds to a pack besides its text and its incumbent's place.
-const SCOPE_BYTES: usize = 200;
+/// Bytes that a scope adds to a pack besides its text: the places of its incumbent and of the fit above.
+const SCOPE_BYTES: usize = 350;
 
 /// The scopes of one queue message.
 #[derive(Debug, Clone, Default, PartialEq)]

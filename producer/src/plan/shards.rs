@@ -56,7 +56,10 @@ impl Cutting {
                 let trees = one.algorithm.param(&one.params, "trees") as u32;
                 (!spec.learn.refit && trees > 1).then_some(Units::Trees(trees))?
             }
-            [one] if spec.data.time.is_some() && adds_up(&spec.learn, one) => Units::Rows,
+            // A gate compares rows that a merge of sums does not keep.
+            [one] if spec.data.time.is_some() && spec.release.gate.is_none() && adds_up(&spec.learn, one) => {
+                Units::Rows
+            }
             [_, _, ..] => Units::Candidates(candidates.len() as u32),
             _ => return None,
         };

@@ -32,18 +32,60 @@ pub fn promote<'a>(
     campaign: &'a str,
 ) -> BoxFuture<'a, Result<(), BucketError>> {
     Box::pin(async move {
-        let key = channel_key(model, channel);
-        loop {
-            let found = channels.get(&key).await?;
-            let revision = found.as_ref().map_or(0, |found| found.revision);
-            let Some(next) = found.map(|found| found.value).unwrap_or_default().promoted(campaign) else {
-                return Ok(());
-            };
-            match channels.replace(&key, &next, revision).await {
-                // Each conflict means that another process moved the channel: one of us makes progress.
-                Err(BucketError::Conflict { .. }) => {}
-                done => return done.map(|_| ()),
-            }
-        }
+        let campaigns = [campaign.to_owned()];
+        change(channels, model, channel, |now| now.promoted(&campaigns)).await.map(drop)
     })
+}
+
+/// Makes `campaigns`, oldest first, the newest of a channel, in one move; gives the channel, or `None` where all are there.
+///
+/// # Errors
+/// As [`promote`].
+pub fn promote_all<'a>(
+    channels: &'a Bucket<Channel>,
+    model: &'a str,
+    channel: &'a str,
+    campaigns: &'a [String],
+) -> BoxFuture<'a, Result<Option<Channel>, BucketError>> {
+    Box::pin(change(channels, model, channel, |now| now.promoted(campaigns)))
+}
+
+/// Takes back the last move of a channel; gives the campaigns that it had added, or `None` where there was none.
+///
+/// # Errors
+/// As [`promote`].
+pub fn roll_back<'a>(
+    channels: &'a Bucket<Channel>,
+    model: &'a str,
+    channel: &'a str,
+) -> BoxFuture<'a, Result<Option<Vec<String>>, BucketError>> {
+    Box::pin(async move {
+        let mut taken = Vec::new();
+        let moved = change(channels, model, channel, |now| {
+            let (next, campaigns) = now.rolled_back()?;
+            taken = campaigns;
+            Some(next)
+        });
+        Ok(moved.await?.map(|_| taken))
+    })
+}
+
+/// Replaces a channel by what `next` makes of it, as it is at that moment; does nothing where that is `None`.
+async fn change(
+    channels: &Bucket<Channel>,
+    model: &str,
+    channel: &str,
+    mut next: impl FnMut(&Channel) -> Option<Channel> + Send,
+) -> Result<Option<Channel>, BucketError> {
+    let key = channel_key(model, channel);
+    loop {
+        let found = channels.get(&key).await?;
+        let revision = found.as_ref().map_or(0, |found| found.revision);
+        let Some(next) = next(&found.map(|found| found.value).unwrap_or_default()) else { return Ok(None) };
+        match channels.replace(&key, &next, revision).await {
+            // Each conflict means that another process moved the channel: one of us makes progress.
+            Err(BucketError::Conflict { .. }) => {}
+            done => return done.map(|_| Some(next)),
+        }
+    }
 }

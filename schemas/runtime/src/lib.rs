@@ -9,7 +9,7 @@
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`fits`] | the listing of a model's fits |
-//! | [`presence`], [`rpc`] | who is alive, and request-reply |
+//! | [`presence`], [`status`], [`rpc`] | who is alive, what workers say of themselves, and request-reply |
 //! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
 pub mod broker;
@@ -38,6 +38,7 @@ pub mod rpc;
 pub mod settings;
 pub mod shutdown;
 pub mod snapshots;
+pub mod status;
 pub mod store;
 mod stored;
 pub mod sweep;

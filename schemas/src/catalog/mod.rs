@@ -144,6 +144,16 @@ impl Catalog {
             .map(|(_, entry)| model.landed(entry))
     }
 
+    /// The scopes of a model that have a fit in `channel`, each with the one that answers.
+    pub fn answering<'a>(
+        &'a self,
+        model: &'a str,
+        channel: &'a Channel,
+    ) -> impl Iterator<Item = (Scope, Landed)> + 'a {
+        let scopes = self.models.get(model).into_iter().flat_map(|model| model.newest.keys());
+        scopes.filter_map(move |scope| Some((scope.clone(), self.resolve(model, channel, scope)?)))
+    }
+
     /// Number of fits folded in.
     pub fn len(&self) -> usize {
         self.models.values().map(|model| model.entries.len()).sum()
@@ -234,6 +244,7 @@ mod tests {
             reason: None,
             counts: Counts::default(),
             algorithm: Algorithm::Mean,
+            gate: None,
             candidates: Vec::new(),
             metrics: fingerprint.is_multiple_of(2).then_some(metrics(fingerprint)),
             fit: Some(FitRef {
@@ -266,13 +277,16 @@ mod tests {
         catalog.apply(all("c1", 0, Window::ALL, 11));
         assert_eq!(catalog.len(), 3);
         let found = |campaigns: &[&str]| {
-            let channel = Channel { campaigns: campaigns.iter().map(|c| (*c).to_owned()).collect() };
+            let channel = Channel {
+                campaigns: campaigns.iter().map(|c| (*c).to_owned()).collect(),
+                ..Channel::default()
+            };
             catalog.resolve("m", &channel, &Scope::all()).map(|landed| landed.fit.blob)
         };
         assert_eq!(found(&["c1", "c2"]).as_deref(), Some("b22"));
         assert_eq!(found(&["c2", "c1"]).as_deref(), Some("b11"));
         assert_eq!(found(&["c3"]), None);
-        let both = Channel { campaigns: vec!["c1".into(), "c2".into()] };
+        let both = Channel { campaigns: vec!["c1".into(), "c2".into()], ..Channel::default() };
         let half = catalog.incumbent("m", &both, &Scope::all(), half).unwrap();
         assert_eq!(half.fit.blob, "b21");
     }
@@ -304,7 +318,7 @@ mod tests {
                     }
                 }
             }
-            let channel = Channel { campaigns: (0..4).map(|c| format!("c{c}")).collect() };
+            let channel = Channel { campaigns: (0..4).map(|c| format!("c{c}")).collect(), ..Channel::default() };
             prop_assert_eq!(whole.len(), cut_up.len());
             for at in 0..5 {
                 let of = |catalog: &Catalog| catalog.resolve("m", &channel, &scope(at));

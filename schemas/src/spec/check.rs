@@ -46,7 +46,22 @@ impl ModelSpec {
         self.check_data()?;
         self.check_scope()?;
         self.check_limits()?;
+        self.check_gate()?;
         self.check_learn()
+    }
+
+    /// A gate compares predictions of held-out rows.
+    fn check_gate(&self) -> Result<(), SpecError> {
+        let refuse = |problem: &str| Err(field("[release] gate", problem));
+        match (self.release.gate.is_none(), &self.learn) {
+            (true, _) => Ok(()),
+            (_, learn) if learn.holdout == 0.0 => refuse("needs a `holdout` to compare fits on"),
+            (_, learn) if learn.series.is_some() => {
+                refuse("does not go with time series: older forecasts are of other times")
+            }
+            _ if !self.task()?.has_target() => refuse("needs a target to compare fits by"),
+            _ => Ok(()),
+        }
     }
 
     fn check_limits(&self) -> Result<(), SpecError> {

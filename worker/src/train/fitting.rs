@@ -7,6 +7,7 @@ use schemas::shard::Part;
 use schemas::spec::ModelSpec;
 
 use super::assignment::{Assignment, Learning};
+use super::gate::judge;
 use super::learning::{Learned, learn_all};
 use super::prepared::Prepared;
 use super::rows;
@@ -67,7 +68,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
             OutcomeKind::Trained => match learned.next() {
                 Some(Ok(made)) => {
                     let fit = finish(spec, slice, made, &mut outcome);
-                    return (outcome, fit);
+                    return admitted(order, (scope, slice), outcome, fit);
                 }
                 Some(Err(error)) if error.is_too_little() => {
                     outcome.outcome = OutcomeKind::TooFewRows;
@@ -86,6 +87,32 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
         (outcome, None)
     };
     scopes.iter().zip(&slices).map(end).collect()
+}
+
+/// The end of a scope that was learned: a fit that does not pass the spec's gate does not answer.
+fn admitted(
+    order: &FitOrder,
+    (scope, slice): (&PackScope, &Slice),
+    mut outcome: ScopeOutcome,
+    fit: Option<Fit>,
+) -> (ScopeOutcome, Option<Fit>) {
+    let gate = order.spec.release.gate;
+    // A shard's fit is a piece.
+    let is_piece = matches!(order.assignment.work, Learning::Part(_));
+    let fit = match fit {
+        Some(fit) if !gate.is_none() && !is_piece => fit,
+        fit => return (outcome, fit),
+    };
+    let held_out = slice.complete.get(slice.train..).unwrap_or_default();
+    outcome.gate = judge(order.prepared, (scope, &order.assignment.before), &fit, held_out);
+    match outcome.gate {
+        Some(judged) if !judged.passes(gate) => {
+            outcome.outcome = OutcomeKind::Rejected;
+            outcome.reason = Some(clip_reason(&judged.to_string()));
+            (outcome, None)
+        }
+        _ => (outcome, Some(fit)),
+    }
 }
 
 fn fail(outcome: &mut ScopeOutcome, problem: &str) {

@@ -1,30 +1,33 @@
 //! From slices to what is learned on them: by the one candidate, or by the best of several.
 //!
 //! Candidates are compared by cross-validation in time ([`learn::folds`]) over the training rows; the hold-out never chooses.
-//! Statistics of all folds of all scopes come out of the same pass over the rows.
+//! Statistics of all folds of all scopes come out of the same pass over the rows ([`statistics`](self::statistics)); [`compare`] has the errors of candidates,
+//! [`scores`] those of a fit.
+
+mod compare;
+mod scores;
+mod statistics;
 
 use std::cell::LazyCell;
-use std::ops::Range;
 
 use learn::forecast::ForecastError;
 use learn::{
-    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, classes, folds, join, predict, prune,
-    prune_categories, residual_squares, score, score_classes, score_structure,
+    Block, Fold, LearnError, Method, Moments, PredictError, Scratch, folds, join, prune, prune_categories,
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
-use schemas::outcome::{OutcomeKind, Scored, clip_reason};
+use schemas::outcome::{OutcomeKind, Scored};
 use schemas::shard::Part;
-use schemas::spec::{Candidate, ModelSpec, SearchMetric};
+use schemas::spec::{Candidate, ModelSpec};
 use schemas::sums::Sums;
 use schemas::task::Task;
 
+pub(super) use self::compare::{best, scored};
+use self::statistics::{Statistics, statistics};
 use super::assignment::{Assignment, Learning, Piece};
-use super::moments::{Wanted, gather};
 use super::prepared::Prepared;
 use super::series;
 use super::slices::Slice;
-use super::warm;
 
 /// What learning a scope yields.
 pub(super) struct Learned {
@@ -129,72 +132,6 @@ pub(super) fn check_weights(prepared: &Prepared, rows: &[u32]) -> Result<(), Fit
     let negative =
         |weights: &[f64]| rows.iter().map(|row| weights[*row as usize]).find(|weight| *weight < 0.0);
     prepared.weights().and_then(negative).map_or(Ok(()), |weight| Err(FitError::Weight { weight }))
-}
-
-/// Sufficient statistics of the rows of one scope.
-struct Statistics {
-    train: Moments,
-    /// Whether only newer rows were read for them.
-    continued: bool,
-    /// Those of all rows, where the fit is made again from them.
-    all: Option<Moments>,
-    /// Per fold those it learns from, and those it predicts.
-    folds: Vec<(Moments, Moments)>,
-}
-
-/// One for each of `slices`, by one pass over the rows.
-fn statistics(
-    spec: &ModelSpec,
-    prepared: &Prepared,
-    slices: &[&Slice],
-    plans: &[Vec<Fold>],
-    progress: &mut dyn FnMut(),
-) -> Vec<Statistics> {
-    let mut wanted = Vec::new();
-    // What is known of a slice's first training rows.
-    let known = |slice: &&Slice| {
-        let moments = slice.before.and_then(|fit| warm::moments(fit, &prepared.inputs));
-        moments.filter(|moments| moments.count() <= slice.train as u64)
-    };
-    let known: Vec<Option<Moments>> = slices.iter().map(known).collect();
-    for ((slice, folds), known) in slices.iter().zip(plans).zip(&known) {
-        let refit = spec.learn.refit.then_some(0..slice.complete.len());
-        let folds = folds.iter().flat_map(|fold| [fold.train.clone(), fold.validate.clone()]);
-        let from = known.as_ref().map_or(0, |known| known.count() as usize);
-        let places = std::iter::once(from..slice.train).chain(refit).chain(folds);
-        wanted.extend(places.map(|places| Wanted {
-            mask: slice.mask,
-            codes: slice.codes.clone(),
-            ids: ids(&slice.complete[places]),
-        }));
-    }
-    let mut moments = gather(prepared, &spec.scope.dimensions, &wanted, progress).into_iter();
-    let mut next = || moments.next().unwrap_or_else(|| Moments::empty(prepared.design.width()));
-    let one = |(folds, known): (&Vec<Fold>, Option<Moments>)| {
-        let (newer, continued) = (next(), known.is_some());
-        let train = match known {
-            Some(mut known) => {
-                known.merge(&newer);
-                known
-            }
-            None => newer,
-        };
-        Statistics {
-            train,
-            continued,
-            all: spec.learn.refit.then(&mut next),
-            folds: folds.iter().map(|_| (next(), next())).collect(),
-        }
-    };
-    plans.iter().zip(known).map(one).collect()
-}
-
-/// The ids from the first of `rows` to past the last.
-fn ids(rows: &[u32]) -> Range<u32> {
-    match (rows.first(), rows.last()) {
-        (Some(first), Some(last)) => *first..*last + 1,
-        _ => 0..0,
-    }
 }
 
 /// A scope to learn.
@@ -361,50 +298,6 @@ impl Learner<'_> {
         Some(statistics.train.to_sums(&self.prepared.inputs))
     }
 
-    /// The errors of some candidates over all folds.
-    fn compare(
-        &mut self,
-        places: Range<usize>,
-        scope: &Scope,
-        progress: &mut dyn FnMut(),
-    ) -> Result<Vec<Scored>, FitError> {
-        let errors: Vec<_> = places.clone().map(|place| self.error(place, scope, progress)).collect();
-        scored(&self.candidates[places], errors)
-    }
-
-    /// A candidate's error over the rows that the folds predict.
-    fn error(
-        &mut self,
-        place: usize,
-        Scope { slice, folds, statistics }: &Scope,
-        progress: &mut dyn FnMut(),
-    ) -> Result<f64, FitError> {
-        if folds.is_empty() {
-            return Err(FitError::NoFolds);
-        }
-        let statistics = statistics.as_ref();
-        let (mut total, mut count) = (0.0, 0.0);
-        for (at, fold) in folds.iter().enumerate() {
-            let moments = statistics.map(|statistics| &statistics.folds[at]);
-            let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
-            let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
-            let parameters = self.fit(place, train)?;
-            total += self.loss(&parameters, train.0, validate)?;
-            count += self.counted(validate.0);
-            progress();
-        }
-        let mean = total / count;
-        Ok(match self.metric() {
-            SearchMetric::Rmse => mean.sqrt(),
-            SearchMetric::Mae | SearchMetric::LogLoss | SearchMetric::ErrorRate => mean,
-        })
-    }
-
-    fn metric(&self) -> SearchMetric {
-        let task = self.spec.task().unwrap_or(Task::Regression);
-        self.spec.learn.search.clone().unwrap_or_default().metric(task)
-    }
-
     fn fit(&mut self, place: usize, (rows, moments): Rows) -> Result<Parameters, FitError> {
         let method = &self.methods[place];
         if let Some(moments) = moments
@@ -419,82 +312,6 @@ impl Learner<'_> {
         Ok(method.fit(&self.prepared.design, self.prepared.learned(), rows, &mut self.scratch)?)
     }
 
-    /// What the metric adds up over rows, by a fit of the rows `train`: squared or absolute errors, or those of classes.
-    fn loss(
-        &mut self,
-        parameters: &Parameters,
-        train: &[u32],
-        (rows, moments): Rows,
-    ) -> Result<f64, FitError> {
-        let metric = self.metric();
-        if let (SearchMetric::Rmse, Parameters::Linear { intercept, coefficients }, Some(moments)) =
-            (metric, parameters, moments)
-        {
-            return Ok(residual_squares(*intercept, coefficients, moments));
-        }
-        if let SearchMetric::LogLoss | SearchMetric::ErrorRate = metric {
-            let scores = self.score(parameters, train, rows)?.and_then(|scores| scores.classification());
-            let mean = scores.map_or(f64::NAN, |scores| match metric {
-                SearchMetric::ErrorRate => 1.0 - scores.accuracy,
-                _ => scores.log_loss,
-            });
-            return Ok(mean * self.counted(rows));
-        }
-        let target = self.prepared.target();
-        let predicted = self.predict(parameters, rows)?;
-        let weights = self.prepared.weights();
-        let weight = |row: u32| weights.map_or(1.0, |weights| weights[row as usize]);
-        let pairs = rows.iter().zip(predicted);
-        let errors = pairs.map(|(row, predicted)| (weight(*row), target[*row as usize] - predicted));
-        Ok(match metric {
-            SearchMetric::Rmse => errors.map(|(weight, error)| weight * error * error).sum(),
-            _ => errors.map(|(weight, error)| weight * error.abs()).sum(),
-        })
-    }
-
-    /// What some rows count.
-    fn counted(&self, rows: &[u32]) -> f64 {
-        match self.prepared.weights() {
-            Some(weights) => rows.iter().map(|row| weights[*row as usize]).sum(),
-            None => rows.len() as f64,
-        }
-    }
-
-    /// Scores of `rows` by a fit of the rows `train`.
-    fn score(
-        &mut self,
-        parameters: &Parameters,
-        train: &[u32],
-        rows: &[u32],
-    ) -> Result<Option<Metrics>, FitError> {
-        let target = self.prepared.target();
-        let truth: Vec<f64> = rows.iter().map(|row| target[*row as usize]).collect();
-        let weights = self.prepared.weights_of(rows);
-        let predicted = self.predict(parameters, rows)?;
-        Ok(match parameters {
-            Parameters::Classifier(_) => {
-                score_classes(&truth, &self.classes(parameters, train), &predicted, &weights)
-            }
-            Parameters::Structure(structure) => score_structure(structure, &self.block, &predicted)?,
-            _ => score(&truth, &predicted, &weights),
-        })
-    }
-
-    /// The targets that a classifier of `rows` tells apart.
-    fn classes(&self, parameters: &Parameters, rows: &[u32]) -> Vec<f64> {
-        match parameters {
-            Parameters::Classifier(_) => classes(self.prepared.target(), rows),
-            _ => Vec::new(),
-        }
-    }
-
-    fn predict(&mut self, parameters: &Parameters, rows: &[u32]) -> Result<Vec<f64>, PredictError> {
-        let mut predicted = Vec::new();
-        self.prepared.design.block(rows, &mut self.block);
-        predict(parameters, &self.block, &mut predicted)?;
-        Ok(predicted)
-    }
-
     fn pruned(&mut self, parameters: Parameters, (rows, moments): Rows) -> (Vec<Input>, Parameters) {
         let Learner { prepared, scratch, .. } = self;
         let Prepared { design, inputs, .. } = prepared;
@@ -506,42 +323,5 @@ impl Learner<'_> {
             inputs = prune_categories(&inputs, &mut parameters);
         }
         (inputs, parameters)
-    }
-}
-
-/// Candidates with their errors, or why they have none.
-///
-/// # Errors
-/// The first error where there are too few rows for any of them.
-pub(super) fn scored(
-    candidates: &[Candidate],
-    errors: Vec<Result<f64, FitError>>,
-) -> Result<Vec<Scored>, FitError> {
-    let is_too_little = |error: &Result<f64, FitError>| error.as_ref().is_err_and(FitError::is_too_little);
-    if errors.iter().all(is_too_little) {
-        return Err(errors.into_iter().find_map(Result::err).unwrap_or(FitError::NoCandidate));
-    }
-    let one = |(candidate, error): (&Candidate, Result<f64, FitError>)| {
-        let Candidate { algorithm, params } = candidate.clone();
-        let (error, reason) = match error {
-            Ok(error) if error.is_finite() => (Some(error), None),
-            Ok(_) => (None, Some("its errors are not finite".into())),
-            Err(error) => (None, Some(clip_reason(&error.to_string()))),
-        };
-        Scored { algorithm, params, error, reason }
-    };
-    Ok(candidates.iter().zip(errors).map(one).collect())
-}
-
-/// The place of the least error; the first where there is nothing to choose from.
-///
-/// # Errors
-/// [`FitError::NoScore`] where no candidate has an error.
-pub(super) fn best(candidates: &[Scored]) -> Result<usize, FitError> {
-    let scored = candidates.iter().enumerate().filter_map(|(place, scored)| Some((place, scored.error?)));
-    let first = || candidates.first().map(|one| FitError::NoScore(one.reason.clone().unwrap_or_default()));
-    match scored.min_by(|a, b| a.1.total_cmp(&b.1)) {
-        Some((place, _)) => Ok(place),
-        None => first().map_or(Ok(0), Err),
     }
 }

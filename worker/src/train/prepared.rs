@@ -26,6 +26,8 @@ pub(super) struct Prepared {
     weights: Option<Arc<Column>>,
     /// What the target's numbers 0, 1, … stand for, ascending, where classes are learned.
     labels: Vec<Label>,
+    /// Whether the columns as they were read are needed to the end: fits that answer now are compared on them.
+    keeps_columns: bool,
     complete: Vec<bool>,
     complete_groups: Mutex<Vec<(Vec<String>, Arc<Groups>)>>,
 }
@@ -112,6 +114,7 @@ impl Prepared {
             target,
             weights,
             labels,
+            keeps_columns: !spec.release.gate.is_none(),
             complete,
             complete_groups: Mutex::default(),
             data,
@@ -127,7 +130,9 @@ impl Prepared {
         }
         // The last use of the columns as they were read.
         self.data.row_hashes();
-        if let Some(data) = Arc::get_mut(&mut self.data) {
+        if !self.keeps_columns
+            && let Some(data) = Arc::get_mut(&mut self.data)
+        {
             data.table.forget_numbers();
         }
         let finest = levels.iter().max_by_key(|level| level.len());
@@ -173,6 +178,14 @@ impl Prepared {
         classes.iter().filter_map(|class| self.labels.get(*class as usize)).cloned().collect()
     }
 
+    /// The numbers of some labels; those that no row has get numbers of their own.
+    pub(super) fn numbers(&self, labels: &[Label]) -> Vec<f64> {
+        let number = |(at, label): (usize, &Label)| {
+            self.labels.binary_search(label).unwrap_or(self.labels.len() + at) as f64
+        };
+        labels.iter().enumerate().map(number).collect()
+    }
+
     /// Marks the complete rows that have a null in one of these dimensions.
     pub(super) fn complete_with_null(&self, dimensions: &[&str]) -> Vec<bool> {
         let texts: Vec<_> = dimensions.iter().map(|name| self.data.table.dimension(name)).collect();
@@ -207,7 +220,7 @@ fn classes(text: &TextColumn) -> (Arc<Column>, Vec<Label>) {
     (Arc::new(Column::Number(text.codes.iter().map(number).collect())), sorted)
 }
 
-fn role(input: &Input) -> Role {
+pub(super) fn role(input: &Input) -> Role {
     match input {
         Input::Number(schemas::feature::Feature::Column(_)) => Role::Number,
         Input::Number(schemas::feature::Feature::DatePart(..)) => Role::Time,

@@ -12,6 +12,7 @@ use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::settings::Connection;
+use runtime::status::Status;
 use runtime::{snapshots, sweep};
 use schemas::announce::Role;
 use tokio::sync::Notify;
@@ -25,7 +26,6 @@ use super::work::{Trainer, work};
 use crate::args::{TrainArgs, cores};
 use crate::memory;
 use crate::start;
-use crate::status::Status;
 
 /// Between the last landing and a look whether campaigns can be closed: an `enqueue` that waits for one closes it itself.
 const SETTLE: Duration = Duration::from_millis(100);

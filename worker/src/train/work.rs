@@ -175,19 +175,27 @@ async fn learning(
     }
 }
 
-/// The fits that the pack's scopes have, where learning may go on from them. One that cannot be read is none.
+/// The fits that answer for the pack's scopes, where learning may go on from them, or a gate compares with them. One that cannot
+/// be read is none.
 async fn fits_before(trainer: &Trainer, campaign: &Campaign, pack: &Pack) -> Result<Before, Missed> {
     let mut before = Before::new();
-    if !campaign.spec.learn.warm_start || !pack.work.is_scopes() {
+    let goes_on = campaign.spec.learn.warm_start && pack.work.is_scopes();
+    let is_judged = !campaign.spec.release.gate.is_none() && pack.work.ends_scopes();
+    if !goes_on && !is_judged {
         return Ok(before);
     }
-    for incumbent in pack.scopes.iter().filter_map(|scope| scope.incumbent.as_ref()) {
-        match trainer.blobs.fit(&incumbent.fit).await {
+    let incumbents = pack.scopes.iter().filter_map(|scope| Some(&scope.incumbent.as_ref()?.fit));
+    let parents = pack.scopes.iter().filter_map(|scope| scope.parent.as_ref());
+    for place in incumbents.chain(parents) {
+        if before.contains_key(&place.fingerprint) {
+            continue;
+        }
+        match trainer.blobs.fit(place).await {
             Ok(fit) => drop(before.insert(fit.fingerprint.clone(), fit)),
             Err(error @ StoreError::Failed { .. }) => {
                 return Err(error).context("reading the fits that exist").map_err(transient);
             }
-            Err(error) => tracing::warn!("{:#}; its scope is learned anew", anyhow::Error::from(error)),
+            Err(error) => tracing::warn!("{:#}; its scope goes on without", anyhow::Error::from(error)),
         }
     }
     Ok(before)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemas::algorithm::Params;
 use schemas::classifier::{Classifier, Link};
 use schemas::fit::{Fit, Metrics, Parameters, design_names};
+use schemas::gate::Judgement;
 use schemas::instances::Scaling;
 use schemas::label::Label;
 use schemas::outcome::{ScopeOutcome, Scored};
@@ -44,6 +45,9 @@ pub struct FitView {
     pub candidates: Vec<Scored>,
     /// Scores.
     pub metrics: Option<MetricsView>,
+    /// What the spec's gate compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Judgement>,
     /// What was learned.
     pub parameters: Option<ParametersView>,
     /// The fit's name.
@@ -239,6 +243,7 @@ pub(super) fn view(outcome: ScopeOutcome, campaign: String, fit: Option<Fit>) ->
         params: fit.as_ref().map(|fit| fit.params.clone()).unwrap_or_default(),
         candidates: outcome.candidates,
         metrics: outcome.metrics.map(MetricsView::from),
+        gate: outcome.gate,
         parameters: fit.as_ref().map(ParametersView::from),
         fingerprint: outcome.fit.as_ref().map(|fit| fit.fingerprint.clone()),
         continues: fit.as_ref().and_then(|fit| fit.continues.clone()),

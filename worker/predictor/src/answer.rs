@@ -22,7 +22,7 @@ use schemas::spec::ModelSpec;
 use schemas::structure::Structure;
 use schemas::subjects::channel_key;
 
-use super::cache::FitCache;
+use crate::cache::FitCache;
 
 /// Answers requests from what it has in memory, loading fits as they are needed.
 #[derive(Debug)]

@@ -6,28 +6,28 @@ use schemas::announce::{Announcement, Role};
 
 /// A worker's state, shared between its loop and its announcer.
 #[derive(Debug)]
-pub(crate) struct Status {
+pub struct Status {
     /// Its name.
-    pub(crate) worker: String,
+    pub worker: String,
     /// What it does.
-    pub(crate) role: Role,
+    pub role: Role,
     /// How many packs or requests it works on at once.
-    pub(crate) slots: u32,
+    pub slots: u32,
     /// How many it works on now.
-    pub(crate) busy: AtomicU32,
+    pub busy: AtomicU32,
     /// Whether it is about to end.
-    pub(crate) draining: AtomicBool,
+    pub draining: AtomicBool,
 }
 
 impl Status {
     /// An idle worker.
-    pub(crate) fn new(worker: &str, role: Role, slots: u32) -> Status {
+    pub fn new(worker: &str, role: Role, slots: u32) -> Status {
         let (busy, draining) = (AtomicU32::new(0), AtomicBool::new(false));
         Status { worker: worker.to_owned(), role, slots, busy, draining }
     }
 
     /// The announcement of this moment; `ready` and `fits` as the worker's role has them.
-    pub(crate) fn announcement(&self, ready: bool, fits: u64) -> Announcement {
+    pub fn announcement(&self, ready: bool, fits: u64) -> Announcement {
         Announcement {
             worker: self.worker.clone(),
             role: self.role,

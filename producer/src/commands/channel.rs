@@ -1,0 +1,225 @@
+//! `enqueue channel`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use runtime::{bucket, catalog, channels};
+use schemas::catalog::{Catalog, Landed};
+use schemas::channel::Channel;
+use schemas::scope::Scope;
+use serde::Serialize;
+
+use crate::args::ChannelCommand;
+use crate::output::{Output, count, counted, scope_name, table};
+use crate::session::{Session, patiently};
+use crate::usage::usage;
+
+pub(super) async fn run(session: &Session, command: ChannelCommand, out: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        ChannelCommand::List { model } => list(session, model.as_deref(), out).await?,
+        ChannelCommand::Show { model, channel } => show(session, (&model, &channel), out).await?,
+        ChannelCommand::Promote { model, from, to } => promote(session, &model, (&from, &to), out).await?,
+        ChannelCommand::Rollback { model, channel } => roll_back(session, (&model, &channel), out).await?,
+        ChannelCommand::Diff { model, from, to } => diff(session, &model, (&from, &to), out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A channel in numbers.
+#[derive(Debug, Serialize)]
+struct ChannelView {
+    model: String,
+    channel: String,
+    /// Campaigns in it.
+    campaigns: u64,
+    /// The one that answers first.
+    newest: Option<String>,
+}
+
+async fn list(session: &Session, model: Option<&str>, out: Output) -> anyhow::Result<()> {
+    if let Some(model) = model {
+        session.model(model).await?;
+    }
+    let all = bucket::channels(&session.broker).await?.all().await?;
+    let view = |(key, channel): (String, Channel)| {
+        let (of, name) = key.split_once('.')?;
+        model.is_none_or(|model| model == of).then(|| ChannelView {
+            model: of.to_owned(),
+            channel: name.to_owned(),
+            campaigns: channel.campaigns.len() as u64,
+            newest: channel.campaigns.last().cloned(),
+        })
+    };
+    let views: Vec<ChannelView> = all.into_iter().filter_map(view).collect();
+    out.show(&views, |views| {
+        if views.is_empty() {
+            return "no channels yet; `enqueue train` makes them".into();
+        }
+        let row = |view: &ChannelView| {
+            let newest = view.newest.clone().unwrap_or_else(|| "-".into());
+            vec![view.model.clone(), view.channel.clone(), count(view.campaigns), newest]
+        };
+        table(&["model", "channel", "campaigns", "newest"], &views.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+async fn show(session: &Session, (model, name): (&str, &str), out: Output) -> anyhow::Result<()> {
+    let channel = read(session, model, name).await?;
+    let newest_first: Vec<&String> = channel.campaigns.iter().rev().collect();
+    out.show(&newest_first, |campaigns| match campaigns.as_slice() {
+        [] => format!("the channel `{name}` of {model} has no campaigns"),
+        all => all.iter().map(|campaign| format!("{campaign}\n")).collect(),
+    })
+}
+
+/// The channel of a model that exists.
+async fn read(session: &Session, model: &str, channel: &str) -> anyhow::Result<Channel> {
+    session.model(model).await?;
+    schemas::name::check("channel", channel).map_err(usage)?;
+    patiently(async || {
+        let buckets = bucket::channels(&session.broker).await?;
+        Ok(channels::read(&buckets, model, channel).await?)
+    })
+    .await
+}
+
+async fn promote(
+    session: &Session,
+    model: &str,
+    (from, to): (&str, &str),
+    out: Output,
+) -> anyhow::Result<()> {
+    schemas::name::check("channel", to).map_err(usage)?;
+    let campaigns = promoted(session, model, from).await?;
+    let moved = patiently(async || {
+        let buckets = bucket::channels(&session.broker).await?;
+        Ok(channels::promote_all(&buckets, model, to, &campaigns).await?)
+    });
+    let moved = moved.await.context("moving the channel")?;
+    let newest = moved.as_ref().and_then(|channel| channel.campaigns.last().cloned());
+    out.show(
+        &serde_json::json!({"model": model, "channel": to, "moved": moved.is_some(), "newest": newest}),
+        |_| match &newest {
+            Some(newest) => format!("`{to}` of {model} answers with {newest} first"),
+            None => format!("`{to}` of {model} has all of that already; nothing was moved"),
+        },
+    )
+}
+
+/// The campaigns that `from` means: those of a channel, or one by its id.
+async fn promoted(session: &Session, model: &str, from: &str) -> anyhow::Result<Vec<String>> {
+    session.model(model).await?;
+    if schemas::name::check("channel", from).is_ok() {
+        let channel = read(session, model, from).await?;
+        if !channel.campaigns.is_empty() {
+            return Ok(channel.campaigns);
+        }
+    }
+    let record = bucket::campaigns(&session.broker).await?.get(from).await?;
+    match record.filter(|campaign| campaign.value.spec.name == model) {
+        Some(campaign) => Ok(vec![campaign.value.id]),
+        None => Err(usage(format!(
+            "{model} has neither a channel `{from}` with campaigns nor such a campaign; see `enqueue channel list {model}`"
+        ))),
+    }
+}
+
+async fn roll_back(session: &Session, (model, name): (&str, &str), out: Output) -> anyhow::Result<()> {
+    read(session, model, name).await?;
+    let buckets = bucket::channels(&session.broker).await?;
+    // Not patiently: a move whose answer was lost must not be taken back twice.
+    let taken = channels::roll_back(&buckets, model, name).await.context("moving the channel")?;
+    let taken = taken.ok_or_else(|| usage(format!("the channel `{name}` of {model} has no campaigns")))?;
+    out.show(&serde_json::json!({"model": model, "channel": name, "taken_back": taken}), |_| {
+        format!("`{name}` of {model} is as it was before {}", taken.join(", "))
+    })
+}
+
+/// A scope whose fits in two channels are not the same.
+#[derive(Debug, Serialize)]
+struct Difference {
+    scope: String,
+    /// `new`, `gone` or `changed`.
+    change: &'static str,
+    /// The score that is compared, the smaller the better.
+    score: &'static str,
+    before: Option<f64>,
+    after: Option<f64>,
+}
+
+impl Difference {
+    /// How much worse the score has become.
+    fn worse(&self) -> f64 {
+        self.after.zip(self.before).map_or(0.0, |(after, before)| after - before)
+    }
+}
+
+async fn diff(session: &Session, model: &str, (from, to): (&str, &str), out: Output) -> anyhow::Result<()> {
+    let (before, after) = (read(session, model, from).await?, read(session, model, to).await?);
+    let blobs = session.blobs().await.ok();
+    let known = catalog::of_model(&session.broker, blobs.as_ref(), model).await?;
+    let differences = differences(&known, model, (&before, &after));
+    out.show(&differences, |differences| text(differences, (from, to)))
+}
+
+/// New scopes, then gone ones, then those that changed, the worst first.
+fn differences(known: &Catalog, model: &str, (before, after): (&Channel, &Channel)) -> Vec<Difference> {
+    let fits = |channel: &Channel| -> BTreeMap<Scope, Landed> { known.answering(model, channel).collect() };
+    let (before, after) = (fits(before), fits(after));
+    let scopes: BTreeSet<&Scope> = before.keys().chain(after.keys()).collect();
+    let mut differences: Vec<Difference> = scopes
+        .into_iter()
+        .filter_map(|scope| difference(scope, before.get(scope), after.get(scope)))
+        .collect();
+    let order = |one: &Difference| ["new", "gone", "changed"].iter().position(|change| *change == one.change);
+    differences.sort_by(|a, b| order(a).cmp(&order(b)).then(b.worse().total_cmp(&a.worse())));
+    differences
+}
+
+fn difference(scope: &Scope, before: Option<&Landed>, after: Option<&Landed>) -> Option<Difference> {
+    let score = |landed: Option<&Landed>| {
+        let metrics = landed?.metrics?;
+        Some(runtime::fits::MetricsView::from(metrics).first())
+    };
+    let change = match (before, after) {
+        (None, _) => "new",
+        (_, None) => "gone",
+        (Some(a), Some(b)) if a.fit.fingerprint != b.fit.fingerprint => "changed",
+        _ => return None,
+    };
+    let (old, new) = (score(before), score(after));
+    let name = new.or(old).map_or("score", |(name, _)| name);
+    let same = |score: Option<(&'static str, Option<f64>)>| score.filter(|(own, _)| *own == name)?.1;
+    Some(Difference { scope: scope.to_string(), change, score: name, before: same(old), after: same(new) })
+}
+
+fn text(differences: &[Difference], (from, to): (&str, &str)) -> String {
+    if differences.is_empty() {
+        return format!("`{from}` and `{to}` answer with the same fits");
+    }
+    let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
+    let row = |one: &Difference| {
+        let by =
+            one.after.zip(one.before).map_or("-".into(), |(after, before)| format!("{:+.3}", after - before));
+        let scope = scope_name(&one.scope).to_owned();
+        vec![
+            scope,
+            one.change.to_owned(),
+            one.score.replace('_', " "),
+            number(one.before),
+            number(one.after),
+            by,
+        ]
+    };
+    let rows: Vec<Vec<String>> = differences.iter().map(row).collect();
+    let counts = |change| differences.iter().filter(|one| one.change == change).count() as u64;
+    format!(
+        "{}{}: {} new, {} gone, {} changed\n",
+        table(&["scope", "change", "score", from, to, "by"], &rows),
+        counted(differences.len() as u64, "scope"),
+        count(counts("new")),
+        count(counts("gone")),
+        count(counts("changed"))
+    )
+}

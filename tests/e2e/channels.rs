@@ -1,0 +1,101 @@
+//! Channels: train beside what answers, compare, release, take back.
+
+use serde_json::{Value, json};
+use tests::{Setup, Stack, until};
+
+/// The mean of each shop's sales; `more` is added to all of them.
+fn sales(more: u32, shops: &[&str]) -> String {
+    let row = |i: u32| shops.iter().map(move |shop| format!("{shop},{}\n", more + i % 2)).collect::<String>();
+    format!("shop,sold\n{}", (0..40).map(row).collect::<String>())
+}
+
+async fn add(stack: &Stack, rows: String) {
+    let source = stack.write("sales.csv", rows).display().to_string();
+    stack
+        .add_model(&format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"sold\"\nalgorithm = \"mean\"\n"
+        ))
+        .await;
+}
+
+async fn predicted(stack: &Stack, query: &str, body: Value) -> (u16, Value) {
+    let url = stack.url(&format!("/v1/models/m/predict{query}"));
+    let answer = reqwest::Client::new().post(url).body(body.to_string()).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+/// Waits until shop a is predicted so.
+async fn answers(stack: &Stack, query: &str, expected: f64) {
+    until(&format!("{expected} for {query:?}"), || async {
+        let (status, answer) = predicted(stack, query, json!({"rows": [{"shop": "a"}]})).await;
+        (status == 200 && answer["predictions"] == json!([expected])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_channel_is_compared_released_and_taken_back() {
+    let stack = Stack::start(Setup::default()).await;
+    add(&stack, sales(10, &["a", "b", "d"])).await;
+    let first = stack.ask(&["train", "m", "--scope", "shop=*", "--wait"]).await;
+    answers(&stack, "", 10.5).await;
+    // Other rows; a shop has gone, and one is new.
+    add(&stack, sales(20, &["a", "b", "c"])).await;
+    let next = stack.ask(&["train", "m", "--scope", "shop=*", "--channel", "next", "--wait"]).await;
+    answers(&stack, "?channel=next", 20.5).await;
+    answers(&stack, "", 10.5).await;
+    // What the body says counts.
+    let body = json!({"rows": [{"shop": "a"}], "channel": "live"});
+    assert_eq!(predicted(&stack, "?channel=next", body).await.1["predictions"], json!([10.5]));
+
+    let listed = stack.ask(&["channel", "list", "m"]).await;
+    let one = |channel: &str, campaign: &Value| json!({"model": "m", "channel": channel, "campaigns": 1, "newest": campaign["id"]});
+    assert_eq!(listed, json!([one("live", &first), one("next", &next)]));
+    let diff = stack.ask(&["channel", "diff", "m", "live", "next"]).await;
+    let told: Vec<(&str, &str)> = diff
+        .as_array()
+        .expect("differences")
+        .iter()
+        .map(|one| (one["scope"].as_str().expect("a scope"), one["change"].as_str().expect("a change")))
+        .collect();
+    assert_eq!(told, [("shop=c", "new"), ("shop=d", "gone"), ("shop=a", "changed"), ("shop=b", "changed")]);
+    assert_eq!((&diff[2]["score"], &diff[2]["before"]), (&json!("rmse"), &json!(0.5)), "{diff}");
+
+    let moved = stack.ask(&["channel", "promote", "m", "next"]).await;
+    assert_eq!((&moved["moved"], &moved["newest"]), (&json!(true), &next["id"]), "{moved}");
+    answers(&stack, "", 20.5).await;
+    assert_eq!(stack.ask(&["channel", "promote", "m", "next"]).await["moved"], false);
+    assert_eq!(stack.ask(&["channel", "show", "m"]).await, json!([next["id"], first["id"]]));
+    // Shop d has its fit of before.
+    let (_, gone) = predicted(&stack, "", json!({"rows": [{"shop": "d"}]})).await;
+    assert_eq!(gone["predictions"], json!([10.5]));
+    let back = stack.ask(&["channel", "rollback", "m"]).await;
+    assert_eq!(back["taken_back"], json!([next["id"]]), "{back}");
+    answers(&stack, "", 10.5).await;
+    // A campaign by its id, into a channel of its own.
+    let id = next["id"].as_str().expect("an id");
+    stack.ask(&["channel", "promote", "m", id, "--to", "trial"]).await;
+    answers(&stack, "?channel=trial", 20.5).await;
+}
+
+#[tokio::test]
+async fn wrong_names_of_channels_are_told() {
+    let stack = Stack::start(Setup { trainers: 0, predictors: 0, ..Setup::default() }).await;
+    add(&stack, sales(10, &["a"])).await;
+    for (words, arguments) in [
+        (
+            "neither a channel `next` with campaigns nor such a campaign",
+            &["channel", "promote", "m", "next"][..],
+        ),
+        ("the channel `live` of m has no campaigns", &["channel", "rollback", "m"]),
+        ("no model `n`", &["channel", "list", "n"]),
+        ("no model `n`", &["channel", "diff", "n", "live", "next"]),
+        ("channel", &["channel", "show", "m", "a.b"]),
+    ] {
+        let refused = stack.enqueue(arguments).await;
+        assert!(refused.code == 2 && refused.err.contains(words), "{words}: {refused:?}");
+    }
+    assert_eq!(stack.ask(&["channel", "list"]).await, json!([]));
+    let (status, problem) = predicted(&stack, "?chanel=next", json!({"rows": [{}]})).await;
+    assert!(status == 400 && problem.to_string().contains("chanel"), "{problem}");
+}

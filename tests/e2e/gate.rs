@@ -1,0 +1,104 @@
+//! A new fit answers only if it is good enough.
+
+use serde_json::{Value, json};
+use tests::{Setup, Stack};
+
+/// Rows of two shops: y = 2x at first; shop a's newest rows are as `newest` says.
+fn rows(more: u32, newest: impl Fn(u32) -> String) -> String {
+    let mut csv = String::from("t,shop,x,y\n");
+    for i in 0..100 + more {
+        let (x, time) = (i % 10, format!("2020-01-{:02}T{:02}:00:00Z", 1 + i / 24, i % 24));
+        let y = if i < 80 { (2 * x).to_string() } else { newest(x) };
+        csv += &format!("{time},a,{x},{y}\n{time},b,{x},{}\n", 2 * x);
+    }
+    csv
+}
+
+async fn add(stack: &Stack, rows: String, learn: &str, gate: &str) {
+    let source = stack.write("rows.csv", rows).display().to_string();
+    stack
+        .add_model(&format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\n{learn}\n[release]\ngate = \"{gate}\"\n"
+        ))
+        .await;
+}
+
+async fn train(stack: &Stack) -> Value {
+    stack.ask(&["train", "m", "--scope", "shop=*", "--levels", "--wait"]).await["outcomes"].clone()
+}
+
+#[tokio::test]
+async fn a_worse_fit_is_rejected_and_the_better_one_answers_on() {
+    let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
+    let line = |x: u32| (2 * x).to_string();
+    add(&stack, rows(0, line), "algorithm = \"linear\"", "better").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}), "nothing answers yet");
+    let before = stack.ask(&["fits", "m"]).await;
+    assert!(before.as_array().expect("fits").iter().all(|fit| fit.get("gate").is_none()), "{before}");
+
+    // A mean is worse than the lines that answer: with a few more rows all scopes are learned anew, and rejected.
+    add(&stack, rows(5, line), "algorithm = \"mean\"", "better").await;
+    assert_eq!(train(&stack).await, json!({"rejected": 3}));
+    let answering = stack.ask(&["fits", "m"]).await;
+    let names = |fits: &Value| -> Vec<Value> {
+        fits.as_array().expect("fits").iter().map(|fit| fit["fingerprint"].clone()).collect()
+    };
+    assert_eq!(names(&answering), names(&before), "the lines answer on");
+    let campaign = stack.ask(&["campaign", "list"]).await[0]["id"].as_str().expect("an id").to_owned();
+    let shown = stack.ask(&["campaign", "show", &campaign]).await;
+    assert_eq!(
+        (&shown["state"], &shown["outcomes"]),
+        (&json!("complete"), &json!({"rejected": 3})),
+        "{shown}"
+    );
+
+    // Without a gate it answers; and a line is better than that.
+    add(&stack, rows(5, line), "algorithm = \"mean\"", "none").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    add(&stack, rows(5, line), "algorithm = \"linear\"", "better").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    let fit = stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0].clone();
+    let gate = |name: &str| fit["gate"][name].as_f64().expect("an error");
+    assert!(gate("own") < 1e-9 && gate("incumbent") > 5.0 && gate("parent") > 5.0, "{fit}");
+
+    // As good is good enough where the gate says so, and forcing passes no gate by.
+    add(&stack, rows(6, line), "algorithm = \"ridge\"\nparams = { alpha = 1e9 }", "not_worse:2%").await;
+    let forced = ["train", "m", "--scope", "shop=a", "--force", "--wait"];
+    assert_eq!(stack.ask(&forced).await["outcomes"], json!({"rejected": 1}));
+}
+
+/// Classes are compared by log loss, also with classes that the older fit does not know; a fit of columns that are gone stands in
+/// nobody's way.
+#[tokio::test]
+async fn classes_are_compared_too() {
+    let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
+    let class = |x: u32| if x < 5 { "5".to_owned() } else { "7".to_owned() };
+    let learn = "task = \"classification\"\nalgorithm = \"naive_bayes\"";
+    add(&stack, rows(0, |x| (2 * x).to_string()), learn, "better").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    // Shop a's newest rows have classes that no older fit knows; the new fit does not know them either.
+    add(&stack, rows(20, class), learn, "better").await;
+    let outcomes = train(&stack).await;
+    let ended: u64 = ["trained", "rejected"].iter().filter_map(|name| outcomes[name].as_u64()).sum();
+    assert_eq!(ended, 3, "{outcomes}");
+    let source =
+        stack.write("rows.csv", rows(21, class).replace("t,shop,x,y", "t,shop,z,y")).display().to_string();
+    stack
+        .add_model(&format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"z\"]\nalgorithm = \"mean\"\n[release]\ngate = \"better\"\n"
+        ))
+        .await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}), "columns that are gone compare with nothing");
+    for (learn, words) in [("holdout = 0", "needs a `holdout`"), ("algorithm = \"kmeans\"", "needs a target")]
+    {
+        let target = if learn.contains("kmeans") { "" } else { "target = \"y\"\n" };
+        let spec = format!(
+            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[learn]\n{target}features = [\"z\"]\n{learn}\n[release]\ngate = \"better\"\n"
+        );
+        stack.refuses_model(&spec, words).await;
+    }
+    let spec = format!(
+        "name = \"m\"\n[data]\nsource = \"{source}\"\n[learn]\ntarget = \"y\"\nfeatures = [\"z\"]\n[release]\ngate = \"best\"\n"
+    );
+    stack.refuses_model(&spec, "`best` is no gate").await;
+}

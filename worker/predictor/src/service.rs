@@ -1,0 +1,200 @@
+//! A predictor's life.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::join_all;
+use runtime::broker::{Broker, BrokerError};
+use runtime::catalog::LiveCatalog;
+use runtime::mirror::Mirror;
+use runtime::presence::Announcer;
+use runtime::rpc::{Request, Requests};
+use runtime::status::Status;
+use runtime::store::Blobs;
+use schemas::announce::{Announcement, Role};
+use schemas::channel::Channel;
+use schemas::limits::MESSAGE_BYTES_MAX;
+use schemas::predict::{PredictReply, PredictRequest, Refusal};
+use schemas::spec::ModelSpec;
+use schemas::{envelope, subjects};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer::Predictor;
+use crate::cache::FitCache;
+
+/// Requests held for each one that can run: more are refused at once, so that the gateway asks another predictor.
+const HELD_PER_SLOT: usize = 32;
+
+/// From saying "draining" until every gateway has heard it.
+const HEARD_AFTER: Duration = Duration::from_millis(200);
+
+/// What a predictor needs.
+#[derive(Debug)]
+pub struct Setup {
+    /// Its name, unique among living workers.
+    pub name: String,
+    /// Requests that it works on at once.
+    pub slots: u32,
+    /// Memory for loaded fits, in MiB.
+    pub fit_cache_mib: u64,
+    /// Time to finish requests when it leaves.
+    pub grace: Duration,
+    /// Model specs.
+    pub models: Mirror<ModelSpec>,
+    /// Channels.
+    pub channels: Mirror<Channel>,
+    /// Where fits rest.
+    pub blobs: Blobs,
+}
+
+/// A predictor that announces itself and answers over the broker, until it is told to leave.
+pub struct Service {
+    handle: Handle,
+    broker: Broker,
+    requests: Requests,
+    grace: Duration,
+    services: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A predictor as one asks it in its own process.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    predictor: Arc<Predictor>,
+    status: Arc<Status>,
+}
+
+/// A request under way: one less when it is dropped, answered or not.
+struct Busy<'a>(&'a Status);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Handle {
+    /// Its name.
+    pub fn worker(&self) -> &str {
+        &self.status.worker
+    }
+
+    /// Whether it has caught up, is not leaving, and holds no more requests than it can soon answer.
+    pub fn has_room(&self) -> bool {
+        let busy = self.status.busy.load(Ordering::Relaxed) as usize;
+        let draining = self.status.draining.load(Ordering::Relaxed);
+        !draining && busy < self.status.slots as usize * HELD_PER_SLOT && self.predictor.is_ready()
+    }
+
+    /// The answer to one request. A panic is its own: others that came with it are answered, and nobody waits in vain.
+    pub async fn answer(&self, request: PredictRequest) -> PredictReply {
+        self.status.busy.fetch_add(1, Ordering::Relaxed);
+        let _busy = Busy(&self.status);
+        // What answering shares is whole between any two statements that could panic.
+        let answered = AssertUnwindSafe(self.predictor.answer(request)).catch_unwind().await;
+        answered.unwrap_or(PredictReply::Refused(Refusal::Failed))
+    }
+
+    /// What the predictor says of itself.
+    fn announcement(&self) -> Announcement {
+        let fits = self.predictor.catalog.with(schemas::catalog::Catalog::len);
+        self.status.announcement(self.predictor.is_ready(), fits as u64)
+    }
+}
+
+impl Service {
+    /// A predictor that is announced and listens.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker refuses.
+    pub async fn open(broker: &Broker, setup: Setup) -> Result<Service, BrokerError> {
+        let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let Setup { name, slots, fit_cache_mib, grace, models, channels, blobs } = setup;
+        let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs.clone(), services.clone());
+        tasks.spawn(following);
+        let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
+        let fits = FitCache::new(blobs, cache_bytes);
+        let predictor = Arc::new(Predictor { models, channels, catalog, fits });
+        let status = Arc::new(Status::new(&name, Role::Predictor, slots));
+        let handle = Handle { predictor, status };
+        let says = handle.clone();
+        let announcer = Announcer::open(broker, move || says.announcement()).await?;
+        tasks.spawn(announcer.run(services.clone()));
+        let requests = Requests::listen(broker, &subjects::infer(&name)).await?;
+        Ok(Service { handle, broker: broker.clone(), requests, grace, services, tasks })
+    }
+
+    /// The predictor, for this process.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Answers requests until `shutdown`; then announces that it leaves, finishes what is on its way, and goes.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut running = JoinSet::new();
+        self.serve(&mut running, &shutdown).await;
+        self.handle.status.draining.store(true, Ordering::Relaxed);
+        self.broker.announce(&self.handle.announcement()).await;
+        let grace = self.grace;
+        if tokio::time::timeout(grace, self.leave(&mut running)).await.is_err() {
+            tracing::warn!("requests were still running after {} s", grace.as_secs());
+        }
+        self.services.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn leave(&mut self, running: &mut JoinSet<()>) {
+        let hearing = CancellationToken::new();
+        let soon = hearing.clone();
+        let waiting = async move {
+            tokio::time::sleep(HEARD_AFTER).await;
+            soon.cancel();
+        };
+        tokio::join!(waiting, self.serve(running, &hearing));
+        self.requests.leave().await;
+        self.serve(running, &CancellationToken::new()).await;
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Answers requests until `until`, or until none is left on its way.
+    async fn serve(&mut self, running: &mut JoinSet<()>, until: &CancellationToken) {
+        loop {
+            let request = tokio::select! {
+                request = self.requests.next() => request,
+                Some(_) = running.join_next() => continue,
+                () = until.cancelled() => return,
+            };
+            let Some(request) = request else { return };
+            if running.len() >= self.handle.status.slots as usize * HELD_PER_SLOT {
+                request.answer(encode(&[PredictReply::Refused(Refusal::Overloaded)])).await;
+                continue;
+            }
+            let handle = self.handle.clone();
+            running.spawn(async move { answer(&handle, request).await });
+        }
+    }
+}
+
+async fn answer(handle: &Handle, request: Request) {
+    let replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
+        Ok(asked) => join_all(asked.into_iter().map(|one| handle.answer(one))).await,
+        Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
+    };
+    let mut payload = encode(&replies);
+    if payload.len() > MESSAGE_BYTES_MAX {
+        payload = encode(&[PredictReply::Refused(Refusal::AnswerTooLarge)]);
+    }
+    request.answer(payload).await;
+}
+
+fn encode(replies: &[PredictReply]) -> Bytes {
+    // Plain data always serialises; an empty message would be refused by the gateway's decoder.
+    Bytes::from(envelope::encode(&replies).unwrap_or_default())
+}

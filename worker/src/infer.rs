@@ -1,0 +1,51 @@
+//! `worker infer`: a predictor in a process of its own.
+
+use std::time::Duration;
+
+use predictor::{Service, Setup};
+use runtime::mirror::Mirror;
+use runtime::settings::Connection;
+use runtime::{bucket, ids};
+use schemas::announce::Role;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::{InferArgs, cores};
+use crate::start;
+
+/// Answers requests until `shutdown`; then announces that it leaves, finishes what is on its way, and goes.
+///
+/// # Errors
+/// When broker or store cannot be reached at the start.
+pub async fn run(connection: Connection, args: InferArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let worker = ids::worker(Role::Predictor.name());
+    let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, None), &shutdown).await?;
+    let slots = args.threads.unwrap_or_else(cores);
+    let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let opened = start::patiently(&connection, &shutdown, async || {
+        Ok((bucket::models(&broker).await?, bucket::channels(&broker).await?))
+    });
+    let (models, channels) = opened.await?;
+    let (models, following) = Mirror::follow(models, services.clone());
+    tasks.spawn(following);
+    let (channels, following) = Mirror::follow(channels, services.clone());
+    tasks.spawn(following);
+    let setup = Setup {
+        name: worker.clone(),
+        slots,
+        fit_cache_mib: args.fit_cache_mib,
+        grace: Duration::from_secs(args.grace_seconds),
+        models,
+        channels,
+        blobs,
+    };
+    let service = Service::open(&broker, setup).await?;
+    tracing::info!(worker, slots, broker = broker.address(), "predicting");
+    service.run(shutdown).await;
+    services.cancel();
+    tasks.close();
+    tasks.wait().await;
+    broker.close().await;
+    tracing::info!(worker, "ended");
+    Ok(())
+}
