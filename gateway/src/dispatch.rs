@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, try_join_all};
 use runtime::presence::Table;
+use schemas::channel::ChannelState;
 use schemas::column::Column;
 use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
@@ -44,6 +45,8 @@ pub struct Order<'a> {
     pub spec: &'a ModelSpec,
     /// The channel.
     pub channel: &'a str,
+    /// The state of the channel that answers.
+    pub state: &'a ChannelState,
     /// The rows, by columns.
     pub columns: &'a [NamedColumn],
     /// Which of the columns' rows to predict.
@@ -178,6 +181,7 @@ fn request(order: &Order, rows: &[u32]) -> PredictRequest {
     PredictRequest {
         model: order.spec.name.clone(),
         channel: order.channel.to_owned(),
+        state: Some(order.state.clone()),
         rows: rows.len() as u32,
         columns: columns
             .map(|named| NamedColumn { name: named.name.clone(), column: named.column.take(rows) })

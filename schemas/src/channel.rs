@@ -1,5 +1,7 @@
 //! A channel: a named pointer (`live`, `next` …) to the campaigns whose fits answer.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::CHANNEL_CAMPAIGNS_MAX;
@@ -20,7 +22,36 @@ pub struct Channel {
     pub steps: Vec<u32>,
 }
 
+/// A state of a channel. Campaigns come and go at its newer end, so that their number and the newest tell it from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelState {
+    /// Campaigns.
+    pub campaigns: u32,
+    /// The newest; empty where there is none.
+    pub newest: String,
+}
+
 impl Channel {
+    /// The state that it is in.
+    pub fn state(&self) -> ChannelState {
+        let newest = self.campaigns.last().cloned().unwrap_or_default();
+        ChannelState { campaigns: self.campaigns.len() as u32, newest }
+    }
+
+    /// The channel as it was, or is, in a state; `None` where it has not come there yet.
+    pub fn in_state(self: &Arc<Channel>, state: &ChannelState) -> Option<Arc<Channel>> {
+        let count = state.campaigns as usize;
+        let last = count.checked_sub(1).map(|last| self.campaigns.get(last));
+        let is_there = last.is_none_or(|last| last == Some(&state.newest));
+        match (is_there, count == self.campaigns.len()) {
+            (false, _) => None,
+            (true, true) => Some(self.clone()),
+            (true, false) => {
+                Some(Arc::new(Channel { campaigns: self.campaigns[..count].to_vec(), steps: Vec::new() }))
+            }
+        }
+    }
+
     /// The channel with `campaigns`, oldest first, as its newest, by one move; `None` when all are there already.
     #[must_use]
     pub fn promoted(&self, campaigns: &[String]) -> Option<Channel> {
@@ -69,6 +100,11 @@ mod tests {
         assert_eq!((&back, taken), (&first, names(&["b", "c"])));
         let (empty, _) = back.rolled_back().unwrap();
         assert_eq!((empty.campaigns.len(), empty.rolled_back()), (0, None));
+        let newer = Arc::new(both.clone());
+        assert_eq!(newer.in_state(&both.state()), Some(newer.clone()));
+        assert_eq!(newer.in_state(&first.state()).unwrap().campaigns, first.campaigns);
+        assert_eq!(newer.in_state(&Channel::default().state()).unwrap().campaigns.len(), 0);
+        assert_eq!(Arc::new(first).in_state(&both.state()), None);
         let old = Channel { campaigns: names(&["a", "b"]), steps: Vec::new() };
         assert_eq!(old.rolled_back().unwrap().1, ["b"]);
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::ChannelState;
 use crate::column::Column;
 use crate::forecast::Band;
 use crate::label::Label;
@@ -17,6 +18,9 @@ pub struct PredictRequest {
     pub model: String,
     /// The channel whose fits answer.
     pub channel: String,
+    /// The state of the channel that answers, so that all parts of a request over several predictors agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ChannelState>,
     /// Number of rows; every column has as many.
     pub rows: u32,
     /// Dimensions (texts), features (numbers, texts, times).
@@ -27,7 +31,7 @@ impl PredictRequest {
     /// About how many bytes the request takes in a message; never less than it does.
     pub fn size_bytes(&self) -> usize {
         let columns = self.columns.iter().map(|named| named.name.len() + 64 + named.column.size_bytes());
-        self.model.len() + self.channel.len() + 256 + columns.sum::<usize>()
+        self.model.len() + self.channel.len() + 384 + columns.sum::<usize>()
     }
 }
 
@@ -164,6 +168,9 @@ pub enum Refusal {
         "the predictor failed on this request: a mistake of its own, which its log tells; please report it"
     )]
     Failed,
+    /// The predictor does not yet know the channel as it is.
+    #[error("the predictor does not know yet how the channel was moved")]
+    Behind,
     /// The predictor has all the work it can hold.
     #[error("the predictor is overloaded")]
     Overloaded,

@@ -1,5 +1,7 @@
 //! Channels: train beside what answers, compare, release, take back.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 use tests::{Setup, Stack, until};
 
@@ -76,6 +78,51 @@ async fn a_channel_is_compared_released_and_taken_back() {
     let id = next["id"].as_str().expect("an id");
     stack.ask(&["channel", "promote", "m", id, "--to", "trial"]).await;
     answers(&stack, "?channel=trial", 20.5).await;
+}
+
+/// While a channel moves to and fro, each answer is of one state of it, whichever predictors its rows went to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_mixes_two_states() {
+    let stack = Stack::start(Setup { predictors: 3, ..Setup::default() }).await;
+    let shops: Vec<String> = (0..40).map(|i| format!("s{i}")).collect();
+    let names: Vec<&str> = shops.iter().map(String::as_str).collect();
+    for (more, channel) in [(10, "live"), (20, "next")] {
+        add(&stack, sales(more, &names)).await;
+        stack.ask(&["train", "m", "--scope", "shop=*", "--channel", channel, "--wait"]).await;
+    }
+    let rows: Vec<Value> = names.iter().map(|shop| json!({"shop": shop})).collect();
+    let body = json!({"rows": rows}).to_string();
+    until("all shops answering in both channels", || async {
+        let live = predicted(&stack, "", json!({"rows": rows})).await.1;
+        let next = predicted(&stack, "?channel=next", json!({"rows": rows})).await.1;
+        let whole = |answer: &Value| answer["fits"].as_array().is_some_and(|fits| fits.len() == names.len());
+        (whole(&live) && whole(&next)).then_some(())
+    })
+    .await;
+    let moving = async {
+        for _ in 0..15 {
+            stack.ask(&["channel", "promote", "m", "next"]).await;
+            stack.ask(&["channel", "rollback", "m"]).await;
+        }
+    };
+    let seen = [const { AtomicU32::new(0) }; 2];
+    let asking = async {
+        let http = reqwest::Client::new();
+        loop {
+            let url = stack.url("/v1/models/m/predict");
+            let answer = http.post(url).body(body.clone()).send().await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+            let answer: Value = answer.json().await.expect("JSON");
+            let values = answer["predictions"].as_array().expect("predictions");
+            assert!(values.iter().all(|value| value == &values[0]), "{answer}");
+            seen[usize::from(values[0] == json!(20.5))].fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::select! {
+        () = moving => {}
+        () = asking => {}
+    }
+    assert!(seen.iter().all(|count| count.load(Ordering::Relaxed) > 5), "both states answered: {seen:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use schemas::channel::LIVE;
 use schemas::forecast::Band;
 use schemas::label::Label;
 use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
+use schemas::subjects::channel_key;
 use schemas::time::format_ms;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -109,8 +110,9 @@ pub(super) async fn predict(
     let rows: Vec<u32> = (0..parsed.rows as u32).filter(|row| bad.binary_search(row).is_err()).collect();
     let mut answer = Predictions::default();
     if !rows.is_empty() {
-        let order =
-            Order { spec: &spec, channel, columns: &parsed.columns, rows: &rows, limit: app.deadline };
+        let state = app.channels.get(&channel_key(&model, channel)).unwrap_or_default().state();
+        let (state, columns, limit) = (&state, &parsed.columns, app.deadline);
+        let order = Order { spec: &spec, channel, state, columns, rows: &rows, limit };
         answer = dispatch(&app.lanes, &app.table, order).await.map_err(|error| refused(&error))?;
     }
     let whole = spread(parsed.rows, &rows, answer, parsed.errors);
@@ -222,7 +224,9 @@ fn refused(error: &DispatchError) -> Problem {
         DispatchError::Refused(Refusal::Failed) => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "predictor failed", error.to_string())
         }
-        DispatchError::Refused(Refusal::Overloaded) => Problem::unavailable(error.to_string()),
+        DispatchError::Refused(Refusal::Overloaded | Refusal::Behind) => {
+            Problem::unavailable(error.to_string())
+        }
         DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
         DispatchError::Refused(Refusal::AnswerTooLarge) | DispatchError::RowTooLarge { .. } => {
             Problem::too_large(error.to_string())

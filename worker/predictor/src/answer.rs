@@ -4,6 +4,7 @@ mod forecast;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use learn::{Block, Design, most_probable, predict};
 use runtime::catalog::LiveCatalog;
@@ -21,8 +22,13 @@ use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use schemas::structure::Structure;
 use schemas::subjects::channel_key;
+use tokio::time::Instant;
 
 use crate::cache::FitCache;
+
+/// How long a request waits for news of its channel, and between two looks.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Answers requests from what it has in memory, loading fits as they are needed.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Predictor {
     async fn predict(&self, request: PredictRequest) -> Result<Predictions, Refusal> {
         let no_model = || Refusal::NoModel { model: request.model.clone() };
         let spec = self.models.get(&request.model).ok_or_else(no_model)?;
-        let channel = self.channels.get(&channel_key(&request.model, &request.channel)).unwrap_or_default();
+        let channel = self.channel(&request).await?;
         let rows = request.rows as usize;
         let columns = Columns::new(request.columns, rows)?;
         let mut answers = Answers::new(rows);
@@ -89,6 +95,22 @@ impl Predictor {
             }
         }
         Ok(answers.done())
+    }
+
+    /// The channel in the state that the request names. One that is not there yet is waited for: a move reaches all predictors within
+    /// moments.
+    async fn channel(&self, request: &PredictRequest) -> Result<Arc<Channel>, Refusal> {
+        let key = channel_key(&request.model, &request.channel);
+        let until = Instant::now() + BEHIND_MAX;
+        loop {
+            let now = self.channels.get(&key).unwrap_or_default();
+            let Some(state) = &request.state else { return Ok(now) };
+            match now.in_state(state) {
+                Some(channel) => return Ok(channel),
+                None if Instant::now() >= until => return Err(Refusal::Behind),
+                None => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
     }
 
     /// The first fallback level at which there is a fit for a row with these values.
