@@ -10,6 +10,7 @@ use runtime::bucket::{self, Bucket};
 use runtime::mirror::Mirror;
 use runtime::patience::patiently;
 use runtime::presence::Table;
+use runtime::settings::cores;
 use runtime::store::{self, Blobs};
 use runtime::{ids, topology};
 use schemas::announce::Role;
@@ -115,7 +116,7 @@ async fn predict_here(
 ) -> anyhow::Result<Service> {
     let setup = Setup {
         name: ids::worker(Role::Predictor.name()),
-        slots: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        slots: cores(),
         fit_cache_mib: cli.fit_cache_mib,
         grace: Duration::from_secs(cli.grace_seconds),
         models: models.clone(),

@@ -80,11 +80,6 @@ pub struct InferArgs {
     pub replicas: u8,
 }
 
-/// Cores this process may use (the operating system's and the container's word).
-pub fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use predictor::{Service, Setup};
 use runtime::mirror::Mirror;
-use runtime::settings::Connection;
+use runtime::settings::{Connection, cores};
 use runtime::{bucket, ids};
 use schemas::announce::Role;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::args::{InferArgs, cores};
+use crate::args::InferArgs;
 use crate::start;
 
 /// Answers requests until `shutdown`; then announces that it leaves, finishes what is on its way, and goes.

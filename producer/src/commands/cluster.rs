@@ -34,7 +34,7 @@ pub(super) async fn run(session: &Session, args: &ClusterArgs, out: Output) -> a
         request: Request::for_training(&spec),
         target: target(args),
         memory_bytes: args.memory_mib << 20,
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads: runtime::settings::cores() as usize,
         temporary: args.temporary.clone().unwrap_or_else(std::env::temp_dir),
         progress: Arc::new({
             let bar = bar.clone();

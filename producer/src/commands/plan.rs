@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use dataset::{Dataset, Request};
 use runtime::bucket;
+use runtime::settings::cores;
 use schemas::campaign::Campaign;
 use schemas::cost::CostModel;
 
@@ -56,12 +57,8 @@ async fn with_times(
         return Ok(cutting);
     }
     let request = Request::for_planning(&order.spec);
-    let times = files.times(&request, &wanted, threads()).await?;
+    let times = files.times(&request, &wanted, cores() as usize).await?;
     Ok(cutting.with_times(wanted, times))
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {
@@ -71,7 +68,7 @@ async fn campaigns(session: &Session) -> anyhow::Result<Vec<Campaign>> {
 
 async fn count(order: &Order) -> anyhow::Result<(Dataset, Counted)> {
     let files = dataset::open(&order.spec.data).await?;
-    let threads = threads();
+    let threads = cores() as usize;
     let mut request = Request::for_planning(&order.spec);
     let newest = match &request.time {
         Some(time) if order.counts_back() => files.newest(time, threads).await?,

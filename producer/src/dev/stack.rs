@@ -109,7 +109,7 @@ impl Stack {
     fn worker(&self, name: &str, args: &DevArgs) -> anyhow::Result<Child> {
         let mut command = self.command("worker");
         if name.starts_with("trainer") {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let cores = runtime::settings::cores() as usize;
             let threads = (cores / args.trainers.max(1) as usize).max(1);
             command.arg("train").arg("--threads").arg(threads.to_string());
         } else {

@@ -73,6 +73,11 @@ impl Connection {
     }
 }
 
+/// Cores this process may use (the operating system's and the container's word).
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+}
+
 /// The addresses of the `enqueue dev` that runs in the folder `state`; `None` when none does.
 pub fn dev_addresses(state: &Path) -> Option<DevAddresses> {
     let text = std::fs::read_to_string(dev_file(state)).ok()?;

@@ -33,6 +33,13 @@ pub(super) enum Learning {
     Part(Part),
     /// To put the pieces of the one scope together.
     Merge(Vec<Piece>),
-    /// To make the fit of the one scope out of the sums of its rows, where only its tail is read; its whole window.
-    MergeRows(Vec<Piece>, Window),
+    /// To make the fit of the one scope out of the sums of its rows.
+    MergeRows {
+        /// What its shards left, oldest first.
+        pieces: Vec<Piece>,
+        /// The scope's window.
+        whole: Window,
+        /// The part of it that is read.
+        tail: Window,
+    },
 }

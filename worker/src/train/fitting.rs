@@ -34,7 +34,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
         Learning::Part(Part::Rows) => {
             return scopes.iter().map(|scope| rows::part(order, scope, progress)).collect();
         }
-        Learning::MergeRows(pieces, whole) => {
+        Learning::MergeRows { pieces, whole, .. } => {
             return scopes
                 .iter()
                 .map(|scope| rows::merge(order, scope, (pieces, *whole), progress))
@@ -77,11 +77,7 @@ pub(super) fn fit_scopes(order: &FitOrder, progress: &mut dyn FnMut()) -> Vec<(S
                 Some(Err(error)) => fail(&mut outcome, &error.to_string()),
                 None => fail(&mut outcome, "no result"),
             },
-            OutcomeKind::Unchanged => {
-                let incumbent = scope.incumbent.as_ref();
-                outcome.fit = incumbent.map(|incumbent| incumbent.fit.clone());
-                outcome.metrics = incumbent.and_then(|incumbent| incumbent.metrics);
-            }
+            OutcomeKind::Unchanged => keep(&mut outcome, scope),
             _ => {}
         }
         (outcome, None)
@@ -115,7 +111,14 @@ fn admitted(
     }
 }
 
-fn fail(outcome: &mut ScopeOutcome, problem: &str) {
+/// The fit that the scope has stays.
+pub(super) fn keep(outcome: &mut ScopeOutcome, scope: &PackScope) {
+    let incumbent = scope.incumbent.as_ref();
+    outcome.fit = incumbent.map(|incumbent| incumbent.fit.clone());
+    outcome.metrics = incumbent.and_then(|incumbent| incumbent.metrics);
+}
+
+pub(super) fn fail(outcome: &mut ScopeOutcome, problem: &str) {
     outcome.outcome = OutcomeKind::Failed;
     outcome.reason = Some(clip_reason(problem));
 }

@@ -118,7 +118,7 @@ pub(super) fn learn_all(
         let scope = Scope { slice, folds, statistics: statistics.next() };
         check_weights(prepared, &slice.complete)?;
         match &assignment.work {
-            Learning::Whole | Learning::MergeRows(..) => learner.learn(&scope, progress),
+            Learning::Whole | Learning::MergeRows { .. } => learner.learn(&scope, progress),
             Learning::Part(part) => learner.part(&scope, part, progress),
             Learning::Merge(pieces) => learner.merge(&scope, pieces, progress),
         }

@@ -7,7 +7,7 @@ use dataset::joined_digest;
 use learn::{Method, Moments, Scratch, places, predict, prune, score, union};
 use schemas::fingerprint::fingerprint;
 use schemas::fit::{Fit, Input, Metrics, Parameters};
-use schemas::outcome::{OutcomeKind, ScopeOutcome, clip_reason};
+use schemas::outcome::{OutcomeKind, ScopeOutcome};
 use schemas::pack::PackScope;
 use schemas::spec::{Candidate, ModelSpec};
 use schemas::sums::Sums;
@@ -15,7 +15,7 @@ use schemas::task::Task;
 use schemas::window::Window;
 
 use super::assignment::Piece;
-use super::fitting::{FitOrder, counts, finish, verdict};
+use super::fitting::{FitOrder, counts, fail, finish, keep, verdict};
 use super::learning::{FitError, Learned, check_weights};
 use super::prepared::Prepared;
 use super::slices::{Slice, slice, train_rows};
@@ -36,16 +36,14 @@ pub(super) fn part(order: &FitOrder, scope: &PackScope, progress: &mut dyn FnMut
         let moments = add_up(order.prepared, &slice.complete, order.assignment.threads, progress);
         let mut sums = moments.to_sums(&order.prepared.inputs);
         sums.digest = slice.digest.to_le_bytes();
-        Ok((slice, sums))
+        Ok((only(order.spec)?, slice, sums))
     });
     match made {
-        Ok((slice, sums)) => {
+        Ok((chosen, slice, sums)) => {
             outcome.outcome = OutcomeKind::Trained;
             outcome.counts = counts(&slice);
-            let candidate = only(order.spec).ok();
             let learned = Learned {
-                chosen: candidate
-                    .unwrap_or(Candidate { algorithm: outcome.algorithm, params: Default::default() }),
+                chosen,
                 candidates: Vec::new(),
                 train_rows: slice.complete.len(),
                 inputs: Vec::new(),
@@ -59,7 +57,7 @@ pub(super) fn part(order: &FitOrder, scope: &PackScope, progress: &mut dyn FnMut
             (outcome, fit)
         }
         Err(error) => {
-            outcome.reason = Some(clip_reason(&error.to_string()));
+            fail(&mut outcome, &error.to_string());
             (outcome, None)
         }
     }
@@ -117,8 +115,7 @@ pub(super) fn merge(
     match merged(order, (scope, &whole), pieces, &mut outcome, progress) {
         Ok(fit) => (outcome, fit),
         Err(error) => {
-            outcome.outcome = OutcomeKind::Failed;
-            outcome.reason = Some(clip_reason(&error.to_string()));
+            fail(&mut outcome, &error.to_string());
             (outcome, None)
         }
     }
@@ -140,18 +137,15 @@ fn merged(
     };
     let earlier = pieces.iter().take_while(is_earlier).count();
     check_tail(&newest, &pieces[earlier..], &sums[earlier..])?;
-    let digest = |sums: &Sums| u128::from_le_bytes(sums.digest);
-    let rows = pieces.iter().zip(&sums).fold((0, 0), |(all, rows), ((piece, _), sums)| {
-        (joined_digest(all, (digest(sums), piece.counts.rows)), rows + piece.counts.rows)
-    });
+    let (digest, rows) = joined(pieces, &sums);
     let complete: u64 = sums.iter().map(|sums| sums.count).sum();
     let older = complete - newest.complete.len() as u64;
     let train = train_rows(complete as usize, spec.learn.holdout);
     let all = Slice {
         scope: whole,
         train,
-        rows: rows.1 as usize,
-        fingerprint: fingerprint(spec, &whole.scope, whole.window, rows.0),
+        rows: rows as usize,
+        fingerprint: fingerprint(spec, &whole.scope, whole.window, digest),
         ..newest
     };
     outcome.counts = counts(&all);
@@ -161,8 +155,7 @@ fn merged(
     match outcome.outcome {
         OutcomeKind::Trained => {}
         OutcomeKind::Unchanged => {
-            outcome.fit = whole.incumbent.as_ref().map(|incumbent| incumbent.fit.clone());
-            outcome.metrics = whole.incumbent.as_ref().and_then(|incumbent| incumbent.metrics);
+            keep(outcome, whole);
             return Ok(None);
         }
         _ => return Ok(None),
@@ -172,16 +165,21 @@ fn merged(
     Ok(finish(spec, &all, learned, outcome))
 }
 
+/// The digest and the number of the rows of some stretches, one after the other.
+fn joined(pieces: &[Piece], sums: &[&Sums]) -> (u128, u64) {
+    pieces.iter().zip(sums).fold((0, 0), |(digest, rows), ((piece, _), sums)| {
+        let later = (u128::from_le_bytes(sums.digest), piece.counts.rows);
+        (joined_digest(digest, later), rows + piece.counts.rows)
+    })
+}
+
 /// # Errors
 /// [`FitError::Moved`] where the tail is not what the shards read of it.
 fn check_tail(tail: &Slice, pieces: &[Piece], sums: &[&Sums]) -> Result<(), FitError> {
     let count: u64 = sums.iter().map(|sums| sums.count).sum();
-    let rows = pieces.iter().zip(sums).fold((0, 0), |(all, rows), ((piece, _), sums)| {
-        (joined_digest(all, (u128::from_le_bytes(sums.digest), piece.counts.rows)), rows + piece.counts.rows)
-    });
     let is_same = sums.len() == pieces.len()
         && count == tail.complete.len() as u64
-        && rows == (tail.digest, tail.rows as u64);
+        && joined(pieces, sums) == (tail.digest, tail.rows as u64);
     if is_same { Ok(()) } else { Err(FitError::Moved) }
 }
 

@@ -11,7 +11,7 @@ use runtime::job::{Job, JobSource};
 use runtime::keeper::Keeper;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
-use runtime::settings::Connection;
+use runtime::settings::{Connection, cores};
 use runtime::status::Status;
 use runtime::{snapshots, sweep};
 use schemas::announce::Role;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::sandbox::Hosts;
 use super::work::{Trainer, work};
-use crate::args::{TrainArgs, cores};
+use crate::args::TrainArgs;
 use crate::memory;
 use crate::start;
 

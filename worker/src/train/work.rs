@@ -2,6 +2,7 @@
 //! read and fit → write ONE blob → land the outcomes in the ledger → confirm.
 //! A crash between any two steps repeats work, and never loses or doubles a result.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +25,6 @@ use schemas::pack::Pack;
 use schemas::retry::{Trouble, Verdict, judge};
 use schemas::shard::Work;
 use schemas::spec::LimitsSpec;
-use schemas::window::Window;
 use tokio::sync::Notify;
 
 use super::assignment::{Assignment, Learning};
@@ -166,9 +166,9 @@ async fn learning(
         Work::Merge { rows, .. } => {
             let (pieces, seconds) = pieces(trainer, pack).await?;
             let whole = pack.scopes.first().map(|scope| scope.window).filter(|_| *rows);
-            let has_tail = |whole: &Window| tail(&campaign.spec, *whole, &pieces).is_some();
-            Ok(match whole.filter(has_tail) {
-                Some(whole) => (Learning::MergeRows(pieces, whole), Some(seconds)),
+            let tail = whole.and_then(|whole| Some((whole, tail(&campaign.spec, whole, &pieces)?)));
+            Ok(match tail {
+                Some((whole, tail)) => (Learning::MergeRows { pieces, whole, tail }, Some(seconds)),
                 None => (Learning::Merge(pieces), Some(seconds)),
             })
         }
@@ -263,11 +263,9 @@ async fn fit(
     how: (&Assignment, bool),
 ) -> Result<Learned, Missed> {
     let began = Instant::now();
-    let mut scopes = pack.scopes.clone();
-    if let Learning::MergeRows(pieces, whole) = &how.0.work
-        && let (Some(tail), [scope]) = (tail(&campaign.spec, *whole, pieces), &mut scopes[..])
-    {
-        scope.window = tail;
+    let mut scopes = Cow::Borrowed(pack.scopes.as_slice());
+    if let Learning::MergeRows { tail, .. } = how.0.work {
+        scopes.to_mut().iter_mut().for_each(|scope| scope.window = tail);
     }
     let learned = learn(&trainer.hosts, &campaign.spec, &scopes, how).await;
     tracing::debug!(

@@ -1,7 +1,7 @@
 //! CSV with a header row. Empty fields are null, among numbers and times also `NA`, `NaN`, `null` and their like; a column is what it is wanted as, if all of its fields can be.
 
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
 use arrow_csv::ReaderBuilder;
@@ -20,6 +20,12 @@ use crate::request::Slot;
 /// Fields parsed at once. The reader keeps eight bytes for each, also for those of columns that nobody wants.
 const BATCH_FIELDS: usize = 4 << 20;
 
+/// What numbers and times may have in place of a value: it tells nothing of a column's kind.
+static NOTHING: LazyLock<Regex> = LazyLock::new(|| {
+    let nulls = NULLS.map(regex::escape).join("|");
+    Regex::new(&format!("^({nulls}|-?[iI]nf)$")).expect("escaped words are an expression")
+});
+
 /// Names from the header, kinds from the rows at hand.
 pub(super) fn columns(file: &File, head: &[u8], delimiter: u8) -> Result<Vec<(String, Kind)>, ReadError> {
     let schema = schema(head, delimiter, None).map_err(|error| file.damaged(error))?;
@@ -28,11 +34,8 @@ pub(super) fn columns(file: &File, head: &[u8], delimiter: u8) -> Result<Vec<(St
 }
 
 fn schema(text: &[u8], delimiter: u8, rows_max: Option<usize>) -> Result<Schema, ArrowError> {
-    // What numbers and times may have in place of a value tells nothing of a column's kind.
-    let nulls = NULLS.map(regex::escape).join("|");
-    let nulls = Regex::new(&format!("^({nulls}|-?[iI]nf)$"))
-        .map_err(|error| ArrowError::CsvError(error.to_string()))?;
-    let dialect = Dialect::default().with_header(true).with_delimiter(delimiter).with_null_regex(nulls);
+    let dialect =
+        Dialect::default().with_header(true).with_delimiter(delimiter).with_null_regex(NOTHING.clone());
     Ok(dialect.infer_schema(text, rows_max)?.0)
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Binned {
     /// Whether the block's rows may lack values, also where none does.
     keeps_missing: bool,
     /// Where each column's bins begin in a histogram over all columns; one more entry than columns.
-    starts: Vec<u32>,
+    starts: Vec<usize>,
 }
 
 impl Binned {
@@ -75,7 +75,7 @@ impl Binned {
                 by_column.push(code);
             }
             let bins = kind.missing().map_or(own.len(), usize::from) + 1;
-            starts.push(starts[column] + bins as u32);
+            starts.push(starts[column] + bins);
             cuts.push(own);
             kinds.push(kind);
         }
@@ -127,17 +127,17 @@ impl Binned {
 
     /// The places of a column's bins in a histogram over all columns.
     pub(super) fn span(&self, column: usize) -> std::ops::Range<usize> {
-        self.starts[column] as usize..self.starts[column + 1] as usize
+        self.starts[column]..self.starts[column + 1]
     }
 
     /// Where each column's bins begin in a histogram over all columns.
-    pub(super) fn starts(&self) -> &[u32] {
+    pub(super) fn starts(&self) -> &[usize] {
         &self.starts[..self.width]
     }
 
     /// Bins of all columns.
     pub(super) fn bins(&self) -> usize {
-        self.starts[self.width] as usize
+        self.starts[self.width]
     }
 }
 

@@ -48,7 +48,7 @@ const GAIN_MIN: f64 = 1e-12;
 /// The sums over the bins of all columns.
 pub(super) fn fill<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
     bins.fill(B::default());
-    let starts: Vec<usize> = binned.starts().iter().map(|start| *start as usize).collect();
+    let starts = binned.starts();
     for row in rows {
         let one = ones[*row as usize];
         for (start, code) in starts.iter().zip(binned.row(*row)) {
