@@ -138,9 +138,8 @@ async fn rows_in_shards_are_the_rows_at_once() {
         let whole = stack.ask(&words("train", &[&TWO, &algorithm, &["--wait", "--force"]])).await;
         assert_eq!((&whole["outcomes"], &whole["packs"]), (&json!({"trained": 2}), &json!(2)), "{whole}");
         let whole = stack.ask(&["fits", "arrival_delay"]).await;
-        // Descent ends where the gap is small enough; weights are near the least value's by its root.
-        let tolerance = if at == 1 { 1e-6 } else { 1e-8 };
-        (0..2).for_each(|at| assert_alike(&parts[at], &whole[at], tolerance));
+        // Sums in another order differ in their last digits, and a rare category's weight is many times as sensitive.
+        (0..2).for_each(|at| assert_alike(&parts[at], &whole[at], 1e-6));
     }
 }
 
@@ -156,7 +155,7 @@ async fn windows_are_cut_within_and_too_few_rows_stay_too_few() {
     let parts = stack.ask(&["fits", "arrival_delay"]).await;
     stack.add_model(&flights::spec()).await;
     stack.ask(&words("train", &[&scope, &["--force"]])).await;
-    assert_alike(&parts[0], &stack.ask(&["fits", "arrival_delay"]).await[0], 1e-8);
+    assert_alike(&parts[0], &stack.ask(&["fits", "arrival_delay"]).await[0], 1e-6);
     stack.add_model(&fine().replace("min_rows = 30", "min_rows = 10000000")).await;
     let done = stack.ask(&words("train", &[&["--scope", "", "--wait"]])).await;
     assert!(done["packs"].as_u64() > Some(3) && done["outcomes"] == json!({"too_few_rows": 1}), "{done}");
