@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-scale bench-catalog nats-server redis-server postgres-server images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-scale bench-catalog nats-server redis-server postgres-server images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -43,6 +43,9 @@ test-faults: nats-server redis-server build ## Kills, freezes and damages everyt
 
 bench-train: nats-server redis-server build ## Campaigns against scikit-learn, joblib, Celery, Ray and Spark (BENCH='--only ridge')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/train.py $(BIN) $(BENCH)
+
+bench-serve: nats-server build ## Predictions over HTTP against bare axum, Gunicorn and FastAPI (BENCH='--only one-row')
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/serve.py $(BIN) $(BENCH)
 
 bench-scale: nats-server redis-server build ## A million scopes through everything, exact to the last
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/scale.py $(BIN)

@@ -1,8 +1,10 @@
 //! What the handlers share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use dispatch::{Lanes, Near};
 use runtime::broker::{Broker, BrokerError};
 use runtime::lag::{self, Lag};
 use runtime::mirror::Mirror;
@@ -11,17 +13,20 @@ use runtime::store::Blobs;
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
 use schemas::spec::ModelSpec;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::misses::Misses;
 use crate::problem::Problem;
+use crate::rows::Layout;
+use crate::shadow::Shadows;
 
 /// How long a measured lag is good for: many scrapers cost the broker one look.
 const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// The gateway's state.
-#[derive(Debug)]
+/// The gateway's state; each thread has one, with its own connection and lanes.
+#[derive(Debug, Clone)]
 pub struct App {
     /// The broker.
     pub broker: Broker,
@@ -42,13 +47,46 @@ pub struct App {
     /// Longest time from a request to its answer.
     pub deadline: Duration,
     /// The lag as it was measured last.
-    pub lag: Mutex<Option<(Instant, Lag)>>,
+    pub lag: Arc<Mutex<Option<(Instant, Lag)>>>,
+    /// The predictor of this process.
+    pub near: Option<Arc<dyn Near>>,
+    /// The fields that each model reads, as long as its spec stays.
+    pub layouts: Arc<RwLock<HashMap<String, SpecLayout>>>,
+    /// Scopes that were asked for in vain.
+    pub misses: Misses,
+    /// Comparisons of channels.
+    pub shadows: Shadows,
+    /// Where work runs that is no prediction and may take long.
+    pub background: Handle,
 }
+
+/// A spec, and the fields that it reads.
+pub type SpecLayout = (Arc<ModelSpec>, Arc<Layout>);
 
 /// The state as handlers get it.
 pub type Shared = Arc<App>;
 
 impl App {
+    /// The same state for a thread with its own connection.
+    #[must_use]
+    pub fn on(&self, broker: Broker, waiting_max: usize) -> App {
+        let lanes = Lanes::new(broker.clone(), self.near.clone(), waiting_max);
+        App { broker, lanes, ..self.clone() }
+    }
+
+    /// The fields that `spec` reads.
+    pub fn layout(&self, spec: &Arc<ModelSpec>) -> Arc<Layout> {
+        let layouts = self.layouts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, layout)) = layouts.get(&spec.name).filter(|(known, _)| Arc::ptr_eq(known, spec)) {
+            return layout.clone();
+        }
+        drop(layouts);
+        let layout = Arc::new(Layout::of(spec));
+        let mut layouts = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
+        layouts.insert(spec.name.clone(), (spec.clone(), layout.clone()));
+        layout
+    }
+
     /// The model called `name`.
     ///
     /// # Errors

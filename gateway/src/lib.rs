@@ -3,21 +3,30 @@
 //! | module | job |
 //! |---|---|
 //! | [`args`], [`serve`](run) | the command line, and the life of the process |
+//! | [`threads`], [`connections`] | the threads that serve HTTP, and what each does with a connection |
 //! | [`rows`] | JSON rows straight into typed columns; bad values become errors at their row |
-//! | [`route`] | which predictor a row goes to |
-//! | [`lanes`], [`dispatch`] | one pipelined lane per predictor, and a request over many of them |
-//! | [`app`], [`routes`] | what the HTTP handlers share, and the handlers |
+//! | [`lines`] | a stream of bytes cut into whole lines |
+//! | [`payload`], [`v2`] | a request's body, and the Open Inference Protocol |
+//! | [`predicting`] | one prediction request, from parsed rows to their answers |
+//! | [`misses`], [`shadow`] | what follows an answer: training what is not there, and comparing channels |
+//! | [`app`], [`routes`], `openapi` | what the HTTP handlers share, the handlers, and their description |
 //! | [`problem`], [`metrics`] | errors as problem+json, and numbers for Prometheus |
 
 pub mod app;
 pub mod args;
-pub mod dispatch;
-pub mod lanes;
+pub mod connections;
+pub mod lines;
 pub mod metrics;
+pub mod misses;
+mod openapi;
+pub mod payload;
+pub mod predicting;
 pub mod problem;
-pub mod route;
 pub mod routes;
 pub mod rows;
 mod serve;
+pub mod shadow;
+pub mod threads;
+pub mod v2;
 
 pub use self::serve::run;

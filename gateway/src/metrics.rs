@@ -1,12 +1,16 @@
 //! Numbers for Prometheus.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use runtime::lag::Lag;
+
+use crate::shadow::Difference;
 
 /// Bounds of the latency histogram, in seconds: from a broker hop to the default deadline.
 const LATENCY_SECONDS: [f64; 12] =
@@ -26,10 +30,13 @@ impl Drop for OpenRequest {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    routes: Arc<RwLock<HashMap<String, Arc<RouteMetrics>>>>,
     requests: IntCounterVec,
     open: IntGaugeVec,
     latency: HistogramVec,
     rows: IntCounterVec,
+    shadow_rows: IntCounterVec,
+    shadow_difference: CounterVec,
     pending: IntGauge,
     in_flight: IntGauge,
     dead: IntGauge,
@@ -37,6 +44,33 @@ pub struct Metrics {
     work: Gauge,
     trainers: IntGauge,
     predictors: IntGauge,
+}
+
+/// The numbers of one route.
+#[derive(Debug)]
+pub struct RouteMetrics {
+    route: String,
+    open: IntGauge,
+    latency: Histogram,
+    answered_well: IntCounter,
+    requests: IntCounterVec,
+}
+
+impl RouteMetrics {
+    /// Counts a request as open until the result is dropped.
+    pub fn opened(&self) -> OpenRequest {
+        self.open.inc();
+        OpenRequest(self.open.clone())
+    }
+
+    /// Notes an answered request.
+    pub fn answered(&self, status: u16, took: Duration) {
+        match status {
+            200 => self.answered_well.inc(),
+            _ => self.requests.with_label_values(&[&self.route, &status.to_string()]).inc(),
+        }
+        self.latency.observe(took.as_secs_f64());
+    }
 }
 
 impl Metrics {
@@ -65,8 +99,15 @@ impl Metrics {
         let open = Opts::new("scopeforge_requests_open", "Requests being answered, by route");
         let open = IntGaugeVec::new(open, &["route"])?;
         registry.register(Box::new(open.clone()))?;
+        let difference = Opts::new(
+            "scopeforge_shadow_absolute_difference_total",
+            "Sum of the absolute differences between a shadow channel's numbers and those of the channel",
+        );
+        let shadow_difference = CounterVec::new(difference, &["model", "channel"])?;
+        registry.register(Box::new(shadow_difference.clone()))?;
         Ok(Metrics {
             open,
+            routes: Arc::default(),
             requests: counter(
                 "scopeforge_requests_total",
                 "Requests by route and status",
@@ -77,6 +118,12 @@ impl Metrics {
                 "Rows by model and whether they were predicted",
                 &["model", "outcome"],
             )?,
+            shadow_rows: counter(
+                "scopeforge_shadow_rows_total",
+                "Rows that a shadow channel was asked for, by how its answers compare",
+                &["model", "channel", "outcome"],
+            )?,
+            shadow_difference,
             pending: gauge("scopeforge_queue_pending_packs", "Packs that wait")?,
             in_flight: gauge("scopeforge_queue_in_flight_packs", "Packs with trainers")?,
             dead: gauge("scopeforge_queue_dead_packs", "Packs that were set aside")?,
@@ -89,23 +136,47 @@ impl Metrics {
         })
     }
 
-    /// Counts a request as open until the result is dropped.
-    pub fn opened(&self, route: &str) -> OpenRequest {
-        let gauge = self.open.with_label_values(&[route]);
-        gauge.inc();
-        OpenRequest(gauge)
-    }
-
-    /// Notes an answered request.
-    pub fn answered(&self, route: &str, status: u16, took: Duration) {
-        self.requests.with_label_values(&[route, &status.to_string()]).inc();
-        self.latency.with_label_values(&[route]).observe(took.as_secs_f64());
+    /// The numbers of a route: looked up once for all its requests.
+    pub fn route(&self, route: &str) -> Arc<RouteMetrics> {
+        if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return known.clone();
+        }
+        let new = Arc::new(RouteMetrics {
+            route: route.to_owned(),
+            open: self.open.with_label_values(&[route]),
+            latency: self.latency.with_label_values(&[route]),
+            answered_well: self.requests.with_label_values(&[route, "200"]),
+            requests: self.requests.clone(),
+        });
+        self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(route.to_owned(), new.clone());
+        new
     }
 
     /// Notes rows of a known model.
     pub fn rows(&self, model: &str, predicted: usize, failed: usize) {
-        self.rows.with_label_values(&[model, "predicted"]).inc_by(predicted as u64);
-        self.rows.with_label_values(&[model, "failed"]).inc_by(failed as u64);
+        for (outcome, rows) in [("predicted", predicted), ("failed", failed)] {
+            if rows > 0 {
+                self.rows.with_label_values(&[model, outcome]).inc_by(rows as u64);
+            }
+        }
+    }
+
+    /// Notes how far a shadow's answers are from those of the channel.
+    pub fn shadow(&self, model: &str, channel: &str, difference: &Difference) {
+        let outcomes = [
+            ("same", difference.rows - difference.differing),
+            ("differing", difference.differing),
+            ("unanswered", difference.unanswered),
+        ];
+        for (outcome, rows) in outcomes {
+            self.shadow_rows.with_label_values(&[model, channel, outcome]).inc_by(rows);
+        }
+        self.shadow_difference.with_label_values(&[model, channel]).inc_by(difference.absolute);
+    }
+
+    /// Notes rows that were not compared.
+    pub fn shadow_skipped(&self, model: &str, channel: &str, rows: usize) {
+        self.shadow_rows.with_label_values(&[model, channel, "skipped"]).inc_by(rows as u64);
     }
 
     /// Notes the state of the queue.
@@ -138,7 +209,7 @@ mod tests {
     #[test]
     fn names_differ_and_carry_units() {
         let metrics = Metrics::new().unwrap();
-        metrics.answered("/v1/models", 200, Duration::from_millis(3));
+        metrics.route("/v1/models").answered(200, Duration::from_millis(3));
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(text.contains("scopeforge_requests_total{route=\"/v1/models\",status=\"200\"} 1"), "{text}");
     }

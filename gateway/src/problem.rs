@@ -4,11 +4,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemas::predict::RowError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An error for the caller.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// What kind of problem, in a few words.
+    #[schema(value_type = String)]
     pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
@@ -16,6 +18,7 @@ pub struct Problem {
     pub detail: String,
     /// The rows at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub errors: Vec<RowProblem>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
@@ -23,7 +26,7 @@ pub struct Problem {
 }
 
 /// One row's error.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RowProblem {
     /// The row's index in the request.
     pub row: u32,
@@ -71,6 +74,11 @@ impl Problem {
     pub fn unavailable(detail: impl Into<String>) -> Problem {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         Problem { retry_after_seconds: Some(1), ..problem }
+    }
+
+    /// Whether the same request may well succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE.as_u16()
     }
 
     /// Something behind the gateway failed; the cause goes to the log, its message to the caller.

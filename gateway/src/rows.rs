@@ -8,17 +8,21 @@ mod json;
 
 use schemas::limits::PREDICT_ROWS_MAX;
 use schemas::predict::{NamedColumn, RowError};
-use schemas::spec::ModelSpec;
 use serde::de::DeserializeSeed;
 
+pub use columns::Layout;
+pub use json::Scalar;
+
 use columns::Columns;
-use json::RequestSeed;
+use json::{RequestSeed, RowSeed};
 
 /// A prediction request as it came over HTTP.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     /// The channel it names.
     pub channel: Option<String>,
+    /// Whether it asks for explanations.
+    pub explain: bool,
     /// Number of rows.
     pub rows: usize,
     /// One entry per row each; where a row has an error, the value is missing.
@@ -42,25 +46,52 @@ pub enum RowsError {
 }
 
 impl Rows {
-    /// Parses a body by the model's spec. Fields that the spec does not name are kept too, since fits made with an
-    /// earlier spec may read them.
+    /// Rows that came by columns; each has `rows` values.
+    pub fn by_columns<'v>(
+        layout: &Layout,
+        rows: usize,
+        named: impl IntoIterator<Item = (&'v str, Vec<Scalar<'v>>)>,
+    ) -> Rows {
+        let mut columns = Columns::new(layout);
+        named.into_iter().for_each(|(name, values)| columns.set_all(name, &values));
+        columns.rows = rows;
+        columns.finish(json::Asked::default())
+    }
+
+    /// Parses lines of one row each; a line that is none is an error at its row. Empty lines are passed over.
+    pub fn of_lines(lines: &[u8], layout: &Layout) -> Rows {
+        let mut columns = Columns::new(layout);
+        let is_blank = |line: &&[u8]| line.iter().all(u8::is_ascii_whitespace);
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)) {
+            let mut json = serde_json::Deserializer::from_slice(line);
+            let row = RowSeed { columns: &mut columns }.deserialize(&mut json).and_then(|()| json.end());
+            if let Err(error) = row {
+                columns.spoil_row(format!("the line is no JSON object of fields: {error}"));
+            }
+            columns.end_row();
+        }
+        columns.finish(json::Asked::default())
+    }
+
+    /// Parses a body by the layout of the model's spec. Fields that the spec does not name are kept too, since fits made
+    /// with an earlier spec may read them.
     ///
     /// # Errors
     /// [`RowsError`] when the body as a whole cannot be used.
-    pub fn parse(body: &[u8], spec: &ModelSpec) -> Result<Rows, RowsError> {
-        let mut columns = Columns::new(spec);
+    pub fn parse(body: &[u8], layout: &Layout) -> Result<Rows, RowsError> {
+        let mut columns = Columns::new(layout);
         let mut json = serde_json::Deserializer::from_slice(body);
-        let channel = RequestSeed { columns: &mut columns }.deserialize(&mut json).and_then(|channel| {
+        let asked = RequestSeed { columns: &mut columns }.deserialize(&mut json).and_then(|asked| {
             json.end()?;
-            Ok(channel)
+            Ok(asked)
         });
-        let channel = channel.map_err(|error| match columns.too_many {
+        let asked = asked.map_err(|error| match columns.too_many {
             true => RowsError::TooMany,
             false => RowsError::Json(error.to_string()),
         })?;
         match columns.rows {
             0 => Err(RowsError::Empty),
-            _ => Ok(columns.finish(channel)),
+            _ => Ok(columns.finish(asked)),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use dispatch::{Lanes, Near};
+use futures::future::{BoxFuture, join_all, try_join_all};
 use predictor::{Service, Setup};
 use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
@@ -15,6 +17,7 @@ use runtime::store::{self, Blobs};
 use runtime::{ids, topology};
 use schemas::announce::Role;
 use schemas::channel::Channel;
+use schemas::predict::{PredictReply, PredictRequest};
 use schemas::spec::ModelSpec;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +25,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::args::Cli;
-use crate::lanes::Lanes;
 use crate::metrics::Metrics;
-use crate::routes::router;
+use crate::misses::Misses;
+use crate::shadow::Shadows;
+use crate::threads::{Serving, Thread, accept};
 
 /// Serves HTTP until `shutdown`, then finishes open requests.
 ///
@@ -62,38 +66,41 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let channels = follow(channels, &services, &tasks);
     let leaving = CancellationToken::new();
     let predicting = TaskTracker::new();
-    let local = match cli.predict_here {
+    let near = match cli.predict_here {
         true => {
             let service = predict_here(&broker, &cli, (&models, &channels), &blobs).await?;
-            let handle = service.handle();
+            let handle: Arc<dyn Near> = Arc::new(Here(service.handle()));
             predicting.spawn(service.run(leaving.clone()));
             Some(handle)
         }
         false => None,
     };
-    let app = Arc::new(App {
+    let waiting_max = cli.waiting_max as usize;
+    let misses = Misses::default();
+    tasks.spawn(misses.clone().run(broker.clone(), services.clone()));
+    let app = App {
         models,
         channels,
         campaigns: follow(campaigns, &services, &tasks),
-        lanes: Lanes::new(broker.clone(), local, cli.waiting_max as usize),
+        lanes: Lanes::new(broker.clone(), near.clone(), waiting_max),
+        near,
+        layouts: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),
-        lag: tokio::sync::Mutex::default(),
+        lag: Arc::default(),
+        misses,
+        shadows: Shadows::default(),
+        background: tokio::runtime::Handle::current(),
         broker: broker.clone(),
         blobs,
         table,
-    });
-    tracing::info!(%address, broker = broker.address(), "serving");
-    let serving =
-        axum::serve(listener, router(app.clone())).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let grace = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(Duration::from_secs(cli.grace_seconds)).await;
     };
-    tokio::select! {
-        served = serving => served.context("serving HTTP")?,
-        () = grace => tracing::warn!("requests were still open after {} s", cli.grace_seconds),
-    }
+    let serving = Serving { request, waiting_max, grace: Duration::from_secs(cli.grace_seconds) };
+    let starting = (0..cli.threads.unwrap_or_else(cores)).map(|_| Thread::start(&app, &serving, &shutdown));
+    let threads = try_join_all(starting).await?;
+    tracing::info!(%address, broker = broker.address(), threads = threads.len(), "serving");
+    accept(listener, &threads, cli.connections_max as usize, &shutdown).await;
+    let ended = join_all(threads.into_iter().map(Thread::join)).await;
     app.lanes.close().await;
     // Its own requests are answered; what other gateways have sent it is finished.
     leaving.cancel();
@@ -104,7 +111,25 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     tasks.wait().await;
     broker.close().await;
     tracing::info!("ended");
-    Ok(())
+    ended.into_iter().collect()
+}
+
+/// The predictor of this process, as lanes ask it.
+#[derive(Debug)]
+struct Here(predictor::Handle);
+
+impl Near for Here {
+    fn worker(&self) -> &str {
+        self.0.worker()
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    fn answer<'a>(&'a self, request: &'a PredictRequest) -> BoxFuture<'a, PredictReply> {
+        Box::pin(self.0.answer(request.clone()))
+    }
 }
 
 /// The predictor of this process.

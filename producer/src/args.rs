@@ -53,6 +53,11 @@ pub enum Command {
         after_help = "Examples:\n  enqueue cluster arrival_delay --out data/flights.clustered.parquet\n  enqueue cluster arrival_delay --out s3://bucket/flights.clustered.parquet --memory-mib 2048\n\nThe file has the columns that the spec names. It appears when it is complete, and trains the same fits."
     )]
     Cluster(ClusterArgs),
+    /// Predicts every row of a file, and writes them with their predictions
+    #[command(
+        after_help = "Examples:\n  enqueue predict arrival_delay tests/data/flights.parquet --out predicted.parquet\n  enqueue predict arrival_delay new.csv --out predicted.csv --channel next --force\n\nThe output has all columns of the input, and prediction, scope and level (of the fit that answered), and error, which is\nempty where the row was predicted. It appears when it is complete. Exit code 1: some rows have errors."
+    )]
+    Predict(PredictArgs),
     /// Lists, shows, watches, cancels or retries campaigns
     #[command(subcommand)]
     Campaign(CampaignCommand),
@@ -110,6 +115,30 @@ pub enum ModelCommand {
     },
 }
 
+/// A share of a channel's scopes for another one.
+#[derive(Debug, Args)]
+pub struct ShareArgs {
+    /// The model
+    pub model: String,
+    /// The channel that gets the share
+    #[arg(required_unless_present = "off")]
+    pub channel: Option<String>,
+    /// How many in a hundred scopes, chosen by a hash of the scope
+    #[arg(long, default_value_t = 5.0, value_name = "P", value_parser = percent)]
+    pub percent: f64,
+    /// Ends it
+    #[arg(long, conflicts_with_all = ["channel", "percent"])]
+    pub off: bool,
+    /// The channel whose scopes are shared
+    #[arg(long, default_value = "live", value_name = "CHANNEL")]
+    pub of: String,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.trim_end_matches('%').parse::<f64>().ok();
+    percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "a number from 0 to 100".into())
+}
+
 /// `enqueue channel …`
 #[derive(Debug, Subcommand)]
 #[command(
@@ -153,6 +182,16 @@ pub enum ChannelCommand {
         #[arg(default_value = "live")]
         channel: String,
     },
+    /// Lets another channel answer for a share of the scopes, always the same ones; the rest is answered as before
+    #[command(
+        after_help = "Examples:\n  enqueue channel canary arrival_delay next --percent 5\n  enqueue channel canary arrival_delay --off"
+    )]
+    Canary(ShareArgs),
+    /// Lets another channel predict as well for a share of the scopes; the gateways measure the difference, answers stay
+    #[command(
+        after_help = "Examples:\n  enqueue channel shadow arrival_delay next --percent 100\n  enqueue channel shadow arrival_delay --off\nThe gateways log the mean difference once a minute, and /metrics has scopeforge_shadow_*."
+    )]
+    Shadow(ShareArgs),
     /// Lists scopes that another channel answers with another fit: new, gone, or changed, the worst first
     #[command(after_help = "Example:\n  enqueue channel diff arrival_delay live next --json")]
     Diff {
@@ -255,6 +294,24 @@ pub struct ClusterArgs {
     /// Folder for temporary files, as large as the decoded columns [default: the system's]
     #[arg(long, env = "SCOPEFORGE_TEMPORARY", value_name = "FOLDER")]
     pub temporary: Option<PathBuf>,
+}
+
+/// `enqueue predict`
+#[derive(Debug, Clone, Args)]
+pub struct PredictArgs {
+    /// The model
+    pub model: String,
+    /// The rows: a parquet, CSV or NDJSON file, by path or URL; or several of one form by a glob or folder
+    pub file: String,
+    /// Where the predictions go: a path that ends in .parquet, .csv, .tsv or .ndjson
+    #[arg(long, env = "SCOPEFORGE_OUT", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The channel whose fits answer
+    #[arg(long, default_value = "live", env = "SCOPEFORGE_CHANNEL", value_name = "NAME")]
+    pub channel: String,
+    /// Replace what is there
+    #[arg(long, env = "SCOPEFORGE_FORCE", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub force: bool,
 }
 
 /// `enqueue campaign …`

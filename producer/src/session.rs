@@ -84,6 +84,11 @@ impl Session {
         Err(usage(format!("no model `{name}`{hint}")))
     }
 
+    /// How long to wait for others; `None` for ever.
+    pub fn patience(&self) -> Option<Duration> {
+        self.connection.patience(PATIENCE_SECONDS)
+    }
+
     /// The store of fits.
     ///
     /// # Errors

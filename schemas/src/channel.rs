@@ -13,13 +13,41 @@ pub const LIVE: &str = "live";
 const STEPS_MAX: usize = 100;
 
 /// An ordered list of campaigns; for a scope the newest one with a fit wins.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
     /// Campaigns, oldest first.
     pub campaigns: Vec<String>,
     /// How many campaigns each of the last moves added, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u32>,
+    /// Another channel that answers for some scopes in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Share>,
+    /// Another channel that also predicts for some scopes, to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Share>,
+}
+
+/// A share of all scopes, given to a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// The channel.
+    pub channel: String,
+    /// How many in a hundred scopes.
+    pub percent: f64,
+}
+
+impl Share {
+    /// Whether the scope with this hash is in the share: always or never for one percentage, and for every larger one if for a
+    /// smaller one.
+    pub fn has(&self, scope_hash: u64) -> bool {
+        // Routing ranks by the same hash; what it prefers must not decide who is a canary (SplitMix64's finaliser).
+        let mut mixed = scope_hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        (mixed >> 11) as f64 / (1u64 << 53) as f64 * 100.0 < self.percent
+    }
 }
 
 /// A state of a channel. Campaigns come and go at its newer end, so that their number and the newest tell it from others.
@@ -47,7 +75,7 @@ impl Channel {
             (false, _) => None,
             (true, true) => Some(self.clone()),
             (true, false) => {
-                Some(Arc::new(Channel { campaigns: self.campaigns[..count].to_vec(), steps: Vec::new() }))
+                Some(Arc::new(Channel { campaigns: self.campaigns[..count].to_vec(), ..Channel::default() }))
             }
         }
     }
@@ -90,6 +118,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_share_is_stable_and_grows() {
+        let share = |percent| Share { channel: "next".into(), percent };
+        let hashes: Vec<u64> = (0..20_000u64)
+            .map(|n| crate::scope::Scope::new([("a", &*n.to_string())]).stable_hash())
+            .collect();
+        let count = |percent| hashes.iter().filter(|hash| share(percent).has(**hash)).count();
+        assert_eq!((count(0.0), count(100.0)), (0, 20_000));
+        assert!((900..1_100).contains(&count(5.0)), "{}", count(5.0));
+        assert!(hashes.iter().all(|hash| !share(5.0).has(*hash) || share(6.0).has(*hash)));
+    }
+
+    #[test]
     fn moves_are_taken_back_one_by_one() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let first = Channel::default().promoted(&names(&["a"])).unwrap();
@@ -105,7 +145,7 @@ mod tests {
         assert_eq!(newer.in_state(&first.state()).unwrap().campaigns, first.campaigns);
         assert_eq!(newer.in_state(&Channel::default().state()).unwrap().campaigns.len(), 0);
         assert_eq!(Arc::new(first).in_state(&both.state()), None);
-        let old = Channel { campaigns: names(&["a", "b"]), steps: Vec::new() };
+        let old = Channel { campaigns: names(&["a", "b"]), ..Channel::default() };
         assert_eq!(old.rolled_back().unwrap().1, ["b"]);
     }
 }

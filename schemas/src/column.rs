@@ -96,6 +96,21 @@ impl Column {
         }
     }
 
+    /// Appends the rows of a column of the same kind; texts that both have then stand twice.
+    pub fn append(&mut self, more: &Column) {
+        match (self, more) {
+            (Column::Number(values), Column::Number(more)) => values.extend_from_slice(more),
+            (Column::Time(times), Column::Time(more)) => times.extend_from_slice(more),
+            (Column::Text(text), Column::Text(more)) => {
+                let first = text.values.len() as u32;
+                let code = |code: &u32| if *code == TEXT_NULL { TEXT_NULL } else { first + *code };
+                text.codes.extend(more.codes.iter().map(code));
+                text.values.extend_from_slice(&more.values);
+            }
+            _ => {}
+        }
+    }
+
     /// The column with its rows in another order, or some of them: row `i` of the result is row `rows[i]`.
     pub fn take(&self, rows: &[u32]) -> Column {
         fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
@@ -134,6 +149,18 @@ mod tests {
         let text = Column::Text(TextColumn::from_rows([Some("a"), None, Some("b")]));
         let Column::Text(taken) = text.take(&[2, 1]) else { panic!("kind changed") };
         assert_eq!((taken.get(0), taken.get(1)), (Some("b"), None));
+    }
+
+    #[test]
+    fn appended_rows_keep_their_values() {
+        let rows = [Some("a"), None, Some("b"), Some("a"), None];
+        let mut text = Column::Text(TextColumn::from_rows(rows[..2].iter().copied()));
+        text.append(&Column::Text(TextColumn::from_rows(rows[2..].iter().copied())));
+        let Column::Text(text) = text else { panic!("kind changed") };
+        assert_eq!((0..5).map(|row| text.get(row)).collect::<Vec<_>>(), rows);
+        let mut numbers = Column::Number(vec![1.0]);
+        numbers.append(&Column::Number(vec![2.0]));
+        assert_eq!(numbers, Column::Number(vec![1.0, 2.0]));
     }
 
     #[test]

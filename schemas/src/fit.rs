@@ -147,6 +147,16 @@ impl Parameters {
             _ => 1,
         }
     }
+
+    /// About how many bytes it has in memory beside itself: its numbers are as large there as in a message.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Parameters::Linear { coefficients, .. } | Parameters::LogLinear { coefficients, .. } => {
+                size_of_val(coefficients.as_slice())
+            }
+            _ => rmp_serde::to_vec(self).map_or(0, |bytes| bytes.len()),
+        }
+    }
 }
 
 /// How many rows stand behind a fit.

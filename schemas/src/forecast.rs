@@ -61,6 +61,11 @@ impl Band {
         (lower.is_finite() && upper.is_finite()).then_some((lower, upper))
     }
 
+    /// Whether any row has an interval.
+    pub fn has_any(&self) -> bool {
+        (0..self.lower.len()).any(|row| self.get(row).is_some())
+    }
+
     /// Copies intervals: row `i` of `from` becomes row `places[i]` among `rows` of `into`.
     ///
     /// # Panics

@@ -13,7 +13,7 @@
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
 //! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
-//! | [`envelope`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
+//! | [`envelope`], [`packed`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;
 pub mod announce;
@@ -45,6 +45,7 @@ pub mod predict;
 pub mod retry;
 pub mod scope;
 pub mod shard;
+pub mod shared;
 pub mod spec;
 pub mod states;
 pub mod step;

@@ -2,6 +2,7 @@
 //! the same order (or one refusal, when the message itself is unreadable or cannot be taken).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct PredictRequest {
     /// The state of the channel that answers, so that all parts of a request over several predictors agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ChannelState>,
+    /// Whether each prediction is to be taken apart into what each feature adds to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub explain: bool,
     /// Number of rows; every column has as many.
     pub rows: u32,
     /// Dimensions (texts), features (numbers, texts, times).
@@ -33,15 +37,43 @@ impl PredictRequest {
         let columns = self.columns.iter().map(|named| named.name.len() + 64 + named.column.size_bytes());
         self.model.len() + self.channel.len() + 384 + columns.sum::<usize>()
     }
+
+    /// The same request for some of its rows, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> PredictRequest {
+        PredictRequest {
+            model: self.model.clone(),
+            channel: self.channel.clone(),
+            state: self.state.clone(),
+            explain: self.explain,
+            rows: rows.len() as u32,
+            columns: self.columns.iter().map(|named| named.take(rows)).collect(),
+        }
+    }
 }
 
-/// A column with its name.
+/// A column with its name; both are shared, not copied, when the request is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NamedColumn {
     /// As in the source.
-    pub name: String,
+    #[serde(with = "crate::shared::text")]
+    pub name: Arc<str>,
     /// The values.
-    pub column: Column,
+    #[serde(with = "crate::shared")]
+    pub column: Arc<Column>,
+}
+
+impl NamedColumn {
+    /// A column with its name.
+    pub fn new(name: impl Into<Arc<str>>, column: Column) -> NamedColumn {
+        NamedColumn { name: name.into(), column: Arc::new(column) }
+    }
+
+    /// Some of its rows, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> NamedColumn {
+        NamedColumn::new(self.name.clone(), self.column.take(rows))
+    }
 }
 
 /// A predictor's answer.
@@ -73,6 +105,57 @@ pub struct Predictions {
     /// Prediction intervals by row, where the fit has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<Band>,
+    /// What each feature adds to the predictions, where it was asked for and the fit can tell: one entry for each fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explained: Vec<Explained>,
+}
+
+/// What each feature adds to the predictions of one fit: `base` and a row's contributions add up to its prediction, on the
+/// scale on which the fit is a sum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The features, as the spec names them; a one-hot column is one.
+    pub features: Vec<String>,
+    /// The prediction without any contribution.
+    pub base: f64,
+    /// The link between the sum and the prediction.
+    pub link: Link,
+    /// The rows that are explained, ascending.
+    #[serde(with = "crate::packed")]
+    pub rows: Vec<u32>,
+    /// Row by row one for each feature.
+    #[serde(with = "crate::packed")]
+    pub contributions: Vec<f64>,
+}
+
+/// How a sum of contributions becomes a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// It is the prediction.
+    Identity,
+    /// It is the prediction's logarithm.
+    Log,
+    /// It is the log-odds of the second class.
+    Logit,
+}
+
+impl Explained {
+    /// The rows for which `place` gives a new index.
+    #[must_use]
+    pub fn moved(&self, place: impl Fn(u32) -> Option<u32>) -> Explained {
+        let mut moved = Explained { rows: Vec::new(), contributions: Vec::new(), ..self.clone() };
+        let width = self.features.len();
+        for (at, row) in self.rows.iter().enumerate() {
+            // A torn message has no more contributions than it has.
+            let own = self.contributions.get(at * width..(at + 1) * width);
+            if let (Some(row), Some(own)) = (place(*row), own) {
+                moved.rows.push(row);
+                moved.contributions.extend_from_slice(own);
+            }
+        }
+        moved
+    }
 }
 
 /// In [`Predictions::fit_of`]: no fit answered this row.
@@ -103,7 +186,43 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Predictions {
+    /// Whether it has an answer or an error for each of `rows` rows, and nothing of other rows.
+    pub fn has_rows(&self, rows: usize) -> bool {
+        let bands = self.intervals.iter().all(|band| band.lower.len() == rows && band.upper.len() == rows);
+        let errors = self.errors.iter().all(|error| (error.row as usize) < rows);
+        self.values.len() == rows && self.fit_of.len() == rows && bands && errors
+    }
+
+    /// The answer for all of `rows` rows, when this is that for those at `places`, ascending; the others have `errors`, ascending.
+    #[must_use]
+    pub fn spread(self, rows: usize, places: &[u32], mut errors: Vec<RowError>) -> Predictions {
+        let place = |row: u32| places.get(row as usize).copied();
+        let mut whole = Predictions {
+            values: vec![f64::NAN; rows],
+            fit_of: vec![NO_FIT; rows],
+            fits: self.fits,
+            // Rows at other places have none, and these keep their order.
+            probabilities: self.probabilities,
+            explained: self.explained.iter().map(|explained| explained.moved(place)).collect(),
+            ..Predictions::default()
+        };
+        Band::spread(&mut whole.intervals, rows, &self.intervals, places);
+        for ((row, value), fit) in places.iter().zip(self.values).zip(self.fit_of) {
+            whole.values[*row as usize] = value;
+            whole.fit_of[*row as usize] = fit;
+        }
+        let moved = |error: RowError| Some(RowError { row: place(error.row)?, ..error });
+        errors.extend(self.errors.into_iter().filter_map(moved));
+        errors.sort_by_key(|error| error.row);
+        whole.errors = errors;
+        whole
+    }
+
     /// For each row where its probabilities stand; an empty range for one without any. `None` when they do not add up to
     /// those that there are, or an answer is none of its fit's classes.
     pub fn spans(&self) -> Option<Vec<Range<usize>>> {

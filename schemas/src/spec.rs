@@ -140,6 +140,19 @@ pub struct LearnSpec {
 pub struct ReleaseSpec {
     /// How a new fit has to score against those that answer now.
     pub gate: Gate,
+    /// What becomes of a scope that is asked for and has no fit of its own.
+    pub on_miss: OnMiss,
+}
+
+/// What becomes of a scope that is asked for and has no fit of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMiss {
+    /// Coarser fits go on answering for it.
+    #[default]
+    Fallback,
+    /// They answer, and one is trained for it.
+    Train,
 }
 
 impl ReleaseSpec {

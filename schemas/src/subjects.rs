@@ -24,6 +24,9 @@ pub const SNAPSHOTS_BUCKET: &str = "snapshots";
 /// The key of the newest snapshot of the catalog.
 pub const CATALOG_SNAPSHOT: &str = "catalog";
 
+/// Key-value bucket of the scopes that were trained because they were asked for, so that none is twice.
+pub const MISSES_BUCKET: &str = "misses";
+
 /// Key-value bucket of what a whole system shares, by setting.
 pub const SETTINGS_BUCKET: &str = "settings";
 /// The setting that holds the store's address.

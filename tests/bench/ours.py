@@ -72,12 +72,9 @@ class Cold(Commands):
     """A broker, and trainers that are started for each campaign."""
 
     def __init__(self, bench):
-        ports = bench.folder / "ports"
-        ports.mkdir()
-        options = ["-js", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", ports, "-sd", bench.folder / "nats"]
-        self.nats = bench.start(bench.nats_server, *options)
-        url = bench.wait(self.nats, lambda: read_ports(ports))
-        super().__init__(bench, {"SCOPEFORGE_NATS_URL": url, "SCOPEFORGE_STORE": f"file:{bench.folder / 'store'}"})
+        folder = Path(tempfile.mkdtemp(prefix="cold-", dir=bench.folder))
+        self.nats, url = start_nats(bench, folder)
+        super().__init__(bench, {"SCOPEFORGE_NATS_URL": url, "SCOPEFORGE_STORE": f"file:{folder / 'store'}"})
         self.trainers = []
         self.ask("model", "add", SPEC)
 
@@ -98,6 +95,13 @@ class Cold(Commands):
 
     def roots(self):
         return [self.nats.pid, self.asking.pid, *(trainer.pid for trainer in self.trainers)]
+
+
+def start_nats(bench, folder):
+    """A broker that keeps its files in a folder: its process and its address."""
+    options = ["-js", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", folder, "-sd", folder / "nats"]
+    nats = bench.start(bench.nats_server, *options)
+    return nats, bench.wait(nats, lambda: read_ports(folder))
 
 
 def read_ports(folder):

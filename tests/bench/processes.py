@@ -1,6 +1,7 @@
 """The folders and the processes of a measurement. Standard library only."""
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -47,10 +48,13 @@ class Bench:
     def __init__(self, programs):
         self.programs = programs
         self.nats_server = tool("SCOPEFORGE_NATS_SERVER", "nats-server")
-        self.redis_server = tool("SCOPEFORGE_REDIS_SERVER", "redis-server")
         self.children = []
         self.started = 0
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("SCOPEFORGE_")}
+
+    @functools.cached_property
+    def redis_server(self):
+        return tool("SCOPEFORGE_REDIS_SERVER", "redis-server")
 
     def __enter__(self):
         CACHE.mkdir(exist_ok=True)

@@ -81,17 +81,17 @@ def measure(systems, rounds):
     for turn in range(rounds):
         first = turn % len(rows)
         for row in rows[first:] + rows[:first]:
-            with alone(row, rows):
+            with alone(row.system, [row.system for row in rows]):
                 attempt(row, lambda row=row: row.runs.append(row.system.run()))
     return rows
 
 
 @contextlib.contextmanager
-def alone(row, rows):
+def alone(system, systems):
     """Stops the processes of all other systems meanwhile: what they do when idle is no part of the work. A system that was
     stopped itself has a moment to catch up first."""
-    own = descendants(row.system.roots())
-    others = descendants([root for other in rows for root in other.system.roots()]) - own
+    own = descendants(system.roots())
+    others = descendants([root for other in systems for root in other.roots()]) - own
     tell(others, signal.SIGSTOP)
     time.sleep(SETTLE_S)
     try:

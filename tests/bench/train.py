@@ -4,8 +4,8 @@
 
 Run by `make bench-train`, with `BENCH='--only ridge'` and the like for a part. Workloads and what must agree stand in
 workloads.py, the systems in crew.py, ours in ours.py, each peer in peers/. Ours is the time of the whole command
-`enqueue train`, from its start to its end; a peer's is that of the work alone. A run of everything writes RESULTS.md and
-train.svg. Exits with 1 when something is wrong, not when something is slow.
+`enqueue train`, from its start to its end; a peer's is that of the work alone. A run of everything writes its part of
+RESULTS.md, and train.svg. Exits with 1 when something is wrong, not when something is slow.
 
 Standard library only; peers live in .cache/bench-venv.
 """
@@ -23,6 +23,7 @@ from chart import chart  # noqa: E402
 from crew import Crew  # noqa: E402
 from packages import make_venv, versions  # noqa: E402
 from processes import HERE, ROOT, Bench, TooLong, as_command, said, say  # noqa: E402
+from results import write_part  # noqa: E402
 from tables import table, verdict  # noqa: E402
 from workloads import ALL  # noqa: E402
 
@@ -86,9 +87,9 @@ def section(workload):
 
 
 def write(machine, end):
-    head = (HERE / "about.md").read_text()
+    head = (HERE / "about_train.md").read_text()
     text = "\n".join([head, machine, "", end + ".", "", "![medians](train.svg)", *map(section, ALL), ""])
-    (HERE / "RESULTS.md").write_text(text)
+    write_part("train", text)
     (HERE / "train.svg").write_text(chart(ALL))
     say("\nwritten: tests/bench/RESULTS.md and train.svg")
 

@@ -2,6 +2,7 @@
 
 mod absent;
 mod architecture;
+mod bulk;
 mod campaigns;
 mod channels;
 mod classification;

@@ -7,12 +7,20 @@ use runtime::campaigns::{self, CampaignView};
 use runtime::lag::Lag;
 
 use crate::app::Shared;
+use crate::openapi::Refusals;
 use crate::problem::Problem;
 
 /// Campaigns listed at most; the newest come first.
 const LISTED_MAX: usize = 100;
 
-pub(super) async fn list(State(app): State<Shared>) -> Result<Json<Vec<CampaignView>>, Problem> {
+/// The newest campaigns
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns",
+    tag = "campaigns",
+    responses((status = 200, description = "Newest first, 100 at most", body = Vec<Object>, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn list(State(app): State<Shared>) -> Result<Json<Vec<CampaignView>>, Problem> {
     let newest = app.campaigns.all().into_iter().rev().take(LISTED_MAX);
     let views = newest.map(|(_, campaign)| {
         let broker = app.broker.clone();
@@ -21,7 +29,15 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Json<Vec<CampaignV
     Ok(Json(try_join_all(views).await.map_err(Problem::internal)?))
 }
 
-pub(super) async fn show(
+/// One campaign
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns/{id}",
+    tag = "campaigns",
+    params(("id" = String, Path, description = "The campaign's id")),
+    responses((status = 200, description = "The campaign and its tally", body = Object, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn show(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<CampaignView>, Problem> {
@@ -29,6 +45,13 @@ pub(super) async fn show(
     Ok(Json(campaigns::view(&app.broker, &campaign).await.map_err(Problem::internal)?))
 }
 
-pub(super) async fn queue(State(app): State<Shared>) -> Result<Json<Lag>, Problem> {
+/// The queue
+#[utoipa::path(
+    get,
+    path = "/v1/queue",
+    tag = "campaigns",
+    responses((status = 200, description = "Packs that wait and are out, and the work left in seconds of one core", body = Object, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn queue(State(app): State<Shared>) -> Result<Json<Lag>, Problem> {
     Ok(Json(app.lag().await.map_err(Problem::internal)?))
 }

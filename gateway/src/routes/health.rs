@@ -6,16 +6,38 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
+use crate::openapi::Refusals;
 use crate::problem::Problem;
 
-/// The process runs.
-pub(super) async fn alive() -> Json<Value> {
+/// The process runs
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    responses((status = 200, description = "It does", body = Object, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
-/// Predictions can be answered: the broker is connected and a predictor is ready.
-pub(super) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+/// Predictions can be answered: the broker is connected and a predictor is ready
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses((status = 200, description = "They can, by so many predictors", body = Object, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+    let predictors = readiness(&app)?;
+    Ok(Json(json!({"status": "ready", "predictors": predictors})))
+}
+
+/// How many predictors are ready.
+///
+/// # Errors
+/// A 503 that says what is missing.
+pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
     if !app.broker.is_connected() {
         return Err(Problem::unavailable(format!("the broker at {} does not answer", app.broker.address())));
     }
@@ -23,15 +45,21 @@ pub(super) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Prob
         return Err(Problem::unavailable("models and channels are still being read"));
     }
     // The one of this process is there before it has heard itself.
-    let local = usize::from(app.lanes.local().is_some());
-    match app.table.predictors().len().max(local) {
+    let near = usize::from(app.lanes.near().is_some());
+    match app.table.predictors().len().max(near) {
         0 => Err(Problem::unavailable("no predictor is ready; start one with `worker infer`")),
-        predictors => Ok(Json(json!({"status": "ready", "predictors": predictors}))),
+        predictors => Ok(predictors),
     }
 }
 
-/// Numbers for Prometheus.
-pub(super) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
+/// Numbers for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses((status = 200, description = "In Prometheus' text format", body = String, content_type = "text/plain"), Refusals)
+)]
+pub(crate) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
     match app.lag().await {
         Ok(lag) => app.metrics.queue(&lag),
         // The other numbers are wanted most when the broker is away.

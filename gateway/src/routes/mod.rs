@@ -1,10 +1,14 @@
 //! The HTTP handlers.
 
-mod campaigns;
-mod health;
+mod arrow;
+pub(crate) mod campaigns;
+mod explanations;
+pub(crate) mod health;
 mod intervals;
-mod models;
-mod predict;
+pub(crate) mod models;
+mod ndjson;
+pub(crate) mod predict;
+pub(crate) mod v2;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -15,6 +19,7 @@ use axum::routing::{get, post};
 use schemas::limits::PREDICT_BODY_BYTES_MAX;
 
 use crate::app::Shared;
+use crate::openapi;
 use crate::problem::Problem;
 
 /// Bytes of a refusal by the framework.
@@ -30,6 +35,17 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/campaigns", get(campaigns::list))
         .route("/v1/campaigns/{id}", get(campaigns::show))
         .route("/v1/queue", get(campaigns::queue))
+        .route("/v2", get(v2::server))
+        .route("/v2/health/live", get(v2::live))
+        .route("/v2/health/ready", get(v2::ready))
+        .route("/v2/models/{model}", get(v2::model))
+        .route("/v2/models/{model}/ready", get(v2::model_ready))
+        .route("/v2/models/{model}/infer", post(v2::infer))
+        .route("/v2/models/{model}/versions/{version}", get(v2::model_version))
+        .route("/v2/models/{model}/versions/{version}/ready", get(v2::model_version_ready))
+        .route("/v2/models/{model}/versions/{version}/infer", post(v2::infer_version))
+        .route("/openapi.json", get(openapi::json))
+        .route("/docs", get(openapi::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -42,13 +58,13 @@ pub fn router(app: Shared) -> Router {
 
 /// Counts and times every answer.
 async fn count(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = request.extensions().get::<MatchedPath>();
     // Unknown paths are counted together: callers must not be able to make up labels.
-    let route = route.as_deref().unwrap_or("other");
+    let metrics = app.metrics.route(path.map_or("other", MatchedPath::as_str));
     let began = std::time::Instant::now();
-    let _open = app.metrics.opened(route);
+    let _open = metrics.opened();
     let response = explained(next.run(request).await).await;
-    app.metrics.answered(route, response.status().as_u16(), began.elapsed());
+    metrics.answered(response.status().as_u16(), began.elapsed());
     response
 }
 
@@ -65,7 +81,17 @@ async fn explained(response: Response) -> Response {
 }
 
 async fn no_route(uri: Uri) -> Problem {
-    let known = ["/v1/models", "/v1/campaigns", "/v1/queue", "/healthz", "/readyz", "/metrics"];
+    let known = [
+        "/v1/models",
+        "/v1/campaigns",
+        "/v1/queue",
+        "/v2",
+        "/docs",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ];
     Problem::not_found(format!("no route {}{}", uri.path(), schemas::suggest::hint(uri.path(), known)))
 }
 

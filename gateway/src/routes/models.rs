@@ -11,14 +11,30 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::Shared;
+use crate::openapi::Refusals;
 use crate::problem::Problem;
 
-pub(super) async fn list(State(app): State<Shared>) -> Json<Value> {
+/// All models
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    tag = "models",
+    responses((status = 200, description = "Name, revision, data, scopes and what is learned", body = Vec<Object>, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn list(State(app): State<Shared>) -> Json<Value> {
     let models = app.models.all();
     Json(models.iter().map(|(_, spec)| describe(spec)).collect())
 }
 
-pub(super) async fn show(
+/// One model
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}",
+    tag = "models",
+    params(("model" = String, Path, description = "The model's name", example = "arrival_delay")),
+    responses((status = 200, description = "As in the list", body = Object, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn show(
     State(app): State<Shared>,
     Path(model): Path<String>,
 ) -> Result<Json<Value>, Problem> {
@@ -41,13 +57,25 @@ fn describe(spec: &ModelSpec) -> Value {
 /// Which fits to list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// Only this scope; the empty text is the scope of all rows.
     scope: Option<String>,
     channel: Option<String>,
 }
 
-pub(super) async fn fits(
+/// The fits of a model
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}/fits",
+    tag = "models",
+    params(
+        ("model" = String, Path, description = "The model's name", example = "arrival_delay"),
+        ("scope" = Option<String>, Query, description = "Only this scope; the empty text is the scope of all rows", example = "carrier=UA"),
+        ("channel" = Option<String>, Query, description = "The channel; `live` without"),
+    ),
+    responses((status = 200, description = "Each with its scope, scores and parameters", body = Vec<Object>, content_type = "application/json"), Refusals)
+)]
+pub(crate) async fn fits(
     State(app): State<Shared>,
     Path(model): Path<String>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
@@ -59,6 +87,12 @@ pub(super) async fn fits(
         scope.map_err(|error| Problem::bad_request(error.to_string()))?.into_iter().collect();
     let channel = which.channel.unwrap_or_else(|| LIVE.into());
     let channel = app.channels.get(&channel_key(&model, &channel)).unwrap_or_default();
-    let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
-    Ok(Json(fits::list(&app.broker, &app.blobs, selection).await.map_err(Problem::internal)?))
+    // Reading a million fits must not hold up the predictions of this thread.
+    let own = app.clone();
+    let listing = async move {
+        let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
+        fits::list(&own.broker, &own.blobs, selection).await
+    };
+    let listed = app.background.spawn(listing).await.map_err(Problem::internal)?;
+    Ok(Json(listed.map_err(Problem::internal)?))
 }

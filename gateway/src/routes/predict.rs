@@ -1,58 +1,84 @@
 //! `POST /v1/models/{model}/predict`.
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use schemas::channel::LIVE;
-use schemas::forecast::Band;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Path, Query, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use schemas::label::Label;
-use schemas::predict::{NO_FIT, Predictions, Refusal, RowError, RowErrorKind, UsedFit};
-use schemas::subjects::channel_key;
+use schemas::predict::{NO_FIT, Predictions, UsedFit};
+use schemas::scope::Scope;
 use schemas::time::format_ms;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::arrow::{self, ARROW};
+use super::explanations::Explanation;
 use super::intervals::Intervals;
+use super::ndjson::{self, NDJSON};
 use crate::app::Shared;
-use crate::dispatch::{DispatchError, Order, dispatch};
-use crate::lanes::LaneError;
+use crate::openapi::Refusals;
+use crate::payload::Payload;
+use crate::predicting::{By, all_failed};
 use crate::problem::{Problem, RowProblem};
 use crate::rows::{Rows, RowsError};
 
-/// Rows at fault that a refusal names; a caller mends them by kind, not one by one.
-const ERRORS_NAMED_MAX: usize = 100;
+/// About how much an answer takes with one fit, and each row: room for these is made at once.
+const ANSWER_BYTES: usize = 384;
+const ROW_BYTES: usize = 32;
 
 /// What the query says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// The channel, unless the body names one.
     channel: Option<String>,
 }
 
+/// Rows to predict.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+pub(crate) struct Body {
+    /// Fields by name, as the model reads them: dimensions, features, times.
+    #[schema(value_type = Vec<Object>, min_items = 1)]
+    rows: Vec<Value>,
+    /// The channel that answers.
+    channel: Option<String>,
+    /// Whether each prediction is to be taken apart into what each feature adds to it.
+    explain: Option<bool>,
+}
+
 /// An answer.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Answer {
     /// One per row; `null` where `errors` has the row.
+    #[schema(value_type = Vec<Value>)]
     predictions: Vec<Option<Predicted>>,
     /// One per row where classifiers answered; `null` for the other rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Value>, required = false)]
     probabilities: Vec<Option<Probabilities>>,
     fits: Vec<FitUsed>,
     /// Per row the index into `fits`; `null` where `errors` has the row.
     fit_of: Vec<Option<u32>>,
     /// One per row where a fit has intervals, else empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Value>, required = false)]
     intervals: Vec<Intervals>,
+    /// One per row where explanations were asked for; `null` where the fit has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Value>, required = false)]
+    explanations: Option<Vec<Option<Explanation>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<RowProblem>,
 }
 
 /// A number, a class by its label, or the scores of components.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Predicted {
+pub(super) enum Predicted {
     Number(f64),
     Class(Label),
     Scores(Vec<f64>),
@@ -69,9 +95,10 @@ impl Serialize for Probabilities {
 }
 
 /// A fit that answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FitUsed {
-    scope: String,
+    #[schema(value_type = String)]
+    scope: Scope,
     level: u8,
     fingerprint: String,
     campaign: String,
@@ -81,7 +108,7 @@ struct FitUsed {
 impl From<UsedFit> for FitUsed {
     fn from(used: UsedFit) -> Self {
         FitUsed {
-            scope: used.scope.to_string(),
+            scope: used.scope,
             level: used.level,
             fingerprint: used.fingerprint,
             campaign: used.campaign,
@@ -90,146 +117,119 @@ impl From<UsedFit> for FitUsed {
     }
 }
 
-pub(super) async fn predict(
+/// Predicts rows, each by the fit of its scope or of the nearest level above that has one
+///
+/// A row that cannot be predicted is an error at its index, beside the predictions of the others. As `application/x-ndjson`,
+/// one row a line, any number of rows is answered line by line.
+#[utoipa::path(
+    post,
+    path = "/v1/models/{model}/predict",
+    tag = "predictions",
+    params(
+        ("model" = String, Path, description = "The model's name", example = "arrival_delay"),
+        ("channel" = Option<String>, Query, description = "The channel that answers, unless the body names one; `live` without"),
+    ),
+    request_body(
+        content((Body = "application/json", example = json!({"rows": [{"carrier": "UA", "origin": "EWR", "dest": "IAH",
+            "dep_delay": 12, "distance": 1400, "hour": 9, "month": 12, "day": 3, "time_hour": "2013-12-03T14:00:00Z"}]})),
+            (String = "application/x-ndjson")),
+    ),
+    responses(
+        (status = 200, description = "One entry for each row", content(
+            (Answer = "application/json", example = json!({"predictions": [4.93], "fits": [{"scope": "carrier=UA,origin=EWR,dest=IAH",
+                "level": 0, "fingerprint": "9f0c", "campaign": "20261122t215601047-7k3qm", "trained_at": "2026-11-22T21:56:01Z"}], "fit_of": [0]})),
+            (String = "application/x-ndjson"))),
+        Refusals
+    )
+)]
+pub(crate) async fn predict(
     State(app): State<Shared>,
     Path(model): Path<String>,
     asked: Result<Query<Asked>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Answer>, Problem> {
+    request: Request,
+) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let body = body.map_err(unreadable)?;
+    if let kind @ (NDJSON | ARROW) = content_type(&request) {
+        let by = By::new(&app, app.model(&model)?, asked.channel.as_deref())?;
+        return match kind {
+            NDJSON => Ok(ndjson::predict(app, by, request.into_body())),
+            _ => arrow::predict(app, by, request.into_body()).await,
+        };
+    }
+    let Payload(body) = Payload::from_request(request, &app).await?;
     let spec = app.model(&model)?;
-    let parsed = Rows::parse(&body, &spec).map_err(|error| match error {
+    let parsed = Rows::parse(&body, &app.layout(&spec)).map_err(|error| match error {
         RowsError::TooMany => Problem::too_large(error.to_string()),
         RowsError::Json(_) | RowsError::Empty => Problem::bad_request(error.to_string()),
     })?;
     drop(body);
-    let channel = parsed.channel.as_deref().or(asked.channel.as_deref()).unwrap_or(LIVE);
-    schemas::name::check("channel", channel).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let bad: Vec<u32> = parsed.errors.iter().map(|error| error.row).collect();
-    let rows: Vec<u32> = (0..parsed.rows as u32).filter(|row| bad.binary_search(row).is_err()).collect();
-    let mut answer = Predictions::default();
-    if !rows.is_empty() {
-        let state = app.channels.get(&channel_key(&model, channel)).unwrap_or_default().state();
-        let (state, columns, limit) = (&state, &parsed.columns, app.deadline);
-        let order = Order { spec: &spec, channel, state, columns, rows: &rows, limit };
-        answer = dispatch(&app.lanes, &app.table, order).await.map_err(|error| refused(&error))?;
-    }
-    let whole = spread(parsed.rows, &rows, answer, parsed.errors);
-    app.metrics.rows(&model, parsed.rows - whole.errors.len(), whole.errors.len());
-    if whole.errors.len() == parsed.rows {
+    let mut by = By::new(&app, spec, parsed.channel.as_deref().or(asked.channel.as_deref()))?;
+    by.explain = parsed.explain;
+    let whole = by.predict(&app, parsed).await?;
+    if whole.errors.len() == whole.values.len() {
         return Err(all_failed(&whole.errors));
     }
-    Ok(Json(Answer::from(whole)))
+    let explanations = by.explain.then(|| Explanation::by_row(&whole.explained, whole.values.len()));
+    respond(&Answer { explanations, ..Answer::from(whole) })
+}
+
+fn content_type(request: &Request) -> &str {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim()
+}
+
+fn respond(answer: &Answer) -> Result<Response, Problem> {
+    let mut body = Vec::with_capacity(ANSWER_BYTES + ROW_BYTES * answer.predictions.len());
+    serde_json::to_writer(&mut body, answer).map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+impl Predicted {
+    /// One for each row; `None` for those without.
+    pub(super) fn by_row(whole: &Predictions) -> Vec<Option<Predicted>> {
+        let fit = |row: usize| whole.fits.get(whole.fit_of[row] as usize);
+        // Only classes and scores stand in spans.
+        let plain = whole.probabilities.is_empty();
+        let spans = if plain { Vec::new() } else { whole.spans().unwrap_or_default() };
+        let list =
+            |row: usize| Some(Predicted::Scores(whole.probabilities[spans.get(row)?.clone()].to_vec()));
+        let class =
+            |row: usize| Some(Predicted::Class(fit(row)?.classes.get(whole.values[row] as usize)?.clone()));
+        let predicted = |(row, value): (usize, &f64)| match fit(row) {
+            _ if !value.is_finite() => None,
+            Some(fit) if fit.scores > 0 => list(row),
+            Some(fit) if !fit.classes.is_empty() => class(row),
+            _ => Some(Predicted::Number(*value)),
+        };
+        whole.values.iter().enumerate().map(predicted).collect()
+    }
+}
+
+impl Probabilities {
+    /// One for each row, where a classifier is among the fits; `None` for the rows of others.
+    fn by_row(whole: &Predictions) -> Vec<Option<Probabilities>> {
+        if whole.fits.iter().all(|fit| fit.classes.is_empty()) {
+            return Vec::new();
+        }
+        let of_row = |(row, span): (usize, std::ops::Range<usize>)| {
+            let classes = &whole.fits.get(whole.fit_of[row] as usize)?.classes;
+            let named = classes.iter().cloned().zip(whole.probabilities[span].iter().copied());
+            (!classes.is_empty()).then(|| Probabilities(named.collect()))
+        };
+        whole.spans().unwrap_or_default().into_iter().enumerate().map(of_row).collect()
+    }
 }
 
 impl From<Predictions> for Answer {
     fn from(whole: Predictions) -> Answer {
-        let classes =
-            |row: usize| whole.fits.get(whole.fit_of[row] as usize).map_or(&[][..], |fit| &fit.classes);
-        let spans = whole.spans().unwrap_or_default();
-        let scores =
-            |row: usize| whole.fits.get(whole.fit_of[row] as usize).is_some_and(|fit| fit.scores > 0);
-        let predicted = |(row, value): (usize, &f64)| {
-            let class = || classes(row).get(*value as usize).cloned().map(Predicted::Class);
-            let span = |row: usize| spans.get(row).cloned().unwrap_or_default();
-            let list = || Predicted::Scores(whole.probabilities[span(row)].to_vec());
-            value.is_finite().then(|| match scores(row) {
-                true => list(),
-                false => class().unwrap_or(Predicted::Number(*value)),
-            })
-        };
-        let has_classes = whole.fits.iter().any(|fit| !fit.classes.is_empty());
-        let probabilities = |(row, span): (usize, std::ops::Range<usize>)| {
-            let named = classes(row).iter().cloned().zip(whole.probabilities[span].iter().copied());
-            (!classes(row).is_empty()).then(|| Probabilities(named.collect()))
-        };
         Answer {
-            predictions: whole.values.iter().enumerate().map(predicted).collect(),
-            probabilities: match has_classes {
-                false => Vec::new(),
-                true => spans.iter().cloned().enumerate().map(probabilities).collect(),
-            },
+            predictions: Predicted::by_row(&whole),
+            probabilities: Probabilities::by_row(&whole),
+            explanations: None,
             intervals: Intervals::by_row(&whole.intervals, whole.values.len()),
             fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
             errors: whole.errors.into_iter().map(RowProblem::from).collect(),
             fits: whole.fits.into_iter().map(FitUsed::from).collect(),
-        }
-    }
-}
-
-/// The answers for `rows` in their places among all rows, with the errors found before.
-fn spread(all: usize, rows: &[u32], answer: Predictions, mut errors: Vec<RowError>) -> Predictions {
-    let mut whole = Predictions {
-        values: vec![f64::NAN; all],
-        fit_of: vec![NO_FIT; all],
-        fits: answer.fits,
-        // Rows that were not sent have none, and the others keep their order.
-        probabilities: answer.probabilities,
-        ..Predictions::default()
-    };
-    Band::spread(&mut whole.intervals, all, &answer.intervals, rows);
-    for ((row, value), fit) in rows.iter().zip(answer.values).zip(answer.fit_of) {
-        whole.values[*row as usize] = value;
-        whole.fit_of[*row as usize] = fit;
-    }
-    let moved = |error: RowError| Some(RowError { row: *rows.get(error.row as usize)?, ..error });
-    errors.extend(answer.errors.into_iter().filter_map(moved));
-    errors.sort_by_key(|error| error.row);
-    whole.errors = errors;
-    whole
-}
-
-fn unreadable(error: BytesRejection) -> Problem {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(format!(
-            "a request has at most {} MiB; send the rows in several",
-            schemas::limits::PREDICT_BODY_BYTES_MAX / 1024 / 1024
-        )),
-        _ => Problem::bad_request(error.body_text()),
-    }
-}
-
-/// The status that fits every row's error.
-fn all_failed(errors: &[RowError]) -> Problem {
-    let only = |kind: RowErrorKind| errors.iter().all(|error| error.kind == kind);
-    let first = errors.first().map(|error| {
-        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
-        format!("row {}: {field}{}", error.row, error.message)
-    });
-    let detail = |what: &str| format!("{what}: {}", first.as_deref().unwrap_or_default());
-    let problem = if only(RowErrorKind::NoFit) {
-        Problem::not_found(detail("no row has a fit"))
-    } else if only(RowErrorKind::Unavailable) {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fit unavailable", detail("fits cannot be read"))
-    } else {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no usable row", detail("no row can be predicted"))
-    };
-    let named = errors.iter().take(ERRORS_NAMED_MAX).cloned().map(RowProblem::from).collect();
-    Problem { errors: named, ..problem }
-}
-
-fn refused(error: &DispatchError) -> Problem {
-    match error {
-        DispatchError::Nobody | DispatchError::Lane(LaneError::Gone { .. } | LaneError::Full { .. }) => {
-            Problem::unavailable(error.to_string())
-        }
-        DispatchError::Lane(LaneError::Late { .. }) => {
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed out", error.to_string())
-        }
-        DispatchError::Lane(LaneError::Garbled { .. }) => {
-            Problem::new(StatusCode::BAD_GATEWAY, "bad gateway", error.to_string())
-        }
-        DispatchError::Refused(Refusal::NoModel { .. }) => Problem::not_found(error.to_string()),
-        DispatchError::Refused(Refusal::Failed) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "predictor failed", error.to_string())
-        }
-        DispatchError::Refused(Refusal::Overloaded | Refusal::Behind) => {
-            Problem::unavailable(error.to_string())
-        }
-        DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
-        DispatchError::Refused(Refusal::AnswerTooLarge) | DispatchError::RowTooLarge { .. } => {
-            Problem::too_large(error.to_string())
         }
     }
 }

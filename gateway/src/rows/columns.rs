@@ -1,6 +1,7 @@
 //! The columns of a request while its rows come in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use schemas::feature::Feature;
 use schemas::limits::FEATURES_MAX;
@@ -9,23 +10,19 @@ use schemas::spec::ModelSpec;
 
 use super::Rows;
 use super::field::{Field, Uses};
-use super::json::Scalar;
+use super::json::{Asked, Scalar};
 
-/// What has come of a request so far.
-pub(super) struct Columns {
-    fields: Vec<Field>,
+/// The fields that a model's spec reads, worked out once for all of its requests.
+#[derive(Debug, Default)]
+pub struct Layout {
+    fields: Vec<(Arc<str>, Uses)>,
     places: HashMap<String, usize>,
-    errors: Vec<RowError>,
-    /// Complete rows.
-    pub(super) rows: usize,
-    /// Whether the request was given up because of its number of rows.
-    pub(super) too_many: bool,
 }
 
-impl Columns {
-    /// Empty columns, one for each use of a field by the spec.
-    pub(super) fn new(spec: &ModelSpec) -> Columns {
-        let mut uses: HashMap<&str, Uses> = HashMap::new();
+impl Layout {
+    /// One field for each column that is a dimension, a feature, or the time of a series.
+    pub fn of(spec: &ModelSpec) -> Layout {
+        let mut uses: BTreeMap<&str, Uses> = BTreeMap::new();
         let learn = &spec.learn;
         for dimension in &spec.scope.dimensions {
             uses.entry(dimension).or_default().dimension = true;
@@ -43,11 +40,38 @@ impl Columns {
         if let (Some(_), Some(time)) = (&learn.series, &spec.data.time) {
             uses.entry(time).or_default().time = true;
         }
-        let mut fields: Vec<Field> =
-            uses.into_iter().map(|(name, uses)| Field::of_spec(name, uses)).collect();
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
-        let places = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
-        Columns { fields, places, errors: Vec::new(), rows: 0, too_many: false }
+        let fields: Vec<(Arc<str>, Uses)> =
+            uses.into_iter().map(|(name, uses)| (name.into(), uses)).collect();
+        let places = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place)).collect();
+        Layout { fields, places }
+    }
+
+    /// The fields by name, and whether each is read as a number and nothing else.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, bool)> {
+        let is_number = |uses: &Uses| uses.number && !(uses.text || uses.time || uses.dimension);
+        self.fields.iter().map(move |(name, uses)| (&**name, is_number(uses)))
+    }
+}
+
+/// What has come of a request so far.
+pub(super) struct Columns<'l> {
+    layout: &'l Layout,
+    /// Those of the layout, then those beyond it.
+    fields: Vec<Field>,
+    /// Of the fields beyond the layout.
+    places: HashMap<String, usize>,
+    errors: Vec<RowError>,
+    /// Complete rows.
+    pub(super) rows: usize,
+    /// Whether the request was given up because of its number of rows.
+    pub(super) too_many: bool,
+}
+
+impl Columns<'_> {
+    /// Empty columns, one for each use of a field.
+    pub(super) fn new(layout: &Layout) -> Columns<'_> {
+        let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses)).collect();
+        Columns { layout, fields, places: HashMap::new(), errors: Vec::new(), rows: 0, too_many: false }
     }
 
     /// Notes a value of the row under way.
@@ -61,9 +85,23 @@ impl Columns {
         }
     }
 
+    /// Notes the values of a field in all rows.
+    pub(super) fn set_all(&mut self, name: &str, values: &[Scalar]) {
+        let Some(place) = self.place(name) else { return };
+        for (row, value) in values.iter().enumerate() {
+            let field = &mut self.fields[place];
+            if let Err(message) = field.set(row, value)
+                && field.in_spec
+            {
+                self.rows = row;
+                self.error(name.to_owned(), message);
+            }
+        }
+    }
+
     /// Where the field is; `None` for fields beyond any spec's bound, which no fit can read.
     fn place(&mut self, name: &str) -> Option<usize> {
-        if let Some(place) = self.places.get(name) {
+        if let Some(place) = self.layout.places.get(name).or_else(|| self.places.get(name)) {
             return Some(*place);
         }
         let place = self.fields.len();
@@ -83,15 +121,26 @@ impl Columns {
         }
     }
 
+    /// Notes that the row under way cannot be read; whatever else was wrong with it comes of that.
+    pub(super) fn spoil_row(&mut self, message: String) {
+        let row = self.rows as u32;
+        self.errors.pop_if(|last| last.row == row);
+        self.errors.push(RowError { row, kind: RowErrorKind::Invalid, field: None, message });
+    }
+
     /// Ends the row under way. Which fields it needs is known by the fit that answers it.
     pub(super) fn end_row(&mut self) {
         self.rows += 1;
     }
 
     /// The columns of all rows.
-    pub(super) fn finish(self, channel: Option<String>) -> Rows {
+    pub(super) fn finish(mut self, asked: Asked) -> Rows {
         let rows = self.rows;
-        let columns = self.fields.into_iter().flat_map(|field| field.finish(rows)).collect();
-        Rows { channel, rows, columns, errors: self.errors }
+        // Column by column they come in the order of columns.
+        self.errors.sort_by_key(|error| error.row);
+        self.errors.dedup_by_key(|error| error.row);
+        let mut columns = Vec::with_capacity(self.fields.len() + 1);
+        self.fields.into_iter().for_each(|field| field.finish(rows, &mut columns));
+        Rows { channel: asked.channel, explain: asked.explain, rows, columns, errors: self.errors }
     }
 }

@@ -1,6 +1,7 @@
 //! One field of the rows: its values as they come.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::predict::NamedColumn;
@@ -19,7 +20,7 @@ pub(super) struct Uses {
 
 /// Values of one field as they come.
 pub(super) struct Field {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// Whether the spec names it; only then is a wrong value an error.
     pub(super) in_spec: bool,
     uses: Uses,
@@ -27,14 +28,18 @@ pub(super) struct Field {
     times: Vec<i64>,
     texts: Vec<u32>,
     values: Vec<String>,
+    /// Of `values`, once they are too many to look through.
     places: HashMap<String, u32>,
 }
 
+/// Texts that are found faster by looking through them than by a map.
+const LOOKED_THROUGH_MAX: usize = 8;
+
 impl Field {
     /// A field that the spec uses so.
-    pub(super) fn of_spec(name: &str, uses: Uses) -> Field {
+    pub(super) fn of_spec(name: Arc<str>, uses: Uses) -> Field {
         Field {
-            name: name.to_owned(),
+            name,
             in_spec: true,
             uses,
             numbers: Vec::new(),
@@ -47,7 +52,7 @@ impl Field {
 
     /// A field that the spec does not name: it becomes what its first value is.
     pub(super) fn beyond_spec(name: &str) -> Field {
-        Field { in_spec: false, ..Field::of_spec(name, Uses::default()) }
+        Field { in_spec: false, ..Field::of_spec(name.into(), Uses::default()) }
     }
 
     /// Fills up with missing values to `rows` rows.
@@ -94,7 +99,7 @@ impl Field {
         if self.uses.text || self.uses.dimension {
             let text = value.dimension();
             let text = text.ok_or_else(|| format!("a string is required, not {}", value.kind()))?;
-            self.texts[row] = self.code(text);
+            self.texts[row] = self.code(&text);
         }
         Ok(())
     }
@@ -107,21 +112,28 @@ impl Field {
         }
     }
 
-    fn code(&mut self, text: String) -> u32 {
-        if let Some(code) = self.places.get(&text) {
-            return *code;
+    fn code(&mut self, text: &str) -> u32 {
+        let known = match self.places.is_empty() {
+            true => self.values.iter().position(|value| value == text).map(|code| code as u32),
+            false => self.places.get(text).copied(),
+        };
+        if let Some(code) = known {
+            return code;
         }
         let code = self.values.len() as u32;
-        self.values.push(text.clone());
-        self.places.insert(text, code);
+        self.values.push(text.to_owned());
+        if !self.places.is_empty() {
+            self.places.insert(text.to_owned(), code);
+        } else if self.values.len() > LOOKED_THROUGH_MAX {
+            self.places = self.values.iter().cloned().zip(0..).collect();
+        }
         code
     }
 
-    /// The field's columns, one for each use.
-    pub(super) fn finish(mut self, rows: usize) -> Vec<NamedColumn> {
+    /// Adds the field's columns, one for each use.
+    pub(super) fn finish(mut self, rows: usize, columns: &mut Vec<NamedColumn>) {
         self.pad(rows);
-        let mut columns = Vec::new();
-        let mut add = |column| columns.push(NamedColumn { name: self.name.clone(), column });
+        let mut add = |column| columns.push(NamedColumn::new(self.name.clone(), column));
         if self.uses.number {
             add(Column::Number(self.numbers));
         }
@@ -131,6 +143,5 @@ impl Field {
         if self.uses.text || self.uses.dimension {
             add(Column::Text(TextColumn { codes: self.texts, values: self.values }));
         }
-        columns
     }
 }

@@ -9,13 +9,19 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use super::columns::Columns;
 
 /// One value of a row.
-pub(super) enum Scalar<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar<'a> {
+    /// None.
     Null,
+    /// True or false.
     Bool(bool),
+    /// Any number that is a float.
     Number(f64),
     /// One that a float would round.
     Integer(i128),
+    /// A text.
     Text(std::borrow::Cow<'a, str>),
+    /// What no field takes, by its name.
     Other(&'static str),
 }
 
@@ -23,7 +29,8 @@ pub(super) enum Scalar<'a> {
 const EXACT_MAX: i128 = 1 << 53;
 
 impl Scalar<'_> {
-    fn of_integer(value: i128) -> Self {
+    /// An integer, as a float where that is exact.
+    pub fn of_integer(value: i128) -> Self {
         if (-EXACT_MAX..=EXACT_MAX).contains(&value) {
             Scalar::Number(value as f64)
         } else {
@@ -42,36 +49,43 @@ impl Scalar<'_> {
     }
 
     /// As a dimension's text, the way a source's integers and booleans are written.
-    pub(super) fn dimension(&self) -> Option<String> {
+    pub(super) fn dimension(&self) -> Option<std::borrow::Cow<'_, str>> {
         match self {
-            Scalar::Bool(value) => Some(value.to_string()),
-            Scalar::Number(value) => Some(format!("{value}")),
-            Scalar::Integer(value) => Some(value.to_string()),
-            Scalar::Text(text) => Some(text.to_string()),
+            Scalar::Bool(value) => Some(value.to_string().into()),
+            Scalar::Number(value) => Some(format!("{value}").into()),
+            Scalar::Integer(value) => Some(value.to_string().into()),
+            Scalar::Text(text) => Some(text.as_ref().into()),
             Scalar::Null | Scalar::Other(_) => None,
         }
     }
 }
 
-/// Reads a whole request into columns; gives the channel it names.
-pub(super) struct RequestSeed<'t> {
-    pub(super) columns: &'t mut Columns,
+/// What a request says beside its rows.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) channel: Option<String>,
+    pub(super) explain: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for RequestSeed<'_> {
-    type Value = Option<String>;
+/// Reads a whole request into columns; gives what it says beside them.
+pub(super) struct RequestSeed<'t, 'l> {
+    pub(super) columns: &'t mut Columns<'l>,
+}
+
+impl<'de> DeserializeSeed<'de> for RequestSeed<'_, '_> {
+    type Value = Asked;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for RequestSeed<'_> {
-    type Value = Option<String>;
+impl<'de> Visitor<'de> for RequestSeed<'_, '_> {
+    type Value = Asked;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with `rows`")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut channel = None;
+        let mut asked = Asked::default();
         let mut seen = false;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
@@ -80,35 +94,37 @@ impl<'de> Visitor<'de> for RequestSeed<'_> {
                     seen = true;
                     map.next_value_seed(RowsSeed { columns: self.columns })?;
                 }
-                "channel" => channel = map.next_value::<Option<String>>()?,
+                "channel" => asked.channel = map.next_value()?,
+                "explain" => asked.explain = map.next_value::<Option<bool>>()?.unwrap_or(false),
                 other => {
-                    let hint = schemas::suggest::hint(other, ["rows", "channel"]);
+                    let hint = schemas::suggest::hint(other, ["rows", "channel", "explain"]);
                     return Err(A::Error::custom(format!("unknown key `{other}`{hint}")));
                 }
             }
         }
-        Ok(channel)
+        Ok(asked)
     }
 }
 
-struct RowsSeed<'t> {
-    columns: &'t mut Columns,
+struct RowsSeed<'t, 'l> {
+    columns: &'t mut Columns<'l>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowsSeed<'_> {
+impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
-impl<'de> Visitor<'de> for RowsSeed<'_> {
+impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of rows")
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
         while rows.next_element_seed(RowSeed { columns: self.columns })?.is_some() {
+            self.columns.end_row();
             if self.columns.rows > PREDICT_ROWS_MAX {
                 self.columns.too_many = true;
                 return Err(A::Error::custom("too many rows"));
@@ -118,18 +134,19 @@ impl<'de> Visitor<'de> for RowsSeed<'_> {
     }
 }
 
-struct RowSeed<'t> {
-    columns: &'t mut Columns,
+/// Reads the fields of one row; ending it is left to the caller.
+pub(super) struct RowSeed<'t, 'l> {
+    pub(super) columns: &'t mut Columns<'l>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
+impl<'de> DeserializeSeed<'de> for RowSeed<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for RowSeed<'_> {
+impl<'de> Visitor<'de> for RowSeed<'_, '_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a row: an object of fields")
@@ -139,7 +156,6 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
             let value: Scalar = map.next_value()?;
             self.columns.set(&name, &value);
         }
-        self.columns.end_row();
         Ok(())
     }
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use runtime::channels::Beside;
 use runtime::{bucket, catalog, channels};
 use schemas::catalog::{Catalog, Landed};
-use schemas::channel::Channel;
+use schemas::channel::{Channel, Share};
 use schemas::scope::Scope;
 use serde::Serialize;
 
-use crate::args::ChannelCommand;
+use crate::args::{ChannelCommand, ShareArgs};
 use crate::output::{Output, count, counted, scope_name, table};
 use crate::session::{Session, patiently};
 use crate::usage::usage;
@@ -21,6 +22,8 @@ pub(super) async fn run(session: &Session, command: ChannelCommand, out: Output)
         ChannelCommand::Show { model, channel } => show(session, (&model, &channel), out).await?,
         ChannelCommand::Promote { model, from, to } => promote(session, &model, (&from, &to), out).await?,
         ChannelCommand::Rollback { model, channel } => roll_back(session, (&model, &channel), out).await?,
+        ChannelCommand::Canary(args) => share(session, Beside::Canary, &args, out).await?,
+        ChannelCommand::Shadow(args) => share(session, Beside::Shadow, &args, out).await?,
         ChannelCommand::Diff { model, from, to } => diff(session, &model, (&from, &to), out).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -35,6 +38,10 @@ struct ChannelView {
     campaigns: u64,
     /// The one that answers first.
     newest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<Share>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Share>,
 }
 
 async fn list(session: &Session, model: Option<&str>, out: Output) -> anyhow::Result<()> {
@@ -49,6 +56,8 @@ async fn list(session: &Session, model: Option<&str>, out: Output) -> anyhow::Re
             channel: name.to_owned(),
             campaigns: channel.campaigns.len() as u64,
             newest: channel.campaigns.last().cloned(),
+            canary: channel.canary,
+            shadow: channel.shadow,
         })
     };
     let views: Vec<ChannelView> = all.into_iter().filter_map(view).collect();
@@ -58,9 +67,16 @@ async fn list(session: &Session, model: Option<&str>, out: Output) -> anyhow::Re
         }
         let row = |view: &ChannelView| {
             let newest = view.newest.clone().unwrap_or_else(|| "-".into());
-            vec![view.model.clone(), view.channel.clone(), count(view.campaigns), newest]
+            let share = |share: &Option<Share>| {
+                share.as_ref().map_or("-".into(), |share| format!("{} {} %", share.channel, share.percent))
+            };
+            let (canary, shadow) = (share(&view.canary), share(&view.shadow));
+            vec![view.model.clone(), view.channel.clone(), count(view.campaigns), newest, canary, shadow]
         };
-        table(&["model", "channel", "campaigns", "newest"], &views.iter().map(row).collect::<Vec<_>>())
+        table(
+            &["model", "channel", "campaigns", "newest", "canary", "shadow"],
+            &views.iter().map(row).collect::<Vec<_>>(),
+        )
     })
 }
 
@@ -133,6 +149,45 @@ async fn roll_back(session: &Session, (model, name): (&str, &str), out: Output) 
     let taken = taken.ok_or_else(|| usage(format!("the channel `{name}` of {model} has no campaigns")))?;
     out.show(&serde_json::json!({"model": model, "channel": name, "taken_back": taken}), |_| {
         format!("`{name}` of {model} is as it was before {}", taken.join(", "))
+    })
+}
+
+async fn share(session: &Session, beside: Beside, args: &ShareArgs, out: Output) -> anyhow::Result<()> {
+    let (model, of) = (args.model.as_str(), args.of.as_str());
+    let name = match beside {
+        Beside::Canary => "canary",
+        Beside::Shadow => "shadow",
+    };
+    read(session, model, of).await?;
+    let share = match &args.channel {
+        None => None,
+        Some(channel) if channel == of => {
+            return Err(usage(format!("the channel `{of}` cannot be its own {name}; name another one")));
+        }
+        Some(channel) if read(session, model, channel).await?.campaigns.is_empty() => {
+            return Err(usage(format!(
+                "the channel `{channel}` of {model} has no campaigns; train for it with `enqueue train {model} --scope … --channel {channel}`"
+            )));
+        }
+        Some(channel) => Some(Share { channel: channel.clone(), percent: args.percent }),
+    };
+    let changed = patiently(async || {
+        let buckets = bucket::channels(&session.broker).await?;
+        Ok(channels::share(&buckets, (model, of), beside, &share).await?)
+    });
+    let changed = changed.await.context("changing the channel")?;
+    out.show(&serde_json::json!({"model": model, "channel": of, name: share, "changed": changed}), |_| {
+        match &share {
+            None => format!("`{of}` of {model} has no {name}"),
+            Some(Share { channel, percent }) => match beside {
+                Beside::Canary => {
+                    format!("`{channel}` answers for {percent} % of the scopes of `{of}` of {model}")
+                }
+                Beside::Shadow => {
+                    format!("`{channel}` is compared for {percent} % of the scopes of `{of}` of {model}")
+                }
+            },
+        }
     })
 }
 

@@ -9,6 +9,7 @@ mod lag;
 mod model;
 mod pause;
 mod plan;
+mod predict;
 mod retry;
 mod sweep;
 mod train;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Model(command) => model::run(&session, command, out).await,
         Command::Plan(args) => plan::run(&session, &args, out).await,
         Command::Train(args) => train::run(&session, &args, out).await,
+        Command::Predict(args) => predict::run(&session, &args, out).await,
         Command::Cluster(args) => cluster::run(&session, &args, out).await,
         Command::Campaign(command) => campaign::run(&session, command, out).await,
         Command::Channel(command) => channel::run(&session, command, out).await,

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowDictionaryKeyType, ArrowPrimitiveType, Date32Type, Float64Type, Int32Type, TimestampMillisecondType,
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Date32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMillisecondType,
 };
 use arrow_array::{Array, ArrayRef, downcast_integer_array};
 use arrow_cast::cast;
@@ -105,7 +106,17 @@ fn typed_texts(array: &ArrayRef) -> Result<TextColumn, Mismatch> {
         DataType::Dictionary(key, values) if **key == DataType::Int32 && **values == DataType::Utf8 => {
             Ok(dictionary(array.as_dictionary::<Int32Type>()))
         }
-        DataType::Dictionary(_, values) => typed_texts(&cast_to(array, values)?),
+        DataType::Dictionary(..) => {
+            let array = array.as_any_dictionary();
+            let values = typed_texts(array.values())?;
+            let keys = cast(array.keys(), &DataType::Int64).map_err(Mismatch::Value)?;
+            let code = |key: Option<i64>| values.codes.get(usize::try_from(key?).ok()?).copied();
+            let keys = keys.as_primitive::<Int64Type>().iter();
+            Ok(TextColumn {
+                codes: keys.map(|key| code(key).unwrap_or(TEXT_NULL)).collect(),
+                values: values.values,
+            })
+        }
         DataType::Date32 | DataType::Date64 => {
             let days = cast_to(array, &DataType::Date32)?;
             let (codes, days) = intern(days.as_primitive::<Date32Type>().iter());
@@ -185,7 +196,7 @@ pub(crate) fn from_texts<'a>(
     }
 }
 
-fn texts_of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> TextColumn {
+pub(crate) fn texts_of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> TextColumn {
     let (codes, values) = intern(texts);
     TextColumn { codes, values: values.into_iter().map(str::to_owned).collect() }
 }
@@ -197,7 +208,7 @@ fn is_null(text: &str) -> bool {
     NULLS.contains(&text)
 }
 
-fn number_of(text: &str) -> Option<f64> {
+pub(crate) fn number_of(text: &str) -> Option<f64> {
     match text.trim() {
         text if is_null(text) => Some(f64::NAN),
         "true" | "True" | "TRUE" => Some(1.0),
@@ -206,13 +217,16 @@ fn number_of(text: &str) -> Option<f64> {
     }
 }
 
-/// The moments that texts name; each distinct one is parsed once.
-fn times_of(texts: &TextColumn) -> Result<Vec<i64>, Mismatch> {
-    let time_of = |text: &String| match text.trim() {
+pub(crate) fn time_of(text: &str) -> Option<i64> {
+    match text.trim() {
         text if is_null(text) => Some(TIME_NULL),
         text => parse_instant(text).ok(),
-    };
-    let times: Vec<Option<i64>> = texts.values.iter().map(time_of).collect();
+    }
+}
+
+/// The moments that texts name; each distinct one is parsed once.
+fn times_of(texts: &TextColumn) -> Result<Vec<i64>, Mismatch> {
+    let times: Vec<Option<i64>> = texts.values.iter().map(|text| time_of(text)).collect();
     let wrong = |row: usize| Mismatch::Text { row, text: texts.get(row).unwrap_or_default().to_owned() };
     let time = |(row, code): (usize, &u32)| match *code {
         TEXT_NULL => Ok(TIME_NULL),

@@ -130,6 +130,14 @@ pub enum ReadError {
         /// As what it is wanted.
         wanted: Role,
     },
+    /// A file with other columns than the one before it.
+    #[error("{file}: other columns, or of other types, than in {other}; name files of one form")]
+    Shape {
+        /// The file.
+        file: String,
+        /// The one before it.
+        other: String,
+    },
     /// The database did not hand out the rows.
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -8,6 +8,10 @@
 //! | [`request`] | which columns are wanted, and as what |
 //! | `read`, `format`, `convert`, `assemble`, `order` | from bytes to columns: one file per format under `format` |
 //! | `scan`, `slices`, [`filter`], `bounds`, `position` | what is larger than memory: piece by piece, and only what some scopes mean |
+//! | [`fields`] | the columns of a batch as a model reads them, with errors at their rows |
+//! | [`stream`] | files batch by batch, as they are and as a model reads them; and written again with answers |
+//! | [`ipc`] | Arrow IPC streams: decoded as they come, and encoded |
+//! | [`answers`] | predictions as columns |
 //! | [`table`] | the columns, with rows in time order |
 //! | [`counts`] | how many rows each combination of dimension values has |
 //! | [`groups`] | which rows belong to which combination of dimension values |
@@ -19,6 +23,7 @@
 //! Only this crate names arrow and parquet. Row ids are `u32`; a row's id is its rank by time, so any ascending
 //! list of row ids is in time order.
 
+pub mod answers;
 mod assemble;
 mod bounds;
 pub mod cached;
@@ -26,12 +31,14 @@ pub mod cluster;
 mod convert;
 pub mod counts;
 pub mod error;
+pub mod fields;
 pub mod files;
 pub mod filter;
 mod format;
 mod glob;
 pub mod groups;
 pub mod hashes;
+pub mod ipc;
 pub mod kind;
 mod order;
 mod parallel;
@@ -44,12 +51,15 @@ pub mod samples;
 mod scan;
 mod slices;
 mod source;
+pub mod stream;
 pub mod table;
 
+pub use answers::Answer;
 pub use cached::Cached;
 pub use cluster::{ClusterOrder, Clustered, Progress};
 pub use counts::Counts;
 pub use error::{Error, OpenError, ReadError};
+pub use fields::{Fields, Taken};
 pub use files::Files;
 pub use filter::Filter;
 pub use groups::Groups;

@@ -72,6 +72,22 @@ impl Request {
         request
     }
 
+    /// What a row to predict has: dimensions, features, the columns that features are made from, and the time of a series.
+    pub fn for_predicting(spec: &ModelSpec) -> Request {
+        let mut request = Request { texts: spec.learn.categorical.clone(), ..Request::for_planning(spec) };
+        if spec.learn.series.is_none() {
+            request.time = None;
+        }
+        for feature in &spec.learn.features {
+            match feature {
+                Feature::Column(column) if spec.learn.categorical.contains(column) => {}
+                Feature::Column(column) => request.numbers.push(column.clone()),
+                Feature::DatePart(_, column) => request.times.push(column.clone()),
+            }
+        }
+        request
+    }
+
     /// About what a row of a table for training takes in a trainer: its values, of which numbers are kept once more row by row, its
     /// hash and its places in groups, in bytes.
     pub fn row_bytes(&self) -> u64 {

@@ -106,6 +106,14 @@ pub async fn snapshots(broker: &Broker) -> Result<Bucket<Manifest>, BrokerError>
     Bucket::open(broker, subjects::SNAPSHOTS_BUCKET).await
 }
 
+/// The bucket of the scopes that were trained because they were asked for, each with its campaign.
+///
+/// # Errors
+/// When the broker has none: declare the topology first.
+pub async fn misses(broker: &Broker) -> Result<Bucket<String>, BrokerError> {
+    Bucket::open(broker, subjects::MISSES_BUCKET).await
+}
+
 /// The bucket of settings that a whole system shares.
 ///
 /// # Errors
@@ -160,6 +168,15 @@ impl<T: Serialize + DeserializeOwned> Bucket<T> {
             true => BucketError::Conflict { bucket: self.store.name.clone(), key: key.to_owned() },
             false => self.failed("write", key, error).into(),
         })
+    }
+
+    /// Removes `key` without a trace: it can be set as if it had never been.
+    ///
+    /// # Errors
+    /// [`BucketError`] when the broker fails.
+    pub async fn erase(&self, key: &str) -> Result<(), BucketError> {
+        let erased = self.store.stream.purge().filter(format!("{}{key}", self.store.prefix)).await;
+        Ok(erased.map(|_| ()).map_err(|error| self.failed("erase", key, error))?)
     }
 
     /// All keys and values, in key order, in one pass over the bucket.

@@ -1,7 +1,7 @@
 //! Moving channels by compare-and-set.
 
 use futures::future::BoxFuture;
-use schemas::channel::Channel;
+use schemas::channel::{Channel, Share};
 use schemas::subjects::channel_key;
 
 use crate::bucket::{Bucket, BucketError};
@@ -48,6 +48,38 @@ pub fn promote_all<'a>(
     campaigns: &'a [String],
 ) -> BoxFuture<'a, Result<Option<Channel>, BucketError>> {
     Box::pin(change(channels, model, channel, |now| now.promoted(campaigns)))
+}
+
+/// What another channel does beside one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// It answers for its share of the scopes.
+    Canary,
+    /// It is compared for its share of the scopes.
+    Shadow,
+}
+
+/// Gives a share of a channel's scopes to another one, or takes it back; says whether that changed anything.
+///
+/// # Errors
+/// As [`promote`].
+pub fn share<'a>(
+    channels: &'a Bucket<Channel>,
+    (model, channel): (&'a str, &'a str),
+    beside: Beside,
+    share: &'a Option<Share>,
+) -> BoxFuture<'a, Result<bool, BucketError>> {
+    Box::pin(async move {
+        let changed = change(channels, model, channel, |now| {
+            let mut next = now.clone();
+            match beside {
+                Beside::Canary => next.canary.clone_from(share),
+                Beside::Shadow => next.shadow.clone_from(share),
+            }
+            (next != *now).then_some(next)
+        });
+        Ok(changed.await?.is_some())
+    })
 }
 
 /// Takes back the last move of a channel; gives the campaigns that it had added, or `None` where there was none.

@@ -20,6 +20,9 @@ const BEAT: Duration = Duration::from_secs(1);
 /// Silence after which a worker counts as gone.
 const GONE_AFTER: Duration = Duration::from_secs(3);
 
+/// How long a list of living workers is good for, if nobody announces anything: within that a silent one counts as gone.
+const LISTED_FOR: Duration = Duration::from_millis(100);
+
 /// How long a roll call waits for its first answer, and then for each further one.
 const FIRST_ANSWER: Duration = Duration::from_millis(250);
 const NEXT_ANSWER: Duration = Duration::from_millis(25);
@@ -117,7 +120,12 @@ pub fn roll_call<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<Announcemen
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     workers: Arc<RwLock<HashMap<String, Seen>>>,
+    /// What [`Table::predictors`] said last, until somebody announces something else.
+    predictors: Arc<RwLock<Option<Listed>>>,
 }
+
+/// Names, and when they were listed.
+type Listed = (Arc<[String]>, Instant);
 
 #[derive(Debug, Clone)]
 struct Seen {
@@ -162,11 +170,18 @@ impl Table {
         let mut workers = self.workers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         workers.retain(|_, seen| at.duration_since(seen.at) < GONE_AFTER);
         workers.insert(word.worker.clone(), Seen { word, at });
+        drop(workers);
+        self.list_anew();
+    }
+
+    fn list_anew(&self) {
+        *self.predictors.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 
     /// Strikes a worker that did not answer, until it announces itself again.
     pub fn forget(&self, worker: &str) {
         self.workers.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
+        self.list_anew();
     }
 
     /// The living workers of one role, by name.
@@ -178,10 +193,21 @@ impl Table {
         alive
     }
 
-    /// Predictors that take requests: ready and not leaving.
-    pub fn predictors(&self) -> Vec<Announcement> {
-        let mut alive = self.alive(Role::Predictor);
-        alive.retain(|word| word.ready && !word.draining);
-        alive
+    /// The names of the predictors that take requests: ready and not leaving. Asked for at each prediction, so that it is
+    /// worked out once for many.
+    pub fn predictors(&self) -> Arc<[String]> {
+        let known = self.predictors.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some((names, at)) = known
+            && at.elapsed() < LISTED_FOR
+        {
+            return names;
+        }
+        let at = Instant::now();
+        let alive = self.alive(Role::Predictor).into_iter();
+        let names: Arc<[String]> =
+            alive.filter(|word| word.ready && !word.draining).map(|word| word.worker).collect();
+        *self.predictors.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some((names.clone(), at));
+        names
     }
 }

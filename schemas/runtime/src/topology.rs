@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, kv};
-use futures::future::{try_join, try_join_all};
+use futures::future::{try_join_all, try_join3};
 use schemas::limits::DELIVERIES_MAX;
 use schemas::subjects::{self, Priority};
 
@@ -17,6 +17,9 @@ use crate::patience::patiently;
 
 /// Time without a sign of life after which a pack goes to another trainer, unless somebody chose another.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// How long a scope that was asked for is not asked for again: by then its data may be another.
+const MISSES_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Packs that may be out with trainers, or waiting for another try, at once.
 const ACK_PENDING_MAX: i64 = 10_000;
@@ -44,8 +47,9 @@ pub fn declare<'a>(
             subjects::SETTINGS_BUCKET,
             subjects::SNAPSHOTS_BUCKET,
         ];
-        let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas)));
-        try_join(streams, buckets).await.map(|_| ())
+        let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas, Duration::ZERO)));
+        let misses = bucket(broker, subjects::MISSES_BUCKET, replicas, MISSES_AGE);
+        try_join3(streams, buckets, misses).await.map(|_| ())
     })
 }
 
@@ -134,7 +138,8 @@ async fn consumer(broker: &Broker, priority: Priority, lease: Option<Duration>) 
     made.map(|_| ()).map_err(|error| BrokerError::new(format!("declare the consumer {name}"), error))
 }
 
-async fn bucket(broker: &Broker, name: &str, replicas: usize) -> Result<(), BrokerError> {
+/// Declares a bucket whose values are forgotten after `age`; zero for never.
+async fn bucket(broker: &Broker, name: &str, replicas: usize, age: Duration) -> Result<(), BrokerError> {
     if broker.jetstream.get_key_value(name).await.is_ok() {
         return Ok(());
     }
@@ -143,6 +148,7 @@ async fn bucket(broker: &Broker, name: &str, replicas: usize) -> Result<(), Brok
         history: 1,
         storage: StorageType::File,
         num_replicas: replicas,
+        max_age: age,
         ..kv::Config::default()
     };
     let made = broker.jetstream.create_key_value(config).await;

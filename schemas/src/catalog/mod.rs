@@ -164,6 +164,11 @@ impl Catalog {
         self.len() == 0
     }
 
+    /// Fits of `model` folded in: another number than before means that something has landed.
+    pub fn landed(&self, model: &str) -> usize {
+        self.models.get(model).map_or(0, |model| model.entries.len())
+    }
+
     /// Scopes of `model` that have a fit.
     pub fn scopes(&self, model: &str) -> usize {
         self.models.get(model).map_or(0, |model| model.newest.len())

@@ -14,7 +14,7 @@
 //! | [`mod@forecast`] | time series: points in, the points after them out |
 //! | [`mod@union`] | the design of rows that were read in parts, each with the categories that it saw |
 //! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
-//! | [`mod@predict`], [`metrics`] | predictions by columns, and their scores |
+//! | [`mod@predict`], [`mod@explain`], [`metrics`] | predictions by columns, what each column adds to them, and their scores |
 //!
 //! Every number is an `f64`. A design has one row per row of the table and one column per design column of the
 //! inputs (see [`schemas::fit::design_names`]); rows of the table are named by `u32` indices.
@@ -25,6 +25,7 @@ mod classify;
 pub mod design;
 pub mod elastic_net;
 mod error;
+pub mod explain;
 pub mod fit;
 pub mod folds;
 pub mod forecast;
@@ -59,6 +60,7 @@ pub use classify::{ClassMethod, classify};
 pub use design::{Design, DesignError};
 pub use elastic_net::{ElasticNetParams, elastic_net};
 pub use error::LearnError;
+pub use explain::explain;
 pub use fit::Method;
 pub use folds::{Fold, folds};
 pub use glm::{LogLinearParams, log_linear};

@@ -5,11 +5,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runtime::store::{Blobs, StoreError};
 use schemas::blob::BlobError;
-use schemas::fit::{Fit, FitRef};
+use schemas::encoding::Missing;
+use schemas::fit::{Fit, FitRef, Input, Parameters};
+use schemas::label::Label;
 use tokio::sync::OnceCell;
 
-/// What a decoded fit takes in memory, as a multiple of its encoded bytes.
-const DECODED_PER_ENCODED: usize = 2;
+/// What predicting needs of a fit.
+#[derive(Debug, PartialEq)]
+pub struct Served {
+    /// How raw columns become the design matrix; the same list for all fits that were loaded with it.
+    pub inputs: Arc<Vec<Input>>,
+    /// Whether it predicts rows without a value in some input.
+    pub missing: Missing,
+    /// What a classifier tells apart.
+    pub classes: Vec<Label>,
+    /// What the algorithm found.
+    pub parameters: Parameters,
+}
+
+impl Served {
+    /// Bytes in memory, shared inputs not counted.
+    fn size_bytes(&self) -> usize {
+        let classes = self.classes.len() * size_of::<Label>();
+        // Beside it stands its entry in the list of its blob.
+        size_of::<Served>() + 4 * size_of::<usize>() + classes + self.parameters.size_bytes()
+    }
+}
 
 /// Fits by blob, the least recently used go first.
 #[derive(Debug)]
@@ -19,12 +40,14 @@ pub struct FitCache {
     state: Mutex<State>,
 }
 
-type Loaded = Arc<Vec<Result<Arc<Fit>, BlobError>>>;
+type Loaded = Arc<Vec<Result<Arc<Served>, BlobError>>>;
 
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<String, Entry>,
     uses: u64,
+    /// Inputs of the fit that was loaded last: those of a model's fits are mostly the same.
+    inputs: Arc<Vec<Input>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +67,7 @@ impl FitCache {
     ///
     /// # Errors
     /// [`StoreError`] when the blob cannot be had or is damaged; the next call tries again.
-    pub async fn get(&self, place: &FitRef) -> Result<Arc<Fit>, StoreError> {
+    pub async fn get(&self, place: &FitRef) -> Result<Arc<Served>, StoreError> {
         let cell = self.enter(&place.blob);
         let loaded = cell.get_or_try_init(|| self.load(&place.blob)).await?;
         let no_fit =
@@ -55,11 +78,16 @@ impl FitCache {
 
     async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
         let blob = self.blobs.get(name).await?;
-        let fits: Vec<_> = (0..blob.len() as u32)
-            .map(|index| blob.fit(index).map(|fit| Arc::new(Fit { sums: None, ..fit })))
-            // Only trainers add to sums.
-            .collect();
-        self.weigh(name, blob.size_bytes() * DECODED_PER_ENCODED);
+        let mut inputs = self.lock().inputs.clone();
+        let mut size_bytes = 0;
+        let mut fits = Vec::with_capacity(blob.len());
+        for index in 0..blob.len() as u32 {
+            let served = blob.fit(index).map(|fit| Arc::new(served(fit, &mut inputs)));
+            size_bytes += served.as_ref().map_or(0, |served| served.size_bytes());
+            fits.push(served);
+        }
+        self.lock().inputs = inputs;
+        self.weigh(name, size_bytes);
         Ok(Arc::new(fits))
     }
 
@@ -98,12 +126,21 @@ impl FitCache {
     }
 }
 
+/// A fit as it is served; `inputs` are shared with the one before where they are the same.
+fn served(fit: Fit, inputs: &mut Arc<Vec<Input>>) -> Served {
+    if fit.inputs != **inputs {
+        *inputs = Arc::new(fit.inputs);
+    }
+    let Fit { missing, classes, parameters, .. } = fit;
+    Served { inputs: inputs.clone(), missing, classes, parameters }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use runtime::store::{MemoryStore, ModelStore};
     use schemas::algorithm::Algorithm;
-    use schemas::fit::{Counts, Parameters};
+    use schemas::fit::Counts;
     use schemas::scope::Scope;
     use schemas::window::Window;
 
@@ -137,7 +174,7 @@ mod tests {
         let names = [blobs.put(&[fit(1.0)], "").await.unwrap(), blobs.put(&[fit(2.0)], "").await.unwrap()];
         let cache = FitCache::new(blobs, 1);
         for (name, intercept) in names.iter().zip([1.0, 2.0]).cycle().take(4) {
-            assert_eq!(*cache.get(&place(name)).await.unwrap(), fit(intercept));
+            assert_eq!(*cache.get(&place(name)).await.unwrap(), served(fit(intercept), &mut Arc::default()));
             assert_eq!(cache.lock().entries.len(), 1);
         }
     }
@@ -154,7 +191,7 @@ mod tests {
         let error = cache.get(&place(&name)).await.unwrap_err();
         assert!(format!("{:#}", anyhow::Error::from(error)).contains(&name));
         store.put(&name, whole).await.unwrap();
-        assert_eq!(*cache.get(&place(&name)).await.unwrap(), fit(1.0));
+        assert_eq!(*cache.get(&place(&name)).await.unwrap(), served(fit(1.0), &mut Arc::default()));
         assert!(cache.get(&FitRef { index: 9, ..place(&name) }).await.is_err());
     }
 }

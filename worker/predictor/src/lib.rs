@@ -2,13 +2,18 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`answer`] | from a batch of rows to predictions: resolve each row's fit, predict by columns |
+//! | [`answer`] | from a batch of rows to predictions: find each row's fit, predict by columns |
+//! | `columns`, `answers` | what a request says, and the predictions as they come together |
+//! | [`targets`] | which fit answers which rows |
 //! | [`cache`] | loaded fits within a memory budget |
 //! | [`service`] | a predictor's life: it announces itself, takes requests from its own subject, and leaves without losing one |
 
 pub mod answer;
+mod answers;
 pub mod cache;
+mod columns;
 pub mod service;
+pub mod targets;
 
 pub use self::answer::Predictor;
 pub use self::cache::FitCache;

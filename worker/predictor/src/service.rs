@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::Predictor;
 use crate::cache::FitCache;
+use crate::targets::Targets;
 
 /// Requests held for each one that can run: more are refused at once, so that the gateway asks another predictor.
 const HELD_PER_SLOT: usize = 32;
@@ -120,7 +121,7 @@ impl Service {
         tasks.spawn(following);
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
-        let predictor = Arc::new(Predictor { models, channels, catalog, fits });
+        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
         let handle = Handle { predictor, status };
         let says = handle.clone();

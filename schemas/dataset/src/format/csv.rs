@@ -3,19 +3,23 @@
 use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_csv::ReaderBuilder;
 use arrow_csv::reader::Format as Dialect;
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use regex::Regex;
+use tokio::runtime::Handle;
 
-use super::text::Collector;
+use super::ranges::Failure;
+use super::text::{self, Collector};
 use super::{BATCH_ROWS, Decoded};
 use crate::convert::NULLS;
 use crate::error::ReadError;
 use crate::files::File;
 use crate::kind::Kind;
 use crate::request::Slot;
+use crate::stream::Piece;
 
 /// Fields parsed at once. The reader keeps eight bytes for each, also for those of columns that nobody wants.
 const BATCH_FIELDS: usize = 4 << 20;
@@ -84,4 +88,51 @@ fn wanted(file: &File, names: &[&str], slots: &[Slot]) -> Result<Vec<usize>, Rea
         wanted.push(0);
     }
     Ok(wanted)
+}
+
+/// All columns of a file in batches, as texts.
+pub(crate) struct Pieces {
+    file: Arc<File>,
+    reader: arrow_csv::Reader<Box<dyn Read + Send>>,
+    failure: Failure,
+}
+
+impl Pieces {
+    pub(crate) fn open(
+        file: Arc<File>,
+        delimiter: u8,
+        batch_rows: usize,
+        handle: &Handle,
+    ) -> Result<Pieces, ReadError> {
+        let head = handle.block_on(text::head(&file, file.format.is_gzip()))?;
+        let header = schema(&head, delimiter, Some(0)).map_err(|error| file.damaged(error))?;
+        let texts = header.fields().iter().map(|field| Field::new(field.name(), DataType::Utf8, true));
+        let texts: Vec<Field> = texts.collect();
+        let failure = Failure::default();
+        let text: Box<dyn Read + Send> = Box::new(text::open(&file, handle, &failure));
+        let reader = ReaderBuilder::new(Arc::new(Schema::new(texts.clone())))
+            .with_header(true)
+            .with_delimiter(delimiter)
+            .with_batch_size((BATCH_FIELDS / texts.len().max(1)).clamp(1, batch_rows))
+            .build(text)
+            .map_err(|error| file.damaged(error))?;
+        Ok(Pieces { file, reader, failure })
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.reader.schema()
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Piece, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.reader.next();
+        if let Some(error) = self.failure.take() {
+            return Some(Err(self.file.fetch_error(error)));
+        }
+        let piece = |batch: RecordBatch| Piece { original: batch.clone(), texts: Some(batch) };
+        next.map(|batch| batch.map(piece).map_err(|error| self.file.damaged(error)))
+    }
 }

@@ -1,7 +1,7 @@
 //! The formats: each has one file that fetches and decodes it.
 
-mod csv;
-mod ndjson;
+pub(crate) mod csv;
+pub(crate) mod ndjson;
 pub(crate) mod parquet;
 mod ranges;
 mod sparse;

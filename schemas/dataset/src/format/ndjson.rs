@@ -6,15 +6,18 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_json::ReaderBuilder;
-use arrow_json::reader::infer_json_schema;
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_json::reader::{Decoder, infer_json_schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use tokio::runtime::Handle;
 
-use super::text::Collector;
+use super::ranges::Failure;
+use super::text::{self, Collector};
 use super::{BATCH_ROWS, Decoded};
 use crate::error::ReadError;
 use crate::files::File;
 use crate::kind::Kind;
 use crate::request::Slot;
+use crate::stream::Piece;
 
 /// Names and kinds from the objects at hand.
 pub(super) fn columns(file: &File, text: impl BufRead) -> Result<Vec<(String, Kind)>, ReadError> {
@@ -85,5 +88,89 @@ fn check_absent<R: BufRead>(file: &File, open: &dyn Fn() -> R, absent: &[&str]) 
     match absent.iter().find(|name| !known.iter().any(|(column, _)| column == *name)) {
         Some(unknown) => Err(file.unknown(unknown, known.iter().map(|(name, _)| name.as_str()))),
         None => Ok(()),
+    }
+}
+
+/// All columns of a file in batches: with the types that all of its rows allow, and as they are written.
+pub(crate) struct Pieces {
+    file: Arc<File>,
+    text: Box<dyn BufRead + Send>,
+    failure: Failure,
+    schema: SchemaRef,
+    typed: Decoder,
+    /// Without lists and objects.
+    written: Decoder,
+}
+
+impl Pieces {
+    /// Reads the whole text once to know the types.
+    pub(crate) fn open(file: Arc<File>, batch_rows: usize, handle: &Handle) -> Result<Pieces, ReadError> {
+        let failure = Failure::default();
+        let inferred = infer_json_schema(text::open(&file, handle, &failure), None);
+        if let Some(error) = failure.take() {
+            return Err(file.fetch_error(error));
+        }
+        let inferred = inferred.map_err(|error| file.damaged(error))?.0;
+        let head = handle.block_on(text::head(&file, file.format.is_gzip()))?;
+        let schema = Arc::new(in_order(&inferred, &String::from_utf8_lossy(&head)));
+        let flat = schema.fields().iter().filter(|field| !field.data_type().is_nested());
+        let texts: Vec<Field> = flat.map(|field| Field::new(field.name(), DataType::Utf8, true)).collect();
+        let decoder = |schema: SchemaRef| {
+            let builder = ReaderBuilder::new(schema).with_coerce_primitive(true).with_batch_size(batch_rows);
+            builder.build_decoder().map_err(|error| file.damaged(error))
+        };
+        let (typed, written) = (decoder(schema.clone())?, decoder(Arc::new(Schema::new(texts)))?);
+        let text = Box::new(text::open(&file, handle, &failure));
+        Ok(Pieces { text, failure, schema, typed, written, file })
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>, ArrowError> {
+        loop {
+            let text = self.text.fill_buf()?;
+            if text.is_empty() {
+                break;
+            }
+            // Both stop after the same row.
+            let read = self.typed.decode(text)?;
+            let seen = self.written.decode(&text[..read])?;
+            if seen != read {
+                return Err(ArrowError::JsonError("rows of unequal length".into()));
+            }
+            let is_full = read < text.len();
+            self.text.consume(read);
+            if is_full {
+                break;
+            }
+        }
+        match (self.typed.flush()?, self.written.flush()?) {
+            (Some(original), texts) => Ok(Some(Piece { original, texts })),
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+/// The fields as the first lines have them: nothing else says in which order they came.
+fn in_order(schema: &Schema, head: &str) -> Schema {
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.sort_by_cached_key(|field| {
+        let place = head.find(&format!("\"{}\"", field.name()));
+        (place.unwrap_or(usize::MAX), field.name().clone())
+    });
+    Schema::new(fields)
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Piece, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_piece();
+        if let Some(error) = self.failure.take() {
+            return Some(Err(self.file.fetch_error(error)));
+        }
+        next.map_err(|error| self.file.damaged(error)).transpose()
     }
 }

@@ -72,20 +72,23 @@ pub(crate) fn scan<E: From<ReadError>>(
 ) -> Result<(), E> {
     let head = handle.block_on(head(file, file.format.is_gzip()))?;
     let failure = Failure::default();
-    let open = || -> BufReader<Box<dyn Read>> {
-        let stored = Ranges::new(file.clone(), handle.clone(), failure.clone());
-        let text: Box<dyn Read> = match file.format.is_gzip() {
-            true => Box::new(MultiGzDecoder::new(BufReader::new(stored))),
-            false => Box::new(stored),
-        };
-        BufReader::new(Box::new(Unmarked::new(text)))
-    };
+    let open = || open(file, handle, &failure);
     let done = read(file, &head, &open, slots, take);
     // What looks like a damaged file may be one that could not be fetched.
     match failure.take() {
         Some(error) => Err(file.fetch_error(error).into()),
         None => done,
     }
+}
+
+/// The text of a file, fetched as it is read; when that fails, `failure` knows why.
+pub(super) fn open(file: &Arc<File>, handle: &Handle, failure: &Failure) -> BufReader<Box<dyn Read + Send>> {
+    let stored = Ranges::new(file.clone(), handle.clone(), failure.clone());
+    let text: Box<dyn Read + Send> = match file.format.is_gzip() {
+        true => Box::new(MultiGzDecoder::new(BufReader::new(stored))),
+        false => Box::new(stored),
+    };
+    BufReader::new(Box::new(Unmarked::new(text)))
 }
 
 fn read<R: BufRead, E: From<ReadError>>(

@@ -9,4 +9,5 @@ mod groups;
 mod hashes;
 mod layouts;
 mod slices;
+mod stream;
 mod support;

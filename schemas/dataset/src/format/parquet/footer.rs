@@ -177,12 +177,7 @@ impl Footer {
 
 /// The file's schema, but texts stay the dictionaries that they are stored as.
 fn with_dictionaries(metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
-    let metadata = Arc::new(metadata);
-    // The file's own types are enough where Arrow's, which some writers add, cannot be read: they may not be when there are
-    // half a million columns.
-    let own = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let declared = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())
-        .or_else(|_| ArrowReaderMetadata::try_new(metadata, own))?;
+    let declared = declared(Arc::new(metadata))?;
     let by_code = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -194,6 +189,15 @@ fn with_dictionaries(metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, P
     let schema = Schema::new_with_metadata(fields, declared.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
     ArrowReaderMetadata::try_new(declared.metadata().clone(), options)
+}
+
+/// The file's schema as its writer declared it.
+pub(super) fn declared(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    // The file's own types are enough where Arrow's, which some writers add, cannot be read: they may not be when there are
+    // half a million columns.
+    let own = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())
+        .or_else(|_| ArrowReaderMetadata::try_new(metadata, own))
 }
 
 /// Like `ColumnChunkMetaData::byte_range`, which panics when the footer is damaged.

@@ -1,11 +1,12 @@
 //! Parquet: the footer, then only the column chunks that are wanted.
 //!
 //! [`footer`] says what is where; [`chunks`] reads a file whole; [`scan`] reads one row group after another, and of each
-//! only the rows that are wanted; [`bounds`] is what statistics promise about a row group.
+//! only the rows that are wanted; [`pieces`] reads all columns in batches; [`bounds`] is what statistics promise about a row group.
 
 mod bounds;
 mod chunks;
 mod footer;
+mod pieces;
 mod scan;
 
 use crate::error::ReadError;
@@ -14,6 +15,7 @@ use crate::kind::Kind;
 
 pub(crate) use self::chunks::Chunks;
 pub(crate) use self::footer::Footer;
+pub(crate) use self::pieces::Pieces;
 pub(crate) use self::scan::Groups;
 
 pub(super) async fn columns(file: &std::sync::Arc<File>) -> Result<Vec<(String, Kind)>, ReadError> {

@@ -1,20 +1,19 @@
 //! Forecasts: a row is answered by the step that its time lies in.
 
-use schemas::column::Column;
 use schemas::forecast::{Band, Forecast};
 use schemas::predict::{RowErrorKind, UsedFit};
 use schemas::time::TIME_NULL;
 
-use super::{Answers, Columns};
+use super::Answers;
 
-impl Answers {
+impl Answers<'_> {
     /// Answers `rows` out of a forecast; a row without a time, or with one out of reach, is an error.
-    pub(super) fn foretell(&mut self, forecast: &Forecast, used: UsedFit, columns: &Columns, rows: &[u32]) {
-        let Some(times) = columns.times(&forecast.time) else {
+    pub(super) fn foretell(&mut self, forecast: &Forecast, used: &UsedFit, rows: &[u32]) {
+        let Some(times) = self.columns.times(&forecast.time) else {
             return self.all(rows, RowErrorKind::Invalid, Some(forecast.time.clone()), "a time is required");
         };
         let fit = self.done.fits.len() as u32;
-        self.done.fits.push(used);
+        self.done.fits.push(used.clone());
         for row in rows {
             let place = match times[*row as usize] {
                 TIME_NULL => Err("a time is required".to_owned()),
@@ -38,15 +37,5 @@ impl Answers {
                 Band::set(&mut self.done.intervals, rows, row, (band.level, lower, upper));
             }
         }
-    }
-}
-
-impl Columns {
-    /// A column of times.
-    fn times(&self, name: &str) -> Option<&[i64]> {
-        self.0.iter().find_map(|(known, column)| match &**column {
-            Column::Time(times) if known == name => Some(times.as_slice()),
-            _ => None,
-        })
     }
 }

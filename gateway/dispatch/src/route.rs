@@ -1,5 +1,11 @@
 //! Which predictor a row goes to: rendezvous hashing, so that each scope's fit stays hot in one of them.
 
+/// A worker takes at most so many times its share of what is open.
+const LOAD_FACTOR: usize = 2;
+
+/// Open requests that no worker is spared for.
+const OPEN_FREE: usize = 64;
+
 /// The workers in the order in which `key` prefers them. When one leaves, only its keys move.
 ///
 /// Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998).
@@ -8,6 +14,23 @@ pub fn preference(key: u64, workers: &[String]) -> Vec<&str> {
         workers.iter().map(|worker| (weight(key, worker), worker.as_str())).collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
     ranked.into_iter().map(|(_, worker)| worker).collect()
+}
+
+/// The workers in the order in which `key` should try them: as it prefers, but those that have more open requests than
+/// their share come last, so that one hot scope does not drown its favourite. `open` has one number for each worker.
+///
+/// Source: Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads" (2018).
+pub fn bounded<'a>(key: u64, workers: &'a [String], open: &[usize]) -> Vec<&'a str> {
+    let preferred = preference(key, workers);
+    let share = open.iter().sum::<usize>().div_ceil(workers.len().max(1));
+    let bound = (LOAD_FACTOR * share).max(OPEN_FREE);
+    let is_light = |worker: &&str| {
+        let place = workers.iter().position(|known| known == worker);
+        place.and_then(|place| open.get(place)).is_none_or(|open| *open < bound)
+    };
+    let (mut light, heavy): (Vec<&str>, Vec<&str>) = preferred.into_iter().partition(is_light);
+    light.extend(heavy);
+    light
 }
 
 /// The worker that `key` prefers; `None` when there are none.
@@ -46,6 +69,19 @@ mod tests {
             prop_assert_eq!(before.iter().filter(|w| **w != gone).collect::<Vec<_>>(), after.iter().collect::<Vec<_>>());
             prop_assert_eq!(favourite(key, &all).map(|place| all[place].as_str()), before.first().copied());
         }
+    }
+
+    #[test]
+    fn a_hot_favourite_is_tried_last_and_a_light_one_first() {
+        let all = workers(3);
+        let mut ranked = preference(7, &all);
+        let place = all.iter().position(|worker| worker == ranked[0]).unwrap();
+        let mut open = [10, 10, 10];
+        assert_eq!(bounded(7, &all, &open), ranked);
+        open[place] = 500;
+        ranked.rotate_left(1);
+        assert_eq!(bounded(7, &all, &open), ranked);
+        assert_eq!(bounded(7, &all, &[500; 3]), preference(7, &all));
     }
 
     #[test]

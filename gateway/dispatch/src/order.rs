@@ -2,12 +2,12 @@
 //! and the answers joined in the order of the rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, try_join_all};
 use runtime::presence::Table;
-use schemas::channel::ChannelState;
-use schemas::column::Column;
+use schemas::column::{Column, TextColumn};
 use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
@@ -16,7 +16,7 @@ use schemas::spec::ModelSpec;
 use tokio::time::Instant;
 
 use crate::lanes::{LaneError, Lanes};
-use crate::route::{favourite, preference};
+use crate::route::{bounded, favourite};
 
 /// Why rows could not be predicted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,73 +39,77 @@ pub enum DispatchError {
 }
 
 /// What to predict.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Order<'a> {
     /// The model.
     pub spec: &'a ModelSpec,
-    /// The channel.
-    pub channel: &'a str,
-    /// The state of the channel that answers.
-    pub state: &'a ChannelState,
-    /// The rows, by columns.
-    pub columns: &'a [NamedColumn],
-    /// Which of the columns' rows to predict.
-    pub rows: &'a [u32],
+    /// The rows.
+    pub request: PredictRequest,
     /// How long it may take.
     pub limit: Duration,
 }
 
-/// Predicts `order.rows`; the result has one entry for each of them, in their order.
+/// Predicts the order's rows; the result has one entry for each of them, in their order.
 ///
 /// # Errors
 /// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
 pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<Predictions, DispatchError> {
-    let workers: Vec<String> = table.predictors().into_iter().map(|word| word.worker).collect();
-    let local = lanes.local();
-    if workers.is_empty() && local.is_none() {
+    let workers = table.predictors();
+    let near = lanes.near();
+    if workers.is_empty() && near.is_none() {
         return Err(DispatchError::Nobody);
     }
     lanes.keep(&workers);
-    let rows_max = rows_per_message(order.columns)?;
-    let shares = match local {
-        // Whatever the scopes prefer, none of them is nearer.
-        Some(_) => vec![(0, (0..order.rows.len() as u32).collect())],
-        None => shares(&order, &workers),
+    let Order { spec, request, limit } = order;
+    let (rows, rows_max) = (request.rows as usize, rows_per_message(&request.columns)?);
+    let asking = Asking { lanes, table, near, workers: &workers, until: Instant::now() + limit };
+    // Whatever the scopes prefer, none of them is nearer.
+    let one_asked = near.is_some() || workers.len() == 1 || rows == 1;
+    if one_asked && rows <= rows_max {
+        // With nobody to choose from, nothing is to be preferred.
+        let key = if workers.len() > 1 { Scopes::of(spec, &request.columns).key(0) } else { 0 };
+        let parts = asking.part(key, Arc::new(request), (0..rows as u32).collect()).await?;
+        return Ok(join(rows, parts));
+    }
+    let shares = match one_asked {
+        true => vec![(0, (0..rows as u32).collect())],
+        false => shares(&Scopes::of(spec, &request.columns), &workers, rows),
     };
-    let until = Instant::now() + order.limit;
-    let asking = Asking { lanes, table, order, local, workers: &workers, until };
     let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
-    let asked = parts.map(|(key, places)| asking.part(key, places));
-    Ok(join(order.rows.len(), try_join_all(asked).await?.concat()))
+    let asked = parts.map(|(key, places)| asking.part(key, Arc::new(request.take(places)), places.to_vec()));
+    Ok(join(rows, try_join_all(asked).await?.concat()))
 }
 
-/// Places in `Order::rows`, and what was answered for them.
-type Part<'a> = (&'a [u32], Predictions);
+/// Places in the order's rows, and what was answered for them.
+pub type Part = (Vec<u32>, Predictions);
 
 /// One order under way.
 struct Asking<'a> {
     lanes: &'a Lanes,
     table: &'a Table,
-    order: Order<'a>,
     /// The predictor of this process, if it has room.
-    local: Option<&'a str>,
+    near: Option<&'a str>,
     workers: &'a [String],
     until: Instant,
 }
 
 impl Asking<'_> {
-    /// Predicts the rows at `places`, in halves if the answer is too large for one message.
-    fn part<'a>(
-        &'a self,
+    /// Predicts a request whose rows stand at `places`, in halves if the answer is too large for one message.
+    fn part(
+        &self,
         key: u64,
-        places: &'a [u32],
-    ) -> BoxFuture<'a, Result<Vec<Part<'a>>, DispatchError>> {
+        request: Arc<PredictRequest>,
+        places: Vec<u32>,
+    ) -> BoxFuture<'_, Result<Vec<Part>, DispatchError>> {
         Box::pin(async move {
-            let rows: Vec<u32> = places.iter().map(|place| self.order.rows[*place as usize]).collect();
-            match self.ask(key, request(&self.order, &rows)).await {
+            match self.ask(key, &request).await {
                 Err(DispatchError::Refused(Refusal::AnswerTooLarge)) if places.len() > 1 => {
-                    let (first, second) = places.split_at(places.len() / 2);
-                    let halves = tokio::try_join!(self.part(key, first), self.part(key, second))?;
+                    let middle = places.len() / 2;
+                    let half = |rows: std::ops::Range<usize>| {
+                        let own: Vec<u32> = rows.clone().map(|row| row as u32).collect();
+                        self.part(key, Arc::new(request.take(&own)), places[rows].to_vec())
+                    };
+                    let halves = tokio::try_join!(half(0..middle), half(middle..places.len()))?;
                     Ok([halves.0, halves.1].concat())
                 }
                 answered => Ok(vec![(places, answered?)]),
@@ -114,9 +118,13 @@ impl Asking<'_> {
     }
 
     /// Asks the predictor of this process or the one that `key` prefers, then once the next one.
-    async fn ask(&self, key: u64, request: PredictRequest) -> Result<Predictions, DispatchError> {
-        let others = preference(key, self.workers).into_iter().filter(|worker| Some(*worker) != self.local);
-        let candidates: Vec<&str> = self.local.into_iter().chain(others).take(2).collect();
+    async fn ask(&self, key: u64, request: &Arc<PredictRequest>) -> Result<Predictions, DispatchError> {
+        let preferred = match self.workers {
+            [only] => vec![only.as_str()],
+            workers => bounded(key, workers, &self.lanes.open(workers)),
+        };
+        let others = preferred.into_iter().filter(|worker| Some(*worker) != self.near);
+        let candidates: Vec<&str> = self.near.into_iter().chain(others).take(2).collect();
         let mut last = DispatchError::Nobody;
         for (tried, worker) in candidates.iter().copied().enumerate() {
             // The first may use half of the time that is left, so that there is some for the second.
@@ -124,69 +132,92 @@ impl Asking<'_> {
             let half = now + self.until.saturating_duration_since(now) / 2;
             let limit = if tried + 1 < candidates.len() { half } else { self.until };
             match self.lanes.ask(worker, request.clone(), limit).await {
-                Ok(PredictReply::Done(predictions)) if predictions.spans().is_none() => {
-                    let problem = "probabilities that belong to no classes".into();
-                    return Err(LaneError::Garbled { worker: worker.to_owned(), problem }.into());
-                }
-                Ok(PredictReply::Done(predictions)) => return Ok(predictions),
                 Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
+                Ok(PredictReply::Done(predictions)) => {
+                    match problem_of(&predictions, request.rows as usize) {
+                        None => return Ok(predictions),
+                        Some(problem) => {
+                            let (worker, problem) = (worker.to_owned(), problem.to_owned());
+                            last = LaneError::Garbled { worker, problem }.into();
+                        }
+                    }
+                }
                 Err(error) => {
-                    tracing::warn!("{error}");
                     if matches!(error, LaneError::Gone { .. }) {
                         self.table.forget(worker);
                     }
                     last = error.into();
                 }
             }
+            tracing::warn!("{last}");
         }
         Err(last)
     }
 }
 
-/// The places in `order.rows` by the predictor their scope prefers, each with the key of its first row.
-fn shares(order: &Order, workers: &[String]) -> Vec<(u64, Vec<u32>)> {
-    let mut shares: Vec<Option<(u64, Vec<u32>)>> = vec![None; workers.len()];
-    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::new();
-    let texts: Vec<(&str, &schemas::column::TextColumn)> = order
-        .spec
-        .scope
-        .dimensions
-        .iter()
-        .filter_map(|name| {
-            let texts = order.columns.iter().filter(|named| named.name == *name);
-            texts
-                .filter_map(|named| match &named.column {
-                    Column::Text(text) => Some((name.as_str(), text)),
-                    _ => None,
-                })
-                .next()
-        })
-        .collect();
-    let mut codes = Vec::with_capacity(texts.len());
-    for (place, row) in (0u32..).zip(order.rows) {
-        codes.clear();
-        codes.extend(texts.iter().map(|(_, text)| text.codes[*row as usize]));
-        let (key, worker) = *known.entry(codes.clone()).or_insert_with(|| {
-            let fixed = texts.iter().filter_map(|(name, text)| Some((*name, text.get(*row as usize)?)));
-            let key = Scope::new(fixed).stable_hash();
-            (key, favourite(key, workers).unwrap_or_default())
-        });
-        shares[worker].get_or_insert_with(|| (key, Vec::new())).1.push(place);
+/// What is wrong with an answer to so many rows.
+fn problem_of(predictions: &Predictions, rows: usize) -> Option<&'static str> {
+    if !predictions.has_rows(rows) {
+        return Some("an answer to other rows");
     }
-    shares.into_iter().flatten().collect()
+    predictions.spans().is_none().then_some("probabilities that belong to no classes")
 }
 
-fn request(order: &Order, rows: &[u32]) -> PredictRequest {
-    let columns = order.columns.iter();
-    PredictRequest {
-        model: order.spec.name.clone(),
-        channel: order.channel.to_owned(),
-        state: Some(order.state.clone()),
-        rows: rows.len() as u32,
-        columns: columns
-            .map(|named| NamedColumn { name: named.name.clone(), column: named.column.take(rows) })
-            .collect(),
+/// The columns that say of which scope a row is.
+#[derive(Debug)]
+pub struct Scopes<'a> {
+    texts: Vec<(&'a str, &'a TextColumn)>,
+    dimensions: usize,
+}
+
+impl<'a> Scopes<'a> {
+    /// Those among `columns`.
+    pub fn of(spec: &'a ModelSpec, columns: &'a [NamedColumn]) -> Scopes<'a> {
+        let text = |name: &'a String| {
+            let mut named = columns.iter().filter(|named| *named.name == **name);
+            named.find_map(|named| match &*named.column {
+                Column::Text(text) => Some((name.as_str(), text)),
+                _ => None,
+            })
+        };
+        let dimensions = &spec.scope.dimensions;
+        Scopes { texts: dimensions.iter().filter_map(text).collect(), dimensions: dimensions.len() }
     }
+
+    /// A number for the row's scope, the same at all times and everywhere.
+    pub fn key(&self, row: usize) -> u64 {
+        let fixed = self.texts.iter().filter_map(|(name, text)| Some((*name, text.get(row)?)));
+        Scope::new(fixed).stable_hash()
+    }
+
+    /// The row's most exact scope; `None` where a dimension has no value.
+    pub fn exact(&self, row: usize) -> Option<Scope> {
+        let fixed: Option<Vec<(&str, &str)>> =
+            self.texts.iter().map(|(name, text)| Some((*name, text.get(row)?))).collect();
+        fixed.filter(|fixed| fixed.len() == self.dimensions).map(Scope::new)
+    }
+}
+
+/// The rows by the predictor their scope prefers, each with the key of its first row.
+fn shares(scopes: &Scopes, workers: &[String], rows: usize) -> Vec<(u64, Vec<u32>)> {
+    let mut shares: Vec<Option<(u64, Vec<u32>)>> = vec![None; workers.len()];
+    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::new();
+    let mut codes = Vec::with_capacity(scopes.texts.len());
+    for row in 0..rows {
+        codes.clear();
+        codes.extend(scopes.texts.iter().map(|(_, text)| text.codes[row]));
+        let (key, worker) = match known.get(&codes) {
+            Some(known) => *known,
+            None => {
+                let key = scopes.key(row);
+                let worker = favourite(key, workers).unwrap_or_default();
+                known.insert(codes.clone(), (key, worker));
+                (key, worker)
+            }
+        };
+        shares[worker].get_or_insert_with(|| (key, Vec::new())).1.push(row as u32);
+    }
+    shares.into_iter().flatten().collect()
 }
 
 /// How many rows of these columns one message takes.
@@ -194,7 +225,7 @@ fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
     let mut fixed = 1_024;
     let mut row_bytes = 0;
     for NamedColumn { name, column } in columns {
-        let per_row = if matches!(column, Column::Text(_)) { 4 } else { 8 };
+        let per_row = if matches!(**column, Column::Text(_)) { 4 } else { 8 };
         row_bytes += per_row;
         fixed += name.len() + 64 + column.size_bytes() - per_row * column.len();
     }
@@ -207,7 +238,14 @@ fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
 }
 
 /// Puts partial answers back into the order of the rows.
-fn join(rows: usize, parts: Vec<Part>) -> Predictions {
+pub fn join(rows: usize, mut parts: Vec<Part>) -> Predictions {
+    if let [(places, _)] = parts.as_slice()
+        && places.len() == rows
+        && let Some((_, only)) = parts.pop()
+    {
+        // All rows in one part are in their order.
+        return only;
+    }
     let mut whole =
         Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
     // Row by row, as the parts' rows stand between each other.
@@ -216,7 +254,9 @@ fn join(rows: usize, parts: Vec<Part>) -> Predictions {
         for (place, span) in places.iter().zip(part.spans().unwrap_or_default()) {
             probabilities[*place as usize] = part.probabilities[span].to_vec();
         }
-        Band::spread(&mut whole.intervals, rows, &part.intervals, places);
+        Band::spread(&mut whole.intervals, rows, &part.intervals, &places);
+        let moved = |row: u32| places.get(row as usize).copied();
+        whole.explained.extend(part.explained.iter().map(|explained| explained.moved(moved)));
         let fits: Vec<u32> = part
             .fits
             .into_iter()
@@ -275,7 +315,7 @@ mod tests {
         };
         let first = part(vec![classifier("UA", 2), used("DL")], vec![1, 0, NO_FIT], vec![0.1, 0.9]);
         let second = part(vec![classifier("AA", 3)], vec![0], vec![0.2, 0.3, 0.5]);
-        let whole = join(4, vec![(&[3, 1, 2][..], first), (&[0][..], second)]);
+        let whole = join(4, vec![(vec![3, 1, 2], first), (vec![0], second)]);
         assert_eq!(whole.probabilities, [0.2, 0.3, 0.5, 0.1, 0.9]);
         assert_eq!(whole.spans(), Some(vec![0..3, 3..5, 5..5, 5..5]));
         assert_eq!(part(vec![classifier("UA", 2)], vec![0], vec![0.5]).spans(), None);
@@ -291,7 +331,7 @@ mod tests {
         };
         let first = part(vec![1.0, 3.0], vec![used("UA"), used("DL")], vec![1, 0]);
         let second = part(vec![0.0, f64::NAN], vec![used("UA")], vec![0, NO_FIT]);
-        let whole = join(4, vec![(&[1, 3][..], first), (&[0, 2][..], second)]);
+        let whole = join(4, vec![(vec![1, 3], first), (vec![0, 2], second)]);
         assert_eq!(whole.fits, [used("UA"), used("DL")]);
         assert_eq!((&whole.values[..2], whole.values[3]), (&[0.0, 1.0][..], 3.0));
         assert_eq!(whole.fit_of, [0, 1, NO_FIT, 0]);

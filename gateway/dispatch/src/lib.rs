@@ -1,0 +1,16 @@
+//! A prediction request over many predictors, for the gateway and for `enqueue predict`.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`order`] | one request: rows are grouped by scope, asked for, and the answers joined in the order of the rows |
+//! | [`route`] | which predictor a row goes to |
+//! | [`lanes`] | one pipelined lane per predictor |
+//! | [`merge`] | requests that wait together become one, and its answer is taken apart again |
+
+pub mod lanes;
+pub mod merge;
+pub mod order;
+pub mod route;
+
+pub use self::lanes::{LaneError, Lanes, Near};
+pub use self::order::{DispatchError, Order, Part, Scopes, dispatch, join};

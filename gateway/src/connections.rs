@@ -1,0 +1,85 @@
+//! HTTP connections, each served by one thread from its first byte to its last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Time for the head of a request, and between two requests of one connection.
+const HEAD_LIMIT: Duration = Duration::from_secs(60);
+
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Not yet known to any runtime.
+    pub stream: std::net::TcpStream,
+    /// Its place among those that may be open.
+    pub place: Place,
+}
+
+/// The place of an open connection, free again when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    of_thread: Arc<AtomicUsize>,
+    _among_all: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// One more connection of a thread.
+    pub fn new(of_thread: Arc<AtomicUsize>, among_all: OwnedSemaphorePermit) -> Place {
+        of_thread.fetch_add(1, Ordering::Relaxed);
+        Place { of_thread, _among_all: among_all }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.of_thread.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves what comes until `shutdown`, then finishes open requests within `grace`.
+pub async fn serve(
+    mut incoming: mpsc::Receiver<Accepted>,
+    router: Router,
+    grace: Duration,
+    shutdown: CancellationToken,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
+    let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
+    loop {
+        let Accepted { stream, place } = tokio::select! {
+            accepted = incoming.recv() => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+            () = shutdown.cancelled() => break,
+        };
+        let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(incoming);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still open after {} s", grace.as_secs());
+    }
+}

@@ -1,0 +1,111 @@
+//! A request's body: whole, in time, unpacked, and bounded at each of these.
+
+use std::io::Read;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::FromRequest;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use schemas::limits::PREDICT_BODY_BYTES_MAX;
+
+use crate::app::Shared;
+use crate::problem::Problem;
+
+/// Packed bodies of up to so many bytes are unpacked at once; larger ones where nothing else waits.
+const UNPACKED_HERE_MAX: usize = 16 * 1024;
+
+/// A body as it was before it was packed (`content-encoding: gzip` or `deflate`).
+#[derive(Debug)]
+pub struct Payload(pub Bytes);
+
+impl FromRequest<Shared> for Payload {
+    type Rejection = Problem;
+
+    async fn from_request(request: axum::extract::Request, app: &Shared) -> Result<Payload, Problem> {
+        let packing = Packing::of(request.headers())?;
+        let body = tokio::time::timeout(app.deadline, Bytes::from_request(request, app)).await;
+        let body = body.map_err(|_| too_slow(app.deadline))?.map_err(unreadable)?;
+        match packing {
+            None => Ok(Payload(body)),
+            Some(packing) if body.len() <= UNPACKED_HERE_MAX => packing.unpack(&body).map(Payload),
+            Some(packing) => {
+                let unpacked = app.background.spawn_blocking(move || packing.unpack(&body)).await;
+                unpacked.map_err(Problem::internal)?.map(Payload)
+            }
+        }
+    }
+}
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Gzip,
+    Deflate,
+}
+
+impl Packing {
+    fn of(headers: &HeaderMap) -> Result<Option<Packing>, Problem> {
+        match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+            None | Some(b"identity") => Ok(None),
+            Some(b"gzip" | b"x-gzip") => Ok(Some(Packing::Gzip)),
+            Some(b"deflate") => Ok(Some(Packing::Deflate)),
+            Some(other) => {
+                let detail = format!(
+                    "content-encoding `{}` is not taken; send gzip, deflate or none",
+                    String::from_utf8_lossy(other)
+                );
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported encoding", detail))
+            }
+        }
+    }
+
+    fn unpack(self, packed: &[u8]) -> Result<Bytes, Problem> {
+        let reader: Box<dyn Read + '_> = match self {
+            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+            Packing::Deflate => Box::new(flate2::read::ZlibDecoder::new(packed)),
+        };
+        let mut whole = Vec::new();
+        let read = reader.take(PREDICT_BODY_BYTES_MAX as u64 + 1).read_to_end(&mut whole);
+        read.map_err(|error| Problem::bad_request(format!("the body cannot be unpacked: {error}")))?;
+        match whole.len() > PREDICT_BODY_BYTES_MAX {
+            true => Err(too_large()),
+            false => Ok(whole.into()),
+        }
+    }
+}
+
+fn unreadable(error: BytesRejection) -> Problem {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => Problem::bad_request(error.body_text()),
+    }
+}
+
+fn too_large() -> Problem {
+    let most = PREDICT_BODY_BYTES_MAX / 1024 / 1024;
+    Problem::too_large(format!("a request has at most {most} MiB; send the rows in several"))
+}
+
+fn too_slow(limit: Duration) -> Problem {
+    let detail = format!("the body did not arrive within {} ms", limit.as_millis());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_bomb_is_not_unpacked_whole() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        (0..80).for_each(|_| packed.write_all(&zeros).unwrap());
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 200_000);
+        assert_eq!(Packing::Gzip.unpack(&packed).unwrap_err().status, 413);
+        assert_eq!(Packing::Gzip.unpack(&packed[..1000]).unwrap_err().status, 400);
+        assert_eq!(Packing::Deflate.unpack(b"not zlib").unwrap_err().status, 400);
+    }
+}

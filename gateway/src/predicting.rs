@@ -1,0 +1,214 @@
+//! One prediction request, from parsed rows to their answers, whatever form it came in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use dispatch::{DispatchError, LaneError, Order, Scopes, dispatch, join};
+use schemas::channel::{Channel, ChannelState, LIVE, Share};
+use schemas::predict::{NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind};
+use schemas::spec::{ModelSpec, OnMiss};
+use schemas::subjects::channel_key;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::problem::{Problem, RowProblem};
+use crate::rows::Rows;
+
+/// Rows at fault that a refusal names; a caller mends them by kind, not one by one.
+const ERRORS_NAMED_MAX: usize = 100;
+
+/// Time until the next try while all predictors have too much to do.
+const FULL_WAIT: Duration = Duration::from_millis(20);
+
+/// By what rows are predicted.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// The model.
+    pub spec: Arc<ModelSpec>,
+    /// The channel that answers; in one state for all parts of a stream.
+    pub channel: InState,
+    /// Another one that answers for some scopes.
+    pub canary: Option<(Share, InState)>,
+    /// Another one that is compared for some scopes.
+    pub shadow: Option<(Share, InState)>,
+    /// Whether predictions are to be taken apart.
+    pub explain: bool,
+}
+
+/// A channel in one state.
+#[derive(Debug, Clone)]
+pub struct InState {
+    /// Its name.
+    pub name: String,
+    /// Which of its campaigns answer.
+    pub state: ChannelState,
+}
+
+impl By {
+    /// The model `spec` by the `live` channel, or the one named.
+    ///
+    /// # Errors
+    /// A 400 for a name that no channel can have.
+    pub fn new(app: &App, spec: Arc<ModelSpec>, channel: Option<&str>) -> Result<By, Problem> {
+        let name = channel.unwrap_or(LIVE);
+        schemas::name::check("channel", name).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let record = |name: &str| app.channels.get(&channel_key(&spec.name, name)).unwrap_or_default();
+        let in_state =
+            |name: &str, channel: &Channel| InState { name: name.to_owned(), state: channel.state() };
+        let own = record(name);
+        let beside = |share: &Option<Share>| {
+            let share = share.clone()?;
+            let other = in_state(&share.channel, &record(&share.channel));
+            Some((share, other))
+        };
+        let (canary, shadow) = (beside(&own.canary), beside(&own.shadow));
+        Ok(By { channel: in_state(name, &own), spec, canary, shadow, explain: false })
+    }
+
+    /// Predicts all rows; those that cannot be are errors in the answer.
+    ///
+    /// # Errors
+    /// When nobody can answer.
+    pub async fn predict(&self, app: &App, parsed: Rows) -> Result<Predictions, Problem> {
+        let Rows { rows, columns, errors, .. } = parsed;
+        let follows = self.shadow.is_some() || self.spec.release.on_miss == OnMiss::Train;
+        let kept = follows.then(|| columns.clone());
+        let whole = match errors.is_empty() {
+            true => self.ask(app, rows, columns).await?,
+            false => {
+                let bad = |row: &u32| errors.binary_search_by_key(row, |error| error.row).is_ok();
+                let good: Vec<u32> = (0..rows as u32).filter(|row| !bad(row)).collect();
+                let answer = match good.is_empty() {
+                    true => Predictions::default(),
+                    false => self.ask(app, good.len(), take(&columns, &good)).await?,
+                };
+                answer.spread(rows, &good, errors)
+            }
+        };
+        if let Some(columns) = kept {
+            let campaigns = self.channel.state.campaigns as usize;
+            app.misses.note((&self.spec, &self.channel.name), campaigns, &columns, &whole);
+            app.shadows.compare(app, self, columns, &whole);
+        }
+        app.metrics.rows(&self.spec.name, rows - whole.errors.len(), whole.errors.len());
+        Ok(whole)
+    }
+
+    /// [`By::predict`] for a part of a stream: a stream has time, and a slower one is better than one with holes.
+    ///
+    /// # Errors
+    /// When nobody can answer before the deadline.
+    pub async fn predict_patiently(&self, app: &App, rows: Rows) -> Result<Predictions, Problem> {
+        let until = Instant::now() + app.deadline;
+        loop {
+            match self.predict(app, rows.clone()).await {
+                Err(problem) if problem.is_passing() && Instant::now() < until => {
+                    tokio::time::sleep(FULL_WAIT).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask(&self, app: &App, rows: usize, columns: Vec<NamedColumn>) -> Result<Predictions, Problem> {
+        let Some((share, canary)) = &self.canary else {
+            return self.ask_channel(app, &self.channel, rows, columns).await;
+        };
+        let scopes = Scopes::of(&self.spec, &columns);
+        let (theirs, own): (Vec<u32>, Vec<u32>) =
+            (0..rows as u32).partition(|row| share.has(scopes.key(*row as usize)));
+        let mut parts = Vec::new();
+        let mut left = own;
+        if !theirs.is_empty() {
+            let mut answer = self.ask_channel(app, canary, theirs.len(), take(&columns, &theirs)).await?;
+            // What the canary cannot answer is answered as before.
+            answer.errors.retain(|error| match error.kind {
+                RowErrorKind::NoFit => {
+                    left.push(theirs[error.row as usize]);
+                    false
+                }
+                _ => true,
+            });
+            left.sort_unstable();
+            parts.push((theirs, answer));
+        }
+        if !left.is_empty() {
+            let answer = self.ask_channel(app, &self.channel, left.len(), take(&columns, &left)).await?;
+            parts.push((left, answer));
+        }
+        Ok(join(rows, parts))
+    }
+
+    /// Predicts rows by one channel.
+    ///
+    /// # Errors
+    /// When nobody can answer.
+    pub async fn ask_channel(
+        &self,
+        app: &App,
+        channel: &InState,
+        rows: usize,
+        columns: Vec<NamedColumn>,
+    ) -> Result<Predictions, Problem> {
+        let request = PredictRequest {
+            model: self.spec.name.clone(),
+            channel: channel.name.clone(),
+            state: Some(channel.state.clone()),
+            explain: self.explain,
+            rows: rows as u32,
+            columns,
+        };
+        let order = Order { spec: &self.spec, request, limit: app.deadline };
+        dispatch(&app.lanes, &app.table, order).await.map_err(|error| refused(&error))
+    }
+}
+
+/// Some rows of all columns.
+pub fn take(columns: &[NamedColumn], rows: &[u32]) -> Vec<NamedColumn> {
+    columns.iter().map(|named| named.take(rows)).collect()
+}
+
+/// The status that fits every row's error.
+pub fn all_failed(errors: &[RowError]) -> Problem {
+    let only = |kind: RowErrorKind| errors.iter().all(|error| error.kind == kind);
+    let first = errors.first().map(|error| {
+        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
+        format!("row {}: {field}{}", error.row, error.message)
+    });
+    let detail = |what: &str| format!("{what}: {}", first.as_deref().unwrap_or_default());
+    let problem = if only(RowErrorKind::NoFit) {
+        Problem::not_found(detail("no row has a fit"))
+    } else if only(RowErrorKind::Unavailable) {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fit unavailable", detail("fits cannot be read"))
+    } else {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no usable row", detail("no row can be predicted"))
+    };
+    let named = errors.iter().take(ERRORS_NAMED_MAX).cloned().map(RowProblem::from).collect();
+    Problem { errors: named, ..problem }
+}
+
+fn refused(error: &DispatchError) -> Problem {
+    match error {
+        DispatchError::Nobody | DispatchError::Lane(LaneError::Gone { .. } | LaneError::Full { .. }) => {
+            Problem::unavailable(error.to_string())
+        }
+        DispatchError::Lane(LaneError::Late { .. }) => {
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed out", error.to_string())
+        }
+        DispatchError::Lane(LaneError::Garbled { .. }) => {
+            Problem::new(StatusCode::BAD_GATEWAY, "bad gateway", error.to_string())
+        }
+        DispatchError::Refused(Refusal::NoModel { .. }) => Problem::not_found(error.to_string()),
+        DispatchError::Refused(Refusal::Failed) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "predictor failed", error.to_string())
+        }
+        DispatchError::Refused(Refusal::Overloaded | Refusal::Behind) => {
+            Problem::unavailable(error.to_string())
+        }
+        DispatchError::Refused(Refusal::BadRequest { .. }) => Problem::bad_request(error.to_string()),
+        DispatchError::Refused(Refusal::AnswerTooLarge) | DispatchError::RowTooLarge { .. } => {
+            Problem::too_large(error.to_string())
+        }
+    }
+}

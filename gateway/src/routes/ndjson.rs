@@ -1,0 +1,132 @@
+//! Rows as lines in, predictions as lines out, for as many as there are: a chunk of them is in memory at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use schemas::predict::{Predictions, RowError};
+use serde::Serialize;
+
+use super::predict::Predicted;
+use crate::app::Shared;
+use crate::lines::Lines;
+use crate::predicting::By;
+use crate::problem::Problem;
+use crate::rows::{Layout, Rows};
+
+/// What the body and the answer are called.
+pub(super) const NDJSON: &str = "application/x-ndjson";
+
+/// Chunks that are predicted at once; their answers wait for each other.
+const AHEAD: usize = 4;
+
+/// One line of the answer.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    prediction: Option<Predicted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// Answers line by line.
+pub(super) fn predict(app: Shared, by: By, body: Body) -> Response {
+    let layout = app.layout(&by.spec);
+    let by = Arc::new(by);
+    let answers = chunks(body.into_data_stream(), app.deadline).map(move |chunk| {
+        let (app, by, layout) = (app.clone(), by.clone(), layout.clone());
+        async move {
+            match chunk {
+                Ok(chunk) => answer(&app, &by, &layout, &chunk).await,
+                Err(problem) => line(&Line::of_problem(&problem)),
+            }
+        }
+    });
+    let answers = answers.buffered(AHEAD).map(Ok::<_, std::convert::Infallible>);
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON))], Body::from_stream(answers)).into_response()
+}
+
+/// Whole lines as they come; an error ends them.
+fn chunks(body: BodyDataStream, deadline: Duration) -> impl Stream<Item = Result<Vec<u8>, String>> + Send {
+    let state = Some((body, Lines::default()));
+    stream::unfold(state, move |state| async move {
+        let (mut body, mut lines) = state?;
+        loop {
+            let chunk = match tokio::time::timeout(deadline, body.next()).await {
+                Err(_) => Err(format!("no more of the body came within {} ms", deadline.as_millis())),
+                Ok(Some(Err(error))) => Err(format!("the body ended early: {error}")),
+                Ok(Some(Ok(bytes))) => lines.push(&bytes).map_err(|error| error.to_string()),
+                Ok(None) => return lines.finish().map(|rest| (Ok(rest), None)),
+            };
+            match chunk {
+                Ok(None) => {}
+                Ok(Some(chunk)) => return Some((Ok(chunk), Some((body, lines)))),
+                Err(problem) => return Some((Err(problem), None)),
+            }
+        }
+    })
+}
+
+async fn answer(app: &Shared, by: &By, layout: &Layout, chunk: &[u8]) -> Bytes {
+    let rows = Rows::of_lines(chunk, layout);
+    let count = rows.rows;
+    match by.predict_patiently(app, rows).await {
+        Ok(whole) => lines(&whole),
+        Err(Problem { detail, .. }) => line(&Line::of_problem(&detail)).repeat(count).into(),
+    }
+}
+
+fn lines(whole: &Predictions) -> Bytes {
+    let mut out = Vec::with_capacity(whole.values.len() * 128);
+    let mut errors = whole.errors.iter().peekable();
+    for (row, predicted) in Predicted::by_row(whole).into_iter().enumerate() {
+        let error = errors.next_if(|error| error.row as usize == row);
+        let fit = whole.fits.get(whole.fit_of[row] as usize);
+        let line = Line {
+            prediction: predicted,
+            scope: fit.map(|fit| fit.scope.as_str()),
+            level: fit.map(|fit| fit.level),
+            fingerprint: fit.map(|fit| fit.fingerprint.as_str()),
+            field: error.and_then(|error: &RowError| error.field.as_deref()),
+            error: error.map(|error| error.message.as_str()),
+        };
+        write(&mut out, &line);
+    }
+    out.into()
+}
+
+impl<'a> Line<'a> {
+    fn of_problem(problem: &'a str) -> Line<'a> {
+        Line {
+            prediction: None,
+            scope: None,
+            level: None,
+            fingerprint: None,
+            field: None,
+            error: Some(problem),
+        }
+    }
+}
+
+fn line(line: &Line) -> Bytes {
+    let mut out = Vec::new();
+    write(&mut out, line);
+    out.into()
+}
+
+fn write(out: &mut Vec<u8>, line: &Line) {
+    // A line of plain numbers and texts always serialises, and a vector takes all bytes.
+    let _ = serde_json::to_writer(&mut *out, line);
+    out.push(b'\n');
+}

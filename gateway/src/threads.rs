@@ -1,0 +1,133 @@
+//! The threads that serve HTTP: each has a runtime, a connection to the broker and lanes of its own, so that a request stays
+//! on one core from its first byte to its last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use runtime::broker::{Broker, ConnectRequest};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::connections::{Accepted, Place, serve};
+use crate::routes::router;
+
+/// Connections handed to a thread that it has not taken up yet.
+const HANDED_MAX: usize = 1_024;
+
+/// Time until the next try when a connection could not be accepted.
+const NOT_ACCEPTED_WAIT: Duration = Duration::from_millis(50);
+
+/// How a thread is to serve.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The broker to connect to.
+    pub request: ConnectRequest,
+    /// Requests that may wait in a lane.
+    pub waiting_max: usize,
+    /// Time to finish open requests.
+    pub grace: Duration,
+}
+
+/// A thread that serves connections.
+#[derive(Debug)]
+pub struct Thread {
+    connections: mpsc::Sender<Accepted>,
+    open: Arc<AtomicUsize>,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Thread {
+    /// Starts a thread that serves until `shutdown`, and waits until it can.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached.
+    pub async fn start(app: &App, serving: &Serving, shutdown: &CancellationToken) -> anyhow::Result<Thread> {
+        let (connections, incoming) = mpsc::channel(HANDED_MAX);
+        let (tell, told) = oneshot::channel();
+        let (app, serving, shutdown) = (app.clone(), serving.clone(), shutdown.clone());
+        let life = move || {
+            let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            own.block_on(live(app, serving, incoming, tell, shutdown))
+        };
+        let ended =
+            std::thread::Builder::new().name("http".into()).spawn(life).context("starting a thread")?;
+        let thread = Thread { connections, open: Arc::default(), ended };
+        match told.await {
+            Ok(()) => Ok(thread),
+            Err(_) => {
+                Err(thread.join().await.err().unwrap_or_else(|| anyhow::anyhow!("a thread ended early")))
+            }
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it could not serve, or panicked.
+    pub async fn join(self) -> anyhow::Result<()> {
+        drop(self.connections);
+        let joined =
+            tokio::task::spawn_blocking(move || self.ended.join()).await.context("waiting for a thread")?;
+        joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread that serves HTTP panicked")))
+    }
+}
+
+async fn live(
+    app: App,
+    serving: Serving,
+    incoming: mpsc::Receiver<Accepted>,
+    ready: oneshot::Sender<()>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let broker = Broker::connect(&serving.request, &shutdown).await?;
+    let app = Arc::new(app.on(broker.clone(), serving.waiting_max));
+    // Nobody waits any more only when the gateway ends.
+    let _ = ready.send(());
+    serve(incoming, router(app.clone()), serving.grace, shutdown).await;
+    app.shadows.close().await;
+    app.lanes.close().await;
+    broker.close().await;
+    Ok(())
+}
+
+/// Accepts connections until `shutdown`, each for the thread that has the fewest. At most `open_max` are open at once; the
+/// others wait to be accepted. The address is free when it returns: who comes then is told so, and goes elsewhere.
+pub async fn accept(
+    listener: TcpListener,
+    threads: &[Thread],
+    open_max: usize,
+    shutdown: &CancellationToken,
+) {
+    let among_all = Arc::new(Semaphore::new(open_max));
+    let next = async || {
+        let place = among_all.clone().acquire_owned().await?;
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        anyhow::Ok((stream.into_std()?, place))
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = next() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        let (stream, among_all) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Too many open files, mostly: they become fewer when connections end.
+                tracing::warn!("a connection could not be accepted: {error:#}");
+                tokio::time::sleep(NOT_ACCEPTED_WAIT).await;
+                continue;
+            }
+        };
+        if let Some(thread) = threads.iter().min_by_key(|thread| thread.open.load(Ordering::Relaxed)) {
+            let place = Place::new(thread.open.clone(), among_all);
+            // A thread that has ended early takes none: the client sees a closed connection.
+            let _ = thread.connections.send(Accepted { stream, place }).await;
+        }
+    }
+}

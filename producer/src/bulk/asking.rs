@@ -1,0 +1,143 @@
+//! One batch: asked for, and asked again while predictors are away or full.
+
+use std::time::{Duration, Instant};
+
+use dataset::Taken;
+use dispatch::{DispatchError, LaneError, Lanes, Order, dispatch};
+use runtime::broker::BrokerError;
+use runtime::presence::Table;
+use schemas::channel::ChannelState;
+use schemas::predict::{PredictRequest, Predictions, Refusal};
+use schemas::retry::Backoff;
+use schemas::spec::ModelSpec;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::session::Session;
+
+/// How long predictors may take for one batch: the fits of many scopes may have to be loaded first.
+const BATCH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Requests that may wait for one predictor. A batch becomes a few of them.
+const WAITING_MAX: usize = 4_096;
+
+/// By what rows are predicted.
+#[derive(Debug)]
+pub struct By {
+    /// The model.
+    pub spec: ModelSpec,
+    /// The channel.
+    pub channel: String,
+    /// The state of the channel that answers: the same for all rows.
+    pub state: ChannelState,
+}
+
+/// The way to the predictors.
+pub struct Asking {
+    by: By,
+    lanes: Lanes,
+    table: Table,
+    /// How long to try again.
+    patience: Option<Duration>,
+    following: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Asking {
+    /// Gets to know the predictors.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn open(session: &Session, by: By) -> Result<Asking, BrokerError> {
+        let (following, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (table, task) = Table::follow(&session.broker, following.clone()).await?;
+        tasks.spawn(task);
+        let lanes = Lanes::new(session.broker.clone(), None, WAITING_MAX);
+        Ok(Asking { by, lanes, table, patience: session.patience(), following, tasks })
+    }
+
+    /// Waits for a first predictor; how many there are.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub async fn wait(&self) -> anyhow::Result<usize> {
+        let began = Instant::now();
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            looks.tick().await;
+            match self.table.predictors().len() {
+                0 if self.is_over(began) => anyhow::bail!(
+                    "no predictor is ready after {:.0} s; start one with `worker infer`, or wait longer with --connect-wait-seconds",
+                    began.elapsed().as_secs_f64()
+                ),
+                0 => {}
+                ready => return Ok(ready),
+            }
+        }
+    }
+
+    fn is_over(&self, began: Instant) -> bool {
+        self.patience.is_some_and(|patience| began.elapsed() > patience)
+    }
+
+    /// Predicts all rows; those that cannot be are errors in the answer.
+    ///
+    /// # Errors
+    /// When nobody can answer.
+    pub async fn predict(&self, taken: Taken) -> Result<Predictions, DispatchError> {
+        let Taken { rows, columns, errors } = taken;
+        let request = PredictRequest {
+            model: self.by.spec.name.clone(),
+            channel: self.by.channel.clone(),
+            state: Some(self.by.state.clone()),
+            explain: false,
+            rows: rows as u32,
+            columns,
+        };
+        if errors.is_empty() {
+            return self.ask(request).await;
+        }
+        let is_good = |row: &u32| errors.binary_search_by_key(row, |error| error.row).is_err();
+        let good: Vec<u32> = (0..rows as u32).filter(is_good).collect();
+        let answer = match good.is_empty() {
+            true => Predictions::default(),
+            false => self.ask(request.take(&good)).await?,
+        };
+        Ok(answer.spread(rows, &good, errors))
+    }
+
+    async fn ask(&self, request: PredictRequest) -> Result<Predictions, DispatchError> {
+        let mut troubled = None;
+        let mut backoff = Backoff::new(50, 2_000, u64::from(std::process::id()));
+        loop {
+            let order = Order { spec: &self.by.spec, request: request.clone(), limit: BATCH_LIMIT };
+            match dispatch(&self.lanes, &self.table, order).await {
+                Err(error)
+                    if may_pass(&error) && !self.is_over(*troubled.get_or_insert_with(Instant::now)) =>
+                {
+                    tracing::debug!("{error}; asking again");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Lets go of the predictors.
+    pub async fn close(self) {
+        self.following.cancel();
+        self.lanes.close().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Whether others may answer, or the same ones later.
+fn may_pass(error: &DispatchError) -> bool {
+    match error {
+        DispatchError::Nobody => true,
+        DispatchError::Lane(error) => !matches!(error, LaneError::Garbled { .. }),
+        DispatchError::Refused(refusal) => matches!(refusal, Refusal::Overloaded | Refusal::Behind),
+        DispatchError::RowTooLarge { .. } => false,
+    }
+}

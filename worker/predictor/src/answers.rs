@@ -1,0 +1,162 @@
+//! Predictions as they come together, one fit after the other.
+
+mod forecast;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use learn::{Block, Design, most_probable, predict};
+use schemas::fit::{Input, Parameters};
+use schemas::outcome::clip_reason;
+use schemas::predict::{Explained, NO_FIT, Predictions, RowError, RowErrorKind, UsedFit};
+use schemas::structure::Structure;
+
+use crate::cache::Served;
+use crate::columns::Columns;
+
+/// Predictions as they come together.
+pub(crate) struct Answers<'a> {
+    columns: &'a Columns,
+    explain: bool,
+    done: Predictions,
+    /// Probabilities or scores as they come, and for each row where its own are; none before the first.
+    numbers: Vec<f64>,
+    spans: Vec<Range<usize>>,
+    /// The columns as the last fit read them: the next one mostly reads them so too.
+    design: Option<(Arc<Vec<Input>>, Design)>,
+    block: Block,
+    values: Vec<f64>,
+}
+
+impl<'a> Answers<'a> {
+    pub(crate) fn new(columns: &'a Columns, rows: usize, explain: bool) -> Answers<'a> {
+        let done = Predictions {
+            values: vec![f64::NAN; rows],
+            fit_of: vec![NO_FIT; rows],
+            ..Predictions::default()
+        };
+        Answers {
+            columns,
+            explain,
+            done,
+            numbers: Vec::new(),
+            spans: Vec::new(),
+            design: None,
+            block: Block::default(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Predicts `rows` by a fit.
+    pub(crate) fn add(&mut self, fit: &Served, used: &UsedFit, rows: &[u32]) {
+        if let Parameters::Forecast(forecast) = &fit.parameters {
+            return self.foretell(forecast, used, rows);
+        }
+        let known = self.design.take().filter(|(inputs, _)| Arc::ptr_eq(inputs, &fit.inputs));
+        let (count, columns) = (self.done.values.len(), self.columns);
+        let design = match known {
+            Some((_, design)) => Ok(design),
+            None => Design::new(&fit.inputs, count, |input| columns.of(input)),
+        };
+        match design.map(|design| design.with_missing(fit.missing)) {
+            Ok(design) => {
+                self.predict(fit, used, &design, rows);
+                self.design = Some((fit.inputs.clone(), design));
+            }
+            Err(error) => {
+                let column = Some(error.column().to_owned());
+                self.all(rows, RowErrorKind::Invalid, column, &error.to_string());
+            }
+        }
+    }
+
+    fn predict(&mut self, fit: &Served, used: &UsedFit, design: &Design, rows: &[u32]) {
+        let (whole, torn): (Vec<u32>, Vec<u32>) =
+            rows.iter().partition(|row| design.is_complete(**row as usize));
+        for row in torn {
+            let field = design.missing(row as usize).map(str::to_owned);
+            let message = "the field is missing; the fit needs a value of it";
+            self.error(row, RowErrorKind::Invalid, field, message);
+        }
+        design.block(&whole, &mut self.block);
+        let mut values = std::mem::take(&mut self.values);
+        if let Err(error) = predict(&fit.parameters, &self.block, &mut values) {
+            return self.all(&whole, RowErrorKind::Unavailable, None, &error.to_string());
+        }
+        let outputs = fit.parameters.outputs();
+        let lists = matches!(&fit.parameters, Parameters::Structure(Structure::Components { .. }));
+        if !lists && outputs != fit.classes.len().max(1) {
+            let message = "the fit names other classes than it predicts";
+            return self.all(&whole, RowErrorKind::Unavailable, None, message);
+        }
+        let place = self.done.fits.len() as u32;
+        let scores = if lists { outputs as u32 } else { 0 };
+        self.done.fits.push(UsedFit { classes: fit.classes.clone(), scores, ..used.clone() });
+        for (row, values) in whole.iter().zip(values.chunks_exact(outputs)) {
+            if !values.iter().all(|value| value.is_finite()) {
+                self.error(*row, RowErrorKind::Invalid, None, "the values are too large to predict with");
+                continue;
+            }
+            self.done.fit_of[*row as usize] = place;
+            self.done.values[*row as usize] = values[0];
+            if !fit.classes.is_empty() {
+                self.done.values[*row as usize] = most_probable(values) as f64;
+            }
+            if lists || !fit.classes.is_empty() {
+                self.note_numbers(*row, values);
+            }
+        }
+        self.values = values;
+        if self.explain {
+            self.done.explained.extend(explained(fit, &self.block, whole));
+        }
+    }
+
+    fn note_numbers(&mut self, row: u32, values: &[f64]) {
+        if self.spans.is_empty() {
+            self.spans = vec![0..0; self.done.values.len()];
+        }
+        let first = self.numbers.len();
+        self.numbers.extend_from_slice(values);
+        self.spans[row as usize] = first..self.numbers.len();
+    }
+
+    pub(crate) fn no_fit(&mut self, rows: &[u32], message: &str) {
+        self.all(rows, RowErrorKind::NoFit, None, &clip_reason(message));
+    }
+
+    pub(crate) fn all(&mut self, rows: &[u32], kind: RowErrorKind, field: Option<String>, message: &str) {
+        rows.iter().for_each(|row| self.error(*row, kind, field.clone(), message));
+    }
+
+    fn error(&mut self, row: u32, kind: RowErrorKind, field: Option<String>, message: &str) {
+        self.done.errors.push(RowError { row, kind, field, message: message.to_owned() });
+    }
+
+    pub(crate) fn done(mut self) -> Predictions {
+        self.done.errors.sort_by_key(|error| error.row);
+        for span in self.spans {
+            self.done.probabilities.extend_from_slice(&self.numbers[span]);
+        }
+        self.done
+    }
+}
+
+/// What each feature adds to the predictions of the block's rows, where the fit is a sum.
+fn explained(fit: &Served, block: &Block, rows: Vec<u32>) -> Option<Explained> {
+    let sums = learn::explain(&fit.parameters, block)?;
+    let features = fit.inputs.iter().map(|input| match input {
+        Input::Number(feature) => feature.to_string(),
+        Input::OneHot { column, .. } | Input::Category { column, .. } => column.clone(),
+    });
+    let mut contributions = Vec::with_capacity(rows.len() * fit.inputs.len());
+    for row in 0..rows.len() {
+        let mut left = &sums.contributions[row * block.width()..(row + 1) * block.width()];
+        for input in fit.inputs.iter() {
+            let (own, others) = left.split_at(input.width());
+            contributions.push(own.iter().sum());
+            left = others;
+        }
+    }
+    Some(Explained { features: features.collect(), base: sums.base, link: sums.link, rows, contributions })
+}

@@ -1,0 +1,203 @@
+//! Which fit answers rows with which values in their dimensions, remembered until the catalog, the channel or the spec moves.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use runtime::catalog::LiveCatalog;
+use schemas::catalog::Landed;
+use schemas::channel::{Channel, ChannelState};
+use schemas::fit::FitRef;
+use schemas::predict::UsedFit;
+use schemas::scope::Scope;
+use schemas::spec::ModelSpec;
+
+/// Answers remembered for one channel of a model: some 30 MiB. Past that they are found anew.
+const REMEMBERED_MAX: usize = 1 << 17;
+
+/// Channels of models with remembered answers.
+const TABLES_MAX: usize = 256;
+
+/// A fit that answers rows.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it rests.
+    pub fit: FitRef,
+    /// How it is named to the caller.
+    pub used: UsedFit,
+}
+
+/// By what rows are answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The model.
+    pub spec: &'a Arc<ModelSpec>,
+    /// The channel's name.
+    pub name: &'a str,
+    /// The channel in the state that answers.
+    pub channel: &'a Channel,
+}
+
+/// What has been found, by model and channel.
+#[derive(Debug, Default)]
+pub struct Targets {
+    tables: Mutex<HashMap<String, Arc<Table>>>,
+}
+
+/// What has been found for one channel of a model in one state of everything.
+#[derive(Debug)]
+pub struct Table {
+    spec: Arc<ModelSpec>,
+    channel: String,
+    state: ChannelState,
+    /// Fits of the model that the catalog had.
+    landed: usize,
+    /// The model's levels.
+    masks: Vec<u32>,
+    found: RwLock<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    /// By the values of all dimensions.
+    by_values: HashMap<Vec<u8>, Option<Arc<Target>>>,
+    /// By level and fingerprint: values that one fit answers share it.
+    by_fit: HashMap<(u8, String), Arc<Target>>,
+}
+
+impl Targets {
+    /// What is known on this way; nothing, where something has moved since.
+    pub fn of(&self, way: &Way, catalog: &LiveCatalog) -> Arc<Table> {
+        let landed = catalog.with(|catalog| catalog.landed(&way.spec.name));
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        // A channel beside `live` is asked for seldom, and then takes the place of the model's other one.
+        if let Some(known) = tables.get(&way.spec.name).filter(|known| known.holds(way, landed)) {
+            return known.clone();
+        }
+        if tables.len() >= TABLES_MAX {
+            tables.clear();
+        }
+        let table = Arc::new(Table {
+            spec: way.spec.clone(),
+            channel: way.name.to_owned(),
+            state: way.channel.state(),
+            landed,
+            masks: way.spec.level_masks(),
+            found: RwLock::default(),
+        });
+        tables.insert(way.spec.name.clone(), table.clone());
+        table
+    }
+}
+
+impl Table {
+    fn holds(&self, way: &Way, landed: usize) -> bool {
+        self.landed == landed
+            && Arc::ptr_eq(&self.spec, way.spec)
+            && self.channel == way.name
+            && self.state.campaigns as usize == way.channel.campaigns.len()
+            && way.channel.campaigns.last().is_none_or(|newest| *newest == self.state.newest)
+    }
+
+    /// The fit of the first fallback level that has one for a row with these values.
+    pub fn find<'v>(
+        &self,
+        way: &Way,
+        catalog: &LiveCatalog,
+        values: impl Iterator<Item = Option<&'v str>> + Clone,
+    ) -> Option<Arc<Target>> {
+        let key = key_of(values.clone());
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = found.by_values.get(&key) {
+            return known.clone();
+        }
+        drop(found);
+        let values: Vec<Option<&str>> = values.collect();
+        let resolved = self.resolve(way, catalog, &values);
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        if found.by_values.len() >= REMEMBERED_MAX {
+            *found = Found::default();
+        }
+        let target = resolved.map(|(level, scope, landed)| {
+            let key = (level, landed.fit.fingerprint.clone());
+            found.by_fit.entry(key).or_insert_with(|| Arc::new(Target::new(level, scope, landed))).clone()
+        });
+        found.by_values.insert(key, target.clone());
+        target
+    }
+
+    fn resolve(
+        &self,
+        way: &Way,
+        catalog: &LiveCatalog,
+        values: &[Option<&str>],
+    ) -> Option<(u8, Scope, Landed)> {
+        let named = self.masks.iter().zip(0u8..);
+        let mut levels =
+            named.filter_map(|(mask, level)| Some((level, scope_of(&self.spec, values, *mask)?)));
+        // The sum over all shops is no forecast of one of them.
+        let most = if self.spec.adds_up() { 1 } else { usize::MAX };
+        catalog.with(|catalog| {
+            levels.by_ref().take(most).find_map(|(level, scope)| {
+                let landed = catalog.resolve(&self.spec.name, way.channel, &scope)?;
+                Some((level, scope, landed))
+            })
+        })
+    }
+}
+
+impl Target {
+    fn new(level: u8, scope: Scope, landed: Landed) -> Target {
+        let used = UsedFit {
+            scope,
+            level,
+            fingerprint: landed.fit.fingerprint.clone(),
+            campaign: landed.campaign.to_string(),
+            trained_at_ms: landed.fit.trained_at_ms,
+            classes: Vec::new(),
+            scores: 0,
+        };
+        Target { fit: landed.fit, used }
+    }
+}
+
+/// The scope that a row with these values has at the level `mask`; `None` when one of them is missing.
+pub fn scope_of(spec: &ModelSpec, values: &[Option<&str>], mask: u32) -> Option<Scope> {
+    let dimensions = spec.scope.dimensions.iter().zip(values).enumerate();
+    let fixed: Option<Vec<(&str, &str)>> = dimensions
+        .filter(|(place, _)| mask & (1 << place) != 0)
+        .map(|(_, (name, value))| Some((name.as_str(), (*value)?)))
+        .collect();
+    Some(Scope::new(fixed?))
+}
+
+/// Bytes that only these values have.
+fn key_of<'v>(values: impl Iterator<Item = Option<&'v str>>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(32);
+    for value in values {
+        let length = value.map_or(u32::MAX, |value| value.len() as u32);
+        key.extend_from_slice(&length.to_le_bytes());
+        key.extend_from_slice(value.unwrap_or_default().as_bytes());
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_equal_values_share_a_key() {
+        let key = |values: &[Option<&str>]| key_of(values.iter().copied());
+        let all: [&[Option<&str>]; 5] = [
+            &[Some("a"), Some("b")],
+            &[Some("ab"), Some("")],
+            &[None, Some("ab")],
+            &[Some("ab"), None],
+            &[Some("a\u{1}"), None],
+        ];
+        for (place, values) in all.iter().enumerate() {
+            assert!(all[..place].iter().all(|other| key(other) != key(values)));
+            assert_eq!(key(values), key(values));
+        }
+    }
+}
