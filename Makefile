@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-scale bench-catalog nats-server redis-server postgres-server images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-scale bench-catalog nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -11,6 +11,7 @@ BIN := target/release
 # Found or fetched once, then remembered by the scripts' own cache.
 NATS = $(shell tests/tools/nats-server)
 REDIS = $(shell tests/tools/redis-server)
+CLIENTS = $(shell tests/tools/python-clients)
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +25,7 @@ demo: nats-server build ## Trains 491 scopes of real flights and predicts over H
 dev: nats-server build ## Leaves the stack running until Ctrl-C
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/enqueue dev
 
-test: nats-server redis-server lint check-docs unit ## Formatting, lints, docs and all tests
+test: nats-server redis-server python-clients lint check-docs unit ## Formatting, lints, docs and all tests
 	@echo "all checks passed"
 
 lint: ## Formatting, and clippy with warnings as errors
@@ -34,8 +35,8 @@ lint: ## Formatting, and clippy with warnings as errors
 check-docs: ## Builds the API documentation with warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
-unit: nats-server redis-server postgres-server build ## All tests, against real servers
-	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" \
+unit: nats-server redis-server postgres-server python-clients build ## All tests, against real servers
+	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" SCOPEFORGE_PYTHON_CLIENTS="$(CLIENTS)" \
 	  $(CARGO) test --release --locked --workspace
 
 test-faults: nats-server redis-server build ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
@@ -67,6 +68,9 @@ redis-server: ## Finds or fetches a redis-server
 
 postgres-server: ## Finds or installs PostgreSQL's programs
 	@tests/tools/postgres-server > /dev/null
+
+python-clients: ## Makes the Python environment of the tests' HTTP clients
+	@tests/tools/python-clients > /dev/null
 
 clean: ## Removes what was built and what the stack keeps
 	$(CARGO) clean
