@@ -194,8 +194,14 @@ impl Predictions {
     /// Whether it has an answer or an error for each of `rows` rows, and nothing of other rows.
     pub fn has_rows(&self, rows: usize) -> bool {
         let bands = self.intervals.iter().all(|band| band.lower.len() == rows && band.upper.len() == rows);
-        let errors = self.errors.iter().all(|error| (error.row as usize) < rows);
-        self.values.len() == rows && self.fit_of.len() == rows && bands && errors
+        if self.values.len() != rows || self.fit_of.len() != rows || !bands {
+            return false;
+        }
+        let has_none = |error: &RowError| self.fit_of.get(error.row as usize) == Some(&NO_FIT);
+        let errors = self.errors.iter().all(has_none) && self.errors.is_sorted_by(|a, b| a.row < b.row);
+        let answered = |(fit, value): &(&u32, &f64)| (**fit as usize) < self.fits.len() && value.is_finite();
+        let answered = self.fit_of.iter().zip(&self.values).filter(answered).count();
+        errors && answered + self.errors.len() == rows
     }
 
     /// The answer for all of `rows` rows, when this is that for those at `places`, ascending; the others have `errors`, ascending.
