@@ -18,6 +18,7 @@ mod large;
 mod missing;
 mod operations;
 mod poison;
+mod protocol;
 mod queue;
 mod requests;
 mod search;

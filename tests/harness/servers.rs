@@ -38,6 +38,11 @@ pub fn redis_server() -> String {
     server("redis-server", "SCOPEFORGE_REDIS_SERVER")
 }
 
+/// A Python that has the clients that the gateway is held against.
+pub fn python_clients() -> String {
+    server("python-clients", "SCOPEFORGE_PYTHON_CLIENTS")
+}
+
 /// A JetStream broker.
 #[derive(Debug)]
 pub struct Nats {
