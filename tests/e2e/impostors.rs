@@ -1,0 +1,185 @@
+//! A predictor that answers what is no answer: requests go once elsewhere, or fail in time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use schemas::announce::{Announcement, Role};
+use schemas::predict::{NO_FIT, PredictReply, PredictRequest, Predictions, RowError, RowErrorKind};
+use schemas::{envelope, subjects};
+use serde_json::{Value, json};
+use tests::shops::{name, row, sold};
+use tests::{Setup, Stack, until};
+
+const NAME: &str = "predictor-impostor";
+
+/// Shops, and so scopes, of which the impostor is preferred for some.
+const SHOPS: usize = 24;
+
+const DEADLINE: Duration = Duration::from_millis(3_000);
+
+/// What it says to requests; `None` is nothing.
+type Says = fn(&[PredictRequest]) -> Option<Vec<u8>>;
+
+/// A predictor of ours, alive until it is dropped.
+struct Impostor {
+    task: tokio::task::JoinHandle<()>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Impostor {
+    /// Starts it and waits until the gateway counts so many predictors.
+    async fn start(stack: &Stack, says: Says, predictors: u64) -> Impostor {
+        let client = stack.nats.client().await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let requests = client.subscribe(subjects::infer(NAME)).await.expect("the broker takes it");
+        client.flush().await.expect("the broker takes it");
+        let task = tokio::spawn(live(client, requests, says, asked.clone()));
+        until("the gateway seeing the impostor", || async {
+            let ready: Value = serde_json::from_str(&stack.get("/readyz").await.1).ok()?;
+            (ready["predictors"] == predictors).then_some(())
+        })
+        .await;
+        Impostor { task, asked }
+    }
+}
+
+async fn live(
+    client: async_nats::Client,
+    mut requests: async_nats::Subscriber,
+    says: Says,
+    asked: Arc<AtomicUsize>,
+) {
+    let word = Announcement {
+        worker: NAME.into(),
+        role: Role::Predictor,
+        version: "0".into(),
+        slots: 4,
+        busy: 0,
+        ready: true,
+        draining: false,
+        fits: 1,
+    };
+    let word = envelope::encode(&word).expect("it serialises");
+    let mut beats = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        let (subject, payload) = tokio::select! {
+            _ = beats.tick() => (subjects::announce("predictor", NAME).into(), word.clone()),
+            Some(message) = requests.next() => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let asked: Vec<PredictRequest> = envelope::decode(&message.payload).expect("a request");
+                match (message.reply, says(&asked)) {
+                    (Some(reply), Some(payload)) => (reply, payload),
+                    _ => continue,
+                }
+            }
+        };
+        client.publish(subject, payload.into()).await.expect("the broker takes it");
+    }
+}
+
+/// The same to each of the requests.
+fn to_each(asked: &[PredictRequest], answer: impl Fn(u32) -> Predictions) -> Option<Vec<u8>> {
+    let replies: Vec<PredictReply> = asked.iter().map(|one| PredictReply::Done(answer(one.rows))).collect();
+    Some(envelope::encode(&replies).expect("it serialises"))
+}
+
+/// Rows none of which has an answer.
+fn nothing(rows: u32) -> Predictions {
+    let rows = rows as usize;
+    Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() }
+}
+
+fn error(row: u32) -> RowError {
+    RowError { row, kind: RowErrorKind::Invalid, field: None, message: "no".into() }
+}
+
+/// All that it may say, by name.
+const ALL: [(&str, Says); 8] = [
+    ("garbage", |_| Some(b"\xffnot MessagePack".to_vec())),
+    ("nothing at all", |_| Some(Vec::new())),
+    ("no replies", |_| Some(envelope::encode(&Vec::<PredictReply>::new()).expect("it serialises"))),
+    ("too few rows", |asked| to_each(asked, |rows| nothing(rows - 1))),
+    ("too many rows", |asked| to_each(asked, |rows| nothing(rows + 1))),
+    ("neither answers nor errors", |asked| to_each(asked, nothing)),
+    ("errors of other rows", |asked| {
+        to_each(asked, |rows| Predictions { errors: vec![error(1_000_000)], ..nothing(rows) })
+    }),
+    ("fits that it does not name", |asked| {
+        to_each(asked, |rows| Predictions {
+            values: vec![1.0; rows as usize],
+            fit_of: vec![7; rows as usize],
+            ..Predictions::default()
+        })
+    }),
+];
+
+async fn stack(predictors: usize) -> Stack {
+    let environment = vec![("SCOPEFORGE_DEADLINE_MS", DEADLINE.as_millis().to_string())];
+    Stack::start(Setup { predictors, environment, ..Setup::default() }).await
+}
+
+/// Asks for every shop at once, each by itself; all are answered, and rightly.
+async fn all_are_answered(stack: &Stack, what: &str) {
+    let asked = (0..SHOPS).map(|shop| async move {
+        let body = json!({"rows": [row(&name(shop), 3.0), row(&name(shop), 4.0)]});
+        stack.predict("shops", body.to_string()).await
+    });
+    for (shop, (status, answer)) in futures::future::join_all(asked).await.into_iter().enumerate() {
+        assert_eq!(status, 200, "{what}: {answer}");
+        for (place, x) in [3.0, 4.0].into_iter().enumerate() {
+            let value = answer["predictions"][place].as_f64().expect("a number");
+            assert!((value - sold(shop, x)).abs() < 1e-6, "{what}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_impostor_spoils_another_predictor_answers() {
+    let stack = stack(1).await;
+    stack.add_shops(SHOPS, "").await;
+    stack.train_shops("shop=*", SHOPS).await;
+    for (what, says) in ALL {
+        let impostor = Impostor::start(&stack, says, 2).await;
+        all_are_answered(&stack, what).await;
+        assert!(impostor.asked.load(Ordering::Relaxed) > 0, "{what}: nobody asked the impostor");
+    }
+}
+
+#[tokio::test]
+async fn who_never_answers_is_asked_once_and_another_in_time() {
+    let stack = stack(1).await;
+    stack.add_shops(SHOPS, "").await;
+    stack.train_shops("shop=*", SHOPS).await;
+    let impostor = Impostor::start(&stack, |_| None, 2).await;
+    let began = Instant::now();
+    all_are_answered(&stack, "silence").await;
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    assert!(impostor.asked.load(Ordering::Relaxed) > 0, "nobody asked the impostor");
+}
+
+#[tokio::test]
+async fn an_impostor_alone_is_a_bad_gateway_and_silence_a_timeout() {
+    let stack = stack(0).await;
+    stack.add_shops(1, "").await;
+    let body = json!({"rows": [row(&name(0), 3.0), row(&name(0), 4.0)]}).to_string();
+    for (what, says) in ALL {
+        let _impostor = Impostor::start(&stack, says, 1).await;
+        let (status, problem) = stack.predict("shops", body.clone()).await;
+        assert!(status == 502 && problem["detail"].to_string().contains(NAME), "{what}: {status} {problem}");
+    }
+    let _impostor = Impostor::start(&stack, |_| None, 1).await;
+    let began = Instant::now();
+    let asked = (0..20).map(|_| stack.predict("shops", body.clone()));
+    for (status, problem) in futures::future::join_all(asked).await {
+        assert_eq!(status, 504, "{problem}");
+    }
+    assert!(began.elapsed() < DEADLINE + Duration::from_secs(1), "{:?}", began.elapsed());
+}
