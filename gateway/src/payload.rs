@@ -16,8 +16,8 @@ use crate::problem::Problem;
 /// Packed bodies of up to so many bytes are unpacked at once; larger ones where nothing else waits.
 const UNPACKED_HERE_MAX: usize = 16 * 1024;
 
-/// Larger bodies that are unpacked at once, in the whole process: each may become a thousand times as large, which costs its
-/// sender nothing.
+/// Larger bodies that are unpacked at once, in the whole process: each may become a thousand times as large, at no cost to
+/// its sender.
 static UNPACKING: Semaphore = Semaphore::const_new(2);
 
 /// A body as it was before it was packed (`content-encoding: gzip` or `deflate`).
@@ -82,18 +82,25 @@ impl Packing {
         }
     }
 
+    /// Reads twice: what is too large is known before it takes any memory, and the rest takes no more than it needs.
     fn unpack(self, packed: &[u8]) -> Result<Bytes, Problem> {
+        let torn = |error| Problem::bad_request(format!("the body cannot be unpacked: {error}"));
+        let counted = std::io::copy(&mut self.reader(packed), &mut std::io::sink()).map_err(torn)?;
+        let Some(size) = usize::try_from(counted).ok().filter(|size| *size <= PREDICT_BODY_BYTES_MAX) else {
+            return Err(too_large());
+        };
+        let mut whole = Vec::with_capacity(size);
+        self.reader(packed).read_to_end(&mut whole).map_err(torn)?;
+        Ok(whole.into())
+    }
+
+    /// What was packed, up to a byte more than a request may have.
+    fn reader(self, packed: &[u8]) -> impl Read + '_ {
         let reader: Box<dyn Read + '_> = match self {
             Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Packing::Deflate => Box::new(flate2::read::ZlibDecoder::new(packed)),
         };
-        let mut whole = Vec::new();
-        let read = reader.take(PREDICT_BODY_BYTES_MAX as u64 + 1).read_to_end(&mut whole);
-        read.map_err(|error| Problem::bad_request(format!("the body cannot be unpacked: {error}")))?;
-        match whole.len() > PREDICT_BODY_BYTES_MAX {
-            true => Err(too_large()),
-            false => Ok(whole.into()),
-        }
+        reader.take(PREDICT_BODY_BYTES_MAX as u64 + 1)
     }
 }
 
