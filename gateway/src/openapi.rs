@@ -39,6 +39,8 @@ use crate::routes;
         routes::health::ready,
         routes::health::metrics,
     ),
+    // Only the refusals name them, and what these name is not gathered by itself.
+    components(schemas(Problem, V2Error)),
     tags(
         (name = "predictions", description = "Rows in, predictions out"),
         (name = "models", description = "What is trained, and with what success"),

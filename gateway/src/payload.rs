@@ -8,12 +8,17 @@ use axum::extract::FromRequest;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use schemas::limits::PREDICT_BODY_BYTES_MAX;
+use tokio::sync::Semaphore;
 
 use crate::app::Shared;
 use crate::problem::Problem;
 
 /// Packed bodies of up to so many bytes are unpacked at once; larger ones where nothing else waits.
 const UNPACKED_HERE_MAX: usize = 16 * 1024;
+
+/// Larger bodies that are unpacked at once, in the whole process: each may become a thousand times as large, which costs its
+/// sender nothing.
+static UNPACKING: Semaphore = Semaphore::const_new(4);
 
 /// A body as it was before it was packed (`content-encoding: gzip` or `deflate`).
 #[derive(Debug)]
@@ -30,6 +35,8 @@ impl FromRequest<Shared> for Payload {
             None => Ok(Payload(body)),
             Some(packing) if body.len() <= UNPACKED_HERE_MAX => packing.unpack(&body).map(Payload),
             Some(packing) => {
+                let place = tokio::time::timeout(app.deadline, UNPACKING.acquire()).await;
+                let _place = place.map_err(|_| no_place())?;
                 let unpacked = app.background.spawn_blocking(move || packing.unpack(&body)).await;
                 unpacked.map_err(Problem::internal)?.map(Payload)
             }
@@ -42,6 +49,21 @@ impl FromRequest<Shared> for Payload {
 enum Packing {
     Gzip,
     Deflate,
+}
+
+/// Refuses what is packed, where a body is read as it comes.
+///
+/// # Errors
+/// A 415 that names the encoding.
+pub fn check_unpacked(headers: &HeaderMap) -> Result<(), Problem> {
+    match Packing::of(headers)? {
+        None => Ok(()),
+        Some(_) => {
+            let detail =
+                "a stream is answered as it comes: send it without the content-encoding gzip or deflate";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported encoding", detail))
+        }
+    }
 }
 
 impl Packing {
@@ -85,6 +107,10 @@ fn unreadable(error: BytesRejection) -> Problem {
 fn too_large() -> Problem {
     let most = PREDICT_BODY_BYTES_MAX / 1024 / 1024;
     Problem::too_large(format!("a request has at most {most} MiB; send the rows in several"))
+}
+
+fn no_place() -> Problem {
+    Problem::unavailable("too many packed bodies are being unpacked".to_owned())
 }
 
 fn too_slow(limit: Duration) -> Problem {

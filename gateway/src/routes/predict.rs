@@ -18,7 +18,7 @@ use super::intervals::Intervals;
 use super::ndjson::{self, NDJSON};
 use crate::app::Shared;
 use crate::openapi::Refusals;
-use crate::payload::Payload;
+use crate::payload::{Payload, check_unpacked};
 use crate::predicting::{By, all_failed};
 use crate::problem::{Problem, RowProblem};
 use crate::rows::{Rows, RowsError};
@@ -150,6 +150,7 @@ pub(crate) async fn predict(
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     if let kind @ (NDJSON | ARROW) = content_type(&request) {
+        check_unpacked(request.headers())?;
         let by = By::new(&app, app.model(&model)?, asked.channel.as_deref())?;
         return match kind {
             NDJSON => Ok(ndjson::predict(app, by, request.into_body())),

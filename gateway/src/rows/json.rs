@@ -94,6 +94,10 @@ impl<'de> Visitor<'de> for RequestSeed<'_, '_> {
                     seen = true;
                     map.next_value_seed(RowsSeed { columns: self.columns })?;
                 }
+                // Which of two channels was meant nobody can tell.
+                "channel" if asked.channel.is_some() => {
+                    return Err(A::Error::custom("`channel` stands twice"));
+                }
                 "channel" => asked.channel = map.next_value()?,
                 "explain" => asked.explain = map.next_value::<Option<bool>>()?.unwrap_or(false),
                 other => {
