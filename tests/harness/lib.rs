@@ -7,6 +7,7 @@
 //! | [`postgres`] | a PostgreSQL server |
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
+//! | [`shops`] | a small model that is predicted exactly |
 //! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
@@ -14,6 +15,7 @@ pub mod flights;
 pub mod postgres;
 pub mod program;
 pub mod servers;
+pub mod shops;
 pub mod stack;
 pub mod wait;
 pub mod wide;
