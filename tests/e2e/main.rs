@@ -17,6 +17,7 @@ mod gate;
 mod here;
 mod keepers;
 mod large;
+mod misses;
 mod missing;
 mod operations;
 mod poison;
