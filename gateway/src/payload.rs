@@ -16,9 +16,9 @@ use crate::problem::Problem;
 /// Packed bodies of up to so many bytes are unpacked at once; larger ones where nothing else waits.
 const UNPACKED_HERE_MAX: usize = 16 * 1024;
 
-/// Larger bodies that are unpacked at once, in the whole process: each may become a thousand times as large, at no cost to
-/// its sender.
-static UNPACKING: Semaphore = Semaphore::const_new(2);
+/// Larger bodies that are unpacked at once, in the whole process: each may become a thousand times as large, which costs its
+/// sender nothing.
+static UNPACKING: Semaphore = Semaphore::const_new(4);
 
 /// A body as it was before it was packed (`content-encoding: gzip` or `deflate`).
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub fn check_unpacked(headers: &HeaderMap) -> Result<(), Problem> {
         None => Ok(()),
         Some(_) => {
             let detail =
-                "rows are answered as they come: send them without the content-encoding gzip or deflate";
+                "a stream is answered as it comes: send it without the content-encoding gzip or deflate";
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported encoding", detail))
         }
     }
