@@ -102,6 +102,7 @@ impl Misses {
                     "training what was asked for"
                 ),
                 Err(error) => {
+                    let error = anyhow::Error::from(error);
                     tracing::warn!(model = spec.name, "not ordered, until it is asked for again: {error:#}");
                     self.forget(&spec, &channel, &scopes);
                 }

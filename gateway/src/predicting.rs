@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use dispatch::{DispatchError, LaneError, Order, Scopes, dispatch, join};
 use schemas::channel::{Channel, ChannelState, LIVE, Share};
-use schemas::predict::{NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind};
+use schemas::predict::{
+    NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, sound_rows,
+};
 use schemas::spec::{ModelSpec, OnMiss};
 use schemas::subjects::channel_key;
 use tokio::time::Instant;
@@ -77,8 +79,7 @@ impl By {
         let whole = match errors.is_empty() {
             true => self.ask(app, rows, columns).await?,
             false => {
-                let bad = |row: &u32| errors.binary_search_by_key(row, |error| error.row).is_ok();
-                let good: Vec<u32> = (0..rows as u32).filter(|row| !bad(row)).collect();
+                let good = sound_rows(rows, &errors);
                 let answer = match good.is_empty() {
                     true => Predictions::default(),
                     false => self.ask(app, good.len(), take(&columns, &good)).await?,
@@ -172,10 +173,7 @@ pub fn take(columns: &[NamedColumn], rows: &[u32]) -> Vec<NamedColumn> {
 /// The status that fits every row's error.
 pub fn all_failed(errors: &[RowError]) -> Problem {
     let only = |kind: RowErrorKind| errors.iter().all(|error| error.kind == kind);
-    let first = errors.first().map(|error| {
-        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
-        format!("row {}: {field}{}", error.row, error.message)
-    });
+    let first = errors.first().map(|error| format!("row {}: {error}", error.row));
     let detail = |what: &str| format!("{what}: {}", first.as_deref().unwrap_or_default());
     let problem = if only(RowErrorKind::NoFit) {
         Problem::not_found(detail("no row has a fit"))

@@ -128,7 +128,7 @@ impl Near for Here {
     }
 
     fn answer<'a>(&'a self, request: &'a PredictRequest) -> BoxFuture<'a, PredictReply> {
-        Box::pin(self.0.answer(request.clone()))
+        Box::pin(self.0.answer(request))
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use runtime::broker::{Broker, ConnectError, ConnectRequest};
 use runtime::bucket::{self, Bucket};
-use runtime::patience;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
+use runtime::{orders, patience};
+use schemas::campaign::Campaign;
+use schemas::pack::Pack;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +67,16 @@ impl Session {
             }
         };
         Ok(Session { broker, models, connection: connection.clone() })
+    }
+
+    /// Orders a campaign.
+    ///
+    /// # Errors
+    /// When a pack does not serialise, or the broker does not do as asked in time.
+    pub async fn order(&self, campaign: &Campaign, packs: &[Pack]) -> anyhow::Result<()> {
+        let messages = orders::store(&self.broker, campaign, packs).await?;
+        patiently(async || Ok(orders::enter(&self.broker, campaign).await?)).await?;
+        Ok(orders::queue(&self.broker, campaign, packs, messages).await?)
     }
 
     /// The spec of a model.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::ChannelState;
-use crate::column::Column;
+use crate::column::{Column, TextColumn};
 use crate::forecast::Band;
 use crate::label::Label;
 use crate::scope::Scope;
@@ -74,6 +74,14 @@ impl NamedColumn {
     pub fn take(&self, rows: &[u32]) -> NamedColumn {
         NamedColumn::new(self.name.clone(), self.column.take(rows))
     }
+}
+
+/// The column of texts called `name`; a column of numbers may have the same name.
+pub fn text_column<'a>(columns: &'a [NamedColumn], name: &str) -> Option<&'a TextColumn> {
+    columns.iter().filter(|named| *named.name == *name).find_map(|named| match &*named.column {
+        Column::Text(text) => Some(text),
+        _ => None,
+    })
 }
 
 /// A predictor's answer.
@@ -256,6 +264,21 @@ pub struct RowError {
     pub field: Option<String>,
     /// What is wrong with it.
     pub message: String,
+}
+
+impl std::fmt::Display for RowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "`{field}`: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Those of `rows` rows that have none of `errors`, which are ascending.
+pub fn sound_rows(rows: usize, errors: &[RowError]) -> Vec<u32> {
+    let is_sound = |row: &u32| errors.binary_search_by_key(row, |error| error.row).is_err();
+    (0..rows as u32).filter(is_sound).collect()
 }
 
 /// Who has to act on a row's error.

@@ -10,7 +10,9 @@ use runtime::presence::Table;
 use schemas::column::{Column, TextColumn};
 use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
-use schemas::predict::{NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal};
+use schemas::predict::{
+    NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal, text_column,
+};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use tokio::time::Instant;
@@ -173,13 +175,7 @@ pub struct Scopes<'a> {
 impl<'a> Scopes<'a> {
     /// Those among `columns`.
     pub fn of(spec: &'a ModelSpec, columns: &'a [NamedColumn]) -> Scopes<'a> {
-        let text = |name: &'a String| {
-            let mut named = columns.iter().filter(|named| *named.name == **name);
-            named.find_map(|named| match &*named.column {
-                Column::Text(text) => Some((name.as_str(), text)),
-                _ => None,
-            })
-        };
+        let text = |name: &'a String| Some((name.as_str(), text_column(columns, name)?));
         let dimensions = &spec.scope.dimensions;
         Scopes { texts: dimensions.iter().filter_map(text).collect(), dimensions: dimensions.len() }
     }

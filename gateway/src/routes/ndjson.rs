@@ -25,7 +25,7 @@ pub(super) const NDJSON: &str = "application/x-ndjson";
 const AHEAD: usize = 4;
 
 /// One line of the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Line<'a> {
     prediction: Option<Predicted>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub(super) fn predict(app: Shared, by: By, body: Body) -> Response {
         async move {
             match chunk {
                 Ok(chunk) => answer(&app, &by, &layout, &chunk).await,
-                Err(problem) => line(&Line::of_problem(&problem)),
+                Err(problem) => line(&Line { error: Some(&problem), ..Line::default() }),
             }
         }
     });
@@ -83,7 +83,9 @@ async fn answer(app: &Shared, by: &By, layout: &Layout, chunk: &[u8]) -> Bytes {
     let count = rows.rows;
     match by.predict_patiently(app, rows).await {
         Ok(whole) => lines(&whole),
-        Err(Problem { detail, .. }) => line(&Line::of_problem(&detail)).repeat(count).into(),
+        Err(Problem { detail, .. }) => {
+            line(&Line { error: Some(&detail), ..Line::default() }).repeat(count).into()
+        }
     }
 }
 
@@ -104,19 +106,6 @@ fn lines(whole: &Predictions) -> Bytes {
         write(&mut out, &line);
     }
     out.into()
-}
-
-impl<'a> Line<'a> {
-    fn of_problem(problem: &'a str) -> Line<'a> {
-        Line {
-            prediction: None,
-            scope: None,
-            level: None,
-            fingerprint: None,
-            field: None,
-            error: Some(problem),
-        }
-    }
 }
 
 fn line(line: &Line) -> Bytes {

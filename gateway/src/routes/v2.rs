@@ -1,9 +1,12 @@
 //! The Open Inference Protocol v2 over HTTP.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemas::spec::ModelSpec;
 use schemas::subjects::channel_key;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +16,7 @@ use crate::openapi::V2Refusals;
 use crate::payload::Payload;
 use crate::predicting::{By, all_failed};
 use crate::problem::Problem;
+use crate::rows::Layout;
 use crate::v2::{Encoded, HEADER_LENGTH, Inference, ModelMetadata, encode, model_metadata};
 
 /// A problem in the protocol's form.
@@ -27,14 +31,7 @@ impl From<Problem> for V2Problem {
 
 impl IntoResponse for V2Problem {
     fn into_response(self) -> Response {
-        let error = json!({"error": self.0.detail});
-        let mut response = self.0.into_response();
-        let headers = std::mem::take(response.headers_mut());
-        let mut own = (response.status(), Json(error)).into_response();
-        if let Some(after) = headers.get(header::RETRY_AFTER) {
-            own.headers_mut().insert(header::RETRY_AFTER, after.clone());
-        }
-        own
+        self.0.respond(&json!({"error": self.0.detail}))
     }
 }
 
@@ -46,15 +43,15 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    fn spec(&self, app: &App) -> Result<std::sync::Arc<schemas::spec::ModelSpec>, Problem> {
+    fn spec(&self, app: &App) -> Result<(Arc<ModelSpec>, Arc<Layout>), Problem> {
         let spec = app.model(&self.model)?;
+        let layout = app.layout(&spec);
         match &self.version {
-            Some(version) if *version != spec.revision() => Err(Problem::not_found(format!(
+            Some(version) if *version != layout.revision => Err(Problem::not_found(format!(
                 "model `{}` has the version {} and no `{version}`",
-                self.model,
-                spec.revision()
+                self.model, layout.revision
             ))),
-            _ => Ok(spec),
+            _ => Ok((spec, layout)),
         }
     }
 }
@@ -109,8 +106,8 @@ pub(crate) async fn model(
     State(app): State<Shared>,
     Path(named): Path<Named>,
 ) -> Result<Json<ModelMetadata>, V2Problem> {
-    let spec = named.spec(&app)?;
-    Ok(Json(model_metadata(&spec, &app.layout(&spec))))
+    let (spec, layout) = named.spec(&app)?;
+    Ok(Json(model_metadata(&spec, &layout)))
 }
 
 /// Whether a model is ready: somebody predicts, and it has been trained
@@ -125,7 +122,7 @@ pub(crate) async fn model_ready(
     State(app): State<Shared>,
     Path(named): Path<Named>,
 ) -> Result<Json<Value>, V2Problem> {
-    let spec = named.spec(&app)?;
+    let (spec, _) = named.spec(&app)?;
     super::health::readiness(&app)?;
     let live = app.channels.get(&channel_key(&spec.name, schemas::channel::LIVE));
     match live.is_some_and(|live| !live.campaigns.is_empty()) {
@@ -157,18 +154,18 @@ pub(crate) async fn infer(
     Path(named): Path<Named>,
     request: Request,
 ) -> Result<Response, V2Problem> {
-    let spec = named.spec(&app)?;
+    let (spec, layout) = named.spec(&app)?;
     let headers = request.headers().clone();
     let Payload(body) = Payload::from_request(request, &app).await?;
     let (json, tail) = split(&headers, &body)?;
     let inference = Inference::parse(json)?;
-    let rows = inference.rows(&app.layout(&spec), tail)?;
+    let rows = inference.rows(&layout, tail)?;
     let by = By::new(&app, spec, inference.text_parameter("channel")?)?;
     let answer = by.predict(&app, rows).await?;
     if answer.errors.len() == answer.values.len() {
         return Err(all_failed(&answer.errors).into());
     }
-    let mut head = json!({"model_name": by.spec.name, "model_version": by.spec.revision()});
+    let mut head = json!({"model_name": by.spec.name, "model_version": layout.revision});
     if let Some(id) = &inference.id {
         head["id"] = json!(id);
     }

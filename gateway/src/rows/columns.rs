@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use schemas::feature::Feature;
+use dataset::Request;
 use schemas::limits::FEATURES_MAX;
 use schemas::predict::{RowError, RowErrorKind};
 use schemas::spec::ModelSpec;
@@ -15,6 +15,8 @@ use super::json::{Asked, Scalar};
 /// The fields that a model's spec reads, worked out once for all of its requests.
 #[derive(Debug, Default)]
 pub struct Layout {
+    /// The spec's revision.
+    pub revision: String,
     fields: Vec<(Arc<str>, Uses)>,
     places: HashMap<String, usize>,
 }
@@ -22,33 +24,26 @@ pub struct Layout {
 impl Layout {
     /// One field for each column that is a dimension, a feature, or the time of a series.
     pub fn of(spec: &ModelSpec) -> Layout {
+        let Request { dimensions, time, numbers, texts, times } = Request::for_predicting(spec);
         let mut uses: BTreeMap<&str, Uses> = BTreeMap::new();
-        let learn = &spec.learn;
-        for dimension in &spec.scope.dimensions {
-            uses.entry(dimension).or_default().dimension = true;
+        for name in dimensions.iter().chain(&texts) {
+            uses.entry(name).or_default().text = true;
         }
-        for column in &learn.categorical {
-            uses.entry(column).or_default().text = true;
+        for name in &numbers {
+            uses.entry(name).or_default().number = true;
         }
-        for feature in &learn.features {
-            match feature {
-                Feature::Column(column) if learn.categorical.contains(column) => {}
-                Feature::Column(column) => uses.entry(column).or_default().number = true,
-                Feature::DatePart(_, column) => uses.entry(column).or_default().time = true,
-            }
-        }
-        if let (Some(_), Some(time)) = (&learn.series, &spec.data.time) {
-            uses.entry(time).or_default().time = true;
+        for name in times.iter().chain(&time) {
+            uses.entry(name).or_default().time = true;
         }
         let fields: Vec<(Arc<str>, Uses)> =
             uses.into_iter().map(|(name, uses)| (name.into(), uses)).collect();
         let places = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place)).collect();
-        Layout { fields, places }
+        Layout { revision: spec.revision(), fields, places }
     }
 
     /// The fields by name, and whether each is read as a number and nothing else.
     pub fn fields(&self) -> impl Iterator<Item = (&str, bool)> {
-        let is_number = |uses: &Uses| uses.number && !(uses.text || uses.time || uses.dimension);
+        let is_number = |uses: &Uses| uses.number && !(uses.text || uses.time);
         self.fields.iter().map(move |(name, uses)| (&**name, is_number(uses)))
     }
 }

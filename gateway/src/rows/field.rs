@@ -12,7 +12,6 @@ use super::json::Scalar;
 /// What the spec says of a field; one field may serve several ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Uses {
-    pub(super) dimension: bool,
     pub(super) number: bool,
     pub(super) text: bool,
     pub(super) time: bool,
@@ -63,7 +62,7 @@ impl Field {
         if self.uses.time {
             self.times.resize(rows, TIME_NULL);
         }
-        if self.uses.text || self.uses.dimension {
+        if self.uses.text {
             self.texts.resize(rows, TEXT_NULL);
         }
     }
@@ -96,7 +95,7 @@ impl Field {
             };
             self.times[row] = parse_instant(text).map_err(|error| error.to_string())?;
         }
-        if self.uses.text || self.uses.dimension {
+        if self.uses.text {
             let text = value.dimension();
             let text = text.ok_or_else(|| format!("a string is required, not {}", value.kind()))?;
             self.texts[row] = self.code(&text);
@@ -140,7 +139,7 @@ impl Field {
         if self.uses.time {
             add(Column::Time(self.times));
         }
-        if self.uses.text || self.uses.dimension {
+        if self.uses.text {
             add(Column::Text(TextColumn { codes: self.texts, values: self.values }));
         }
     }

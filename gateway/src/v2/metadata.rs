@@ -40,7 +40,7 @@ pub fn model_metadata(spec: &ModelSpec, layout: &Layout) -> ModelMetadata {
     outputs.extend(["fingerprint", "campaign", "error"].map(|name| tensor(name, "BYTES")));
     ModelMetadata {
         name: spec.name.clone(),
-        versions: vec![spec.revision()],
+        versions: vec![layout.revision.clone()],
         platform: "scopeforge",
         inputs: layout.fields().map(input).collect(),
         outputs,

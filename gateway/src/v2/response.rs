@@ -68,8 +68,7 @@ fn tensors(answer: &Predictions) -> Vec<Tensor> {
     };
     let mut errors = vec![String::new(); rows];
     for error in &answer.errors {
-        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
-        errors[error.row as usize] = format!("{field}{}", error.message);
+        errors[error.row as usize] = error.to_string();
     }
     let level = |row: usize| fit(row).map_or(-1, |fit| i32::from(fit.level));
     let mut all = vec![predictions(answer)];

@@ -7,7 +7,7 @@ use dispatch::{DispatchError, LaneError, Lanes, Order, dispatch};
 use runtime::broker::BrokerError;
 use runtime::presence::Table;
 use schemas::channel::ChannelState;
-use schemas::predict::{PredictRequest, Predictions, Refusal};
+use schemas::predict::{PredictRequest, Predictions, Refusal, sound_rows};
 use schemas::retry::Backoff;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
@@ -97,8 +97,7 @@ impl Asking {
         if errors.is_empty() {
             return self.ask(request).await;
         }
-        let is_good = |row: &u32| errors.binary_search_by_key(row, |error| error.row).is_err();
-        let good: Vec<u32> = (0..rows as u32).filter(is_good).collect();
+        let good = sound_rows(rows, &errors);
         let answer = match good.is_empty() {
             true => Predictions::default(),
             false => self.ask(request.take(&good)).await?,

@@ -10,7 +10,6 @@ use runtime::keeper::Keeper;
 use schemas::campaign::{Campaign, Tally};
 
 use super::retry;
-use super::train::order_campaign;
 use super::watch::{Watch, text};
 use crate::args::CampaignCommand;
 use crate::output::{Output, count, table};
@@ -40,7 +39,7 @@ pub(super) async fn run(
             let scopes = retry::failed(session, &failed).await?;
             let (again, packs) = retry::campaign(&failed, scopes);
             let watch = Watch::open(&session.broker, &again).await?;
-            order_campaign(session, &again, &packs).await?;
+            session.order(&again, &packs).await?;
             if wait {
                 return watch.finish(session, Duration::from_secs(wait_seconds), out).await;
             }

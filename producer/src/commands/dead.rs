@@ -122,7 +122,7 @@ async fn retry(session: &Session, letter: DeadLetter, out: Output) -> anyhow::Re
         let unknown = || usage(format!("the campaign {} of this pack is not on record", pack.campaign));
         let campaign = record.ok_or_else(unknown)?.value;
         let again = retry::campaign(&campaign, vec![pack.scopes]);
-        super::train::order_campaign(session, &again.0, &again.1).await?;
+        session.order(&again.0, &again.1).await?;
         dead::forget(&session.broker, place).await?;
         return out
             .show(&again.0.id, |id| format!("its scopes are trained again: enqueue campaign watch {id}"));

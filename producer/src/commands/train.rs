@@ -4,9 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::bucket::{self, BucketError};
 use runtime::clock::now_ms;
-use runtime::{catalog, channels, ids, jobs, plans};
+use runtime::{bucket, catalog, channels, ids};
 use schemas::campaign::{Campaign, CampaignState, Publish};
 use schemas::catalog::Catalog;
 use schemas::channel::Channel;
@@ -50,7 +49,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
         true => Some(Watch::open(&session.broker, &campaign).await?),
         false => None,
     };
-    order_campaign(session, &campaign, &packs).await?;
+    session.order(&campaign, &packs).await?;
     out.note(&format!(
         "campaign {}: {} in {} published",
         campaign.id,
@@ -126,40 +125,5 @@ fn parent(spec: &ModelSpec, (known, channel): (&Catalog, &Channel), scope: &Scop
         let kept = fixed.iter().filter(|(name, _)| names.contains(&name.as_str()));
         let coarser = Scope::new(kept.map(|(name, value)| (name.as_str(), value.as_str())));
         known.resolve(&spec.name, channel, &coarser).map(|landed| landed.fit)
-    })
-}
-
-/// Orders a campaign, in steps of which each may be the last that this process lives to see: its packs are stored, its
-/// channel moves, it is put on record, and from then on it will be brought to its end. Then its packs are queued, but for
-/// merges, which their shards' trainers queue.
-pub(super) async fn order_campaign(
-    session: &Session,
-    campaign: &Campaign,
-    packs: &[Pack],
-) -> anyhow::Result<()> {
-    let broker = &session.broker;
-    let messages = jobs::messages(packs)?;
-    plans::store(broker, &campaign.id, &messages).await.context("storing the packs")?;
-    if campaign.publish == Publish::Each {
-        let moved = patiently(async || {
-            let channels = bucket::channels(broker).await?;
-            Ok(channels::promote(&channels, &campaign.spec.name, &campaign.channel, &campaign.id).await?)
-        });
-        moved.await.context("moving the channel")?;
-    }
-    let recorded =
-        patiently(async || match bucket::campaigns(broker).await?.replace(&campaign.id, campaign, 0).await {
-            // A try whose answer was lost has put it there.
-            Err(BucketError::Conflict { .. }) => Ok(()),
-            done => Ok(done.map(|_| ())?),
-        });
-    recorded.await.context("putting the campaign on record")?;
-    let ready = packs.iter().zip(messages).filter(|(pack, _)| pack.work.waits_for().is_empty());
-    let messages = ready.map(|(_, message)| message).collect();
-    jobs::publish(broker, campaign.priority, &campaign.id, messages).await.with_context(|| {
-        format!(
-            "queueing the campaign {} (it is on record, and trainers will bring it to its end)",
-            campaign.id
-        )
     })
 }

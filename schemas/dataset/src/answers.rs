@@ -79,9 +79,8 @@ pub fn errors(predictions: &Predictions) -> Vec<Option<String>> {
         |value: &f64| (!value.is_finite()).then(|| "the prediction is not a finite number".to_owned());
     let mut errors: Vec<Option<String>> = predictions.values.iter().map(not_finite).collect();
     for error in &predictions.errors {
-        let field = error.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
         if let Some(place) = errors.get_mut(error.row as usize) {
-            *place = Some(format!("{field}{}", error.message));
+            *place = Some(error.to_string());
         }
     }
     errors

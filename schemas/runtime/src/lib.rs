@@ -5,7 +5,7 @@
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
 //! | [`jobs`], [`job`], [`lease`], [`plans`], [`merges`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, put together, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
-//! | [`misses`] | training what was asked for and is not there |
+//! | [`orders`], [`misses`] | ordering a campaign; one for what was asked for and is not there |
 //! | [`patience`] | trying again what a broker cannot do just now |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
@@ -32,6 +32,7 @@ pub mod merges;
 pub mod mirror;
 pub mod misses;
 pub mod objects;
+pub mod orders;
 pub mod patience;
 pub mod pause;
 pub mod plans;

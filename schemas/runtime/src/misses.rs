@@ -13,8 +13,8 @@ use schemas::window::Window;
 use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
 use crate::clock::now_ms;
-use crate::jobs::{self, PublishError};
-use crate::{channels, ids, plans};
+use crate::ids;
+use crate::orders::{self, OrderError};
 
 /// Claims under way at once.
 const CLAIMS_AT_ONCE: usize = 64;
@@ -31,9 +31,9 @@ pub enum MissError {
     /// A bucket did not do as asked.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// The pack does not serialise.
+    /// The campaign could not be ordered.
     #[error(transparent)]
-    Pack(#[from] PublishError),
+    Order(#[from] OrderError),
 }
 
 /// Orders one campaign of low priority for those of `scopes` that nobody has ordered lately for this revision of the model
@@ -60,11 +60,11 @@ pub fn order<'a>(
             estimated_seconds: PLANNED_SECONDS * claimed.len() as f64,
             ..campaign
         };
-        match publish(broker, &campaign, &claimed).await {
+        match place(broker, &campaign, &claimed).await {
             Ok(()) => Ok(Some(campaign)),
             Err(error) => {
                 release(&claims, &campaign, &claimed).await;
-                Err(error)
+                Err(error.into())
             }
         }
     })
@@ -123,27 +123,26 @@ async fn release(claims: &Bucket<String>, campaign: &Campaign, scopes: &[Scope])
     }
 }
 
-async fn publish(broker: &Broker, campaign: &Campaign, scopes: &[Scope]) -> Result<(), MissError> {
+async fn place(broker: &Broker, campaign: &Campaign, scopes: &[Scope]) -> Result<(), OrderError> {
+    let packs = [pack(campaign, scopes)];
+    let messages = orders::store(broker, campaign, &packs).await?;
+    orders::enter(broker, campaign).await?;
+    orders::queue(broker, campaign, &packs, messages).await
+}
+
+fn pack(campaign: &Campaign, scopes: &[Scope]) -> Pack {
     let scope = |scope: &Scope| PackScope {
         scope: scope.clone(),
         window: Window::ALL,
         incumbent: None,
         parent: None,
     };
-    let pack = Pack {
+    Pack {
         campaign: campaign.id.clone(),
         model: campaign.spec.name.clone(),
         index: 0,
         planned_seconds: campaign.estimated_seconds,
         work: Work::default(),
         scopes: scopes.iter().map(scope).collect(),
-    };
-    let messages = jobs::messages(&[pack])?;
-    // In steps of which each may be the last, as `enqueue train` does.
-    plans::store(broker, &campaign.id, &messages).await?;
-    let all = bucket::channels(broker).await?;
-    channels::promote(&all, &campaign.spec.name, &campaign.channel, &campaign.id).await?;
-    bucket::campaigns(broker).await?.replace(&campaign.id, campaign, 0).await?;
-    jobs::publish(broker, campaign.priority, &campaign.id, messages).await?;
-    Ok(())
+    }
 }

@@ -44,19 +44,19 @@ impl Predictor {
     }
 
     /// Predicts every row that can be; the others are errors at their index.
-    pub async fn answer(&self, request: PredictRequest) -> PredictReply {
+    pub async fn answer(&self, request: &PredictRequest) -> PredictReply {
         match self.predict(request).await {
             Ok(predictions) => PredictReply::Done(predictions),
             Err(refusal) => PredictReply::Refused(refusal),
         }
     }
 
-    async fn predict(&self, request: PredictRequest) -> Result<Predictions, Refusal> {
+    async fn predict(&self, request: &PredictRequest) -> Result<Predictions, Refusal> {
         let no_model = || Refusal::NoModel { model: request.model.clone() };
         let spec = self.models.get(&request.model).ok_or_else(no_model)?;
-        let channel = self.channel(&request).await?;
+        let channel = self.channel(request).await?;
         let rows = request.rows as usize;
-        let columns = Columns::new(request.columns, rows)?;
+        let columns = Columns::new(&request.columns, rows)?;
         let mut answers = Answers::new(&columns, rows, request.explain);
         let dimensions = Dimensions::new(&spec, &columns);
         let way = Way { spec: &spec, name: &request.channel, channel: &channel };

@@ -16,7 +16,7 @@ use crate::columns::Columns;
 
 /// Predictions as they come together.
 pub(crate) struct Answers<'a> {
-    columns: &'a Columns,
+    columns: &'a Columns<'a>,
     explain: bool,
     done: Predictions,
     /// Probabilities or scores as they come, and for each row where its own are; none before the first.
@@ -29,7 +29,7 @@ pub(crate) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    pub(crate) fn new(columns: &'a Columns, rows: usize, explain: bool) -> Answers<'a> {
+    pub(crate) fn new(columns: &'a Columns<'a>, rows: usize, explain: bool) -> Answers<'a> {
         let done = Predictions {
             values: vec![f64::NAN; rows],
             fit_of: vec![NO_FIT; rows],

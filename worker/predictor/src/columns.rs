@@ -6,27 +6,20 @@ use std::sync::Arc;
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
 use schemas::fit::Input;
-use schemas::predict::{NamedColumn, Refusal};
+use schemas::predict::{NamedColumn, Refusal, text_column};
 use schemas::spec::ModelSpec;
 
 /// The columns of a request. One name may stand for a text (as a dimension) and for a number (as a feature).
-pub(crate) struct Columns(Vec<(Arc<str>, Arc<Column>)>);
+pub(crate) struct Columns<'a>(&'a [NamedColumn]);
 
-impl Columns {
-    pub(crate) fn new(named: Vec<NamedColumn>, rows: usize) -> Result<Columns, Refusal> {
+impl<'a> Columns<'a> {
+    pub(crate) fn new(named: &'a [NamedColumn], rows: usize) -> Result<Columns<'a>, Refusal> {
         if let Some(wrong) = named.iter().find(|named| named.column.len() != rows) {
             let found = wrong.column.len();
             let problem = format!("column `{}` has {found} rows, the request {rows}", wrong.name);
             return Err(Refusal::BadRequest { problem });
         }
-        Ok(Columns(named.into_iter().map(|named| (named.name, named.column)).collect()))
-    }
-
-    fn text(&self, name: &str) -> Option<&TextColumn> {
-        self.0.iter().find_map(|(known, column)| match &**column {
-            Column::Text(text) if **known == *name => Some(text),
-            _ => None,
-        })
+        Ok(Columns(named))
     }
 
     /// The column that feeds `input`; one of another kind where there is no right one, so that the error can say so.
@@ -39,14 +32,15 @@ impl Columns {
                     | (Input::Number(Feature::DatePart(..)), Column::Time(_))
             )
         };
-        let named = || self.0.iter().filter(|(name, _)| **name == *input.column()).map(|(_, column)| column);
+        let alike = || self.0.iter().filter(|named| *named.name == *input.column());
+        let named = || alike().map(|named| &named.column);
         named().find(|column| fits(column)).or_else(|| named().next()).cloned()
     }
 
     /// A column of times.
     pub(crate) fn times(&self, name: &str) -> Option<&[i64]> {
-        self.0.iter().find_map(|(known, column)| match &**column {
-            Column::Time(times) if **known == *name => Some(times.as_slice()),
+        self.0.iter().find_map(|named| match &*named.column {
+            Column::Time(times) if *named.name == *name => Some(times.as_slice()),
             _ => None,
         })
     }
@@ -65,8 +59,8 @@ pub(crate) struct Cell {
 pub(crate) struct Dimensions<'a>(Vec<Option<&'a TextColumn>>);
 
 impl<'a> Dimensions<'a> {
-    pub(crate) fn new(spec: &ModelSpec, columns: &'a Columns) -> Dimensions<'a> {
-        Dimensions(spec.scope.dimensions.iter().map(|name| columns.text(name)).collect())
+    pub(crate) fn new(spec: &ModelSpec, columns: &Columns<'a>) -> Dimensions<'a> {
+        Dimensions(spec.scope.dimensions.iter().map(|name| text_column(columns.0, name)).collect())
     }
 
     /// The values of a row.

@@ -94,7 +94,7 @@ impl Handle {
     }
 
     /// The answer to one request. A panic is its own: others that came with it are answered, and nobody waits in vain.
-    pub async fn answer(&self, request: PredictRequest) -> PredictReply {
+    pub async fn answer(&self, request: &PredictRequest) -> PredictReply {
         self.status.busy.fetch_add(1, Ordering::Relaxed);
         let _busy = Busy(&self.status);
         // What answering shares is whole between any two statements that could panic.
@@ -185,7 +185,7 @@ impl Service {
 
 async fn answer(handle: &Handle, request: Request) {
     let replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
-        Ok(asked) => join_all(asked.into_iter().map(|one| handle.answer(one))).await,
+        Ok(asked) => join_all(asked.iter().map(|one| handle.answer(one))).await,
         Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
     };
     let mut payload = encode(&replies);
