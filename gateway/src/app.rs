@@ -1,7 +1,6 @@
 //! What the handlers share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dispatch::{Lanes, Near};
@@ -16,10 +15,10 @@ use schemas::spec::ModelSpec;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
+use crate::known::KnownModels;
 use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::problem::Problem;
-use crate::rows::Layout;
 use crate::shadow::Shadows;
 
 /// How long a measured lag is good for: many scrapers cost the broker one look.
@@ -50,8 +49,8 @@ pub struct App {
     pub lag: Arc<Mutex<Option<(Instant, Lag)>>>,
     /// The predictor of this process.
     pub near: Option<Arc<dyn Near>>,
-    /// The fields that each model reads, as long as its spec stays.
-    pub layouts: Arc<RwLock<HashMap<String, SpecLayout>>>,
+    /// What is worked out once for many requests.
+    pub known: Arc<KnownModels>,
     /// Scopes that were asked for in vain.
     pub misses: Misses,
     /// Comparisons of channels.
@@ -59,9 +58,6 @@ pub struct App {
     /// Where work runs that is no prediction and may take long.
     pub background: Handle,
 }
-
-/// A spec, and the fields that it reads.
-pub type SpecLayout = (Arc<ModelSpec>, Arc<Layout>);
 
 /// The state as handlers get it.
 pub type Shared = Arc<App>;
@@ -71,20 +67,7 @@ impl App {
     #[must_use]
     pub fn on(&self, broker: Broker, waiting_max: usize) -> App {
         let lanes = Lanes::new(broker.clone(), self.near.clone(), waiting_max);
-        App { broker, lanes, ..self.clone() }
-    }
-
-    /// The fields that `spec` reads.
-    pub fn layout(&self, spec: &Arc<ModelSpec>) -> Arc<Layout> {
-        let layouts = self.layouts.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, layout)) = layouts.get(&spec.name).filter(|(known, _)| Arc::ptr_eq(known, spec)) {
-            return layout.clone();
-        }
-        drop(layouts);
-        let layout = Arc::new(Layout::of(spec));
-        let mut layouts = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
-        layouts.insert(spec.name.clone(), (spec.clone(), layout.clone()));
-        layout
+        App { broker, lanes, known: Arc::default(), ..self.clone() }
     }
 
     /// The model called `name`.

@@ -22,7 +22,8 @@ pub struct Cli {
     /// Longest time from a request to its answer, in milliseconds
     #[arg(long, env = "SCOPEFORGE_DEADLINE_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     pub deadline_ms: u64,
-    /// Threads that serve HTTP, each with its own connection to the broker [default: one per core]
+    /// Threads that serve HTTP, each with its own connection to the broker [default: one per core with --predict-here;
+    /// else one fewer, since broker and predictors have work to do too]
     #[arg(long, env = "SCOPEFORGE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
     /// Connections that may be open at once; more wait to be accepted

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::front::Front;
 
 /// Time for the head of a request, and between two requests of one connection.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl Drop for Place {
 /// Serves what comes until `shutdown`, then finishes open requests within `grace`.
 pub async fn serve(
     mut incoming: mpsc::Receiver<Accepted>,
-    router: Router,
+    front: Front,
     grace: Duration,
     shutdown: CancellationToken,
 ) {
@@ -69,8 +69,7 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");

@@ -6,7 +6,9 @@
 //! | [`threads`], [`connections`] | the threads that serve HTTP, and what each does with a connection |
 //! | [`rows`] | JSON rows straight into typed columns; bad values become errors at their row |
 //! | [`lines`] | a stream of bytes cut into whole lines |
+//! | [`front`] | predictions take the straight way, all else the router's |
 //! | [`payload`], [`v2`] | a request's body, and the Open Inference Protocol |
+//! | [`known`] | what is worked out once for many requests |
 //! | [`predicting`] | one prediction request, from parsed rows to their answers |
 //! | [`misses`], [`shadow`] | what follows an answer: training what is not there, and comparing channels |
 //! | [`app`], [`routes`], `openapi` | what the HTTP handlers share, the handlers, and their description |
@@ -15,6 +17,8 @@
 pub mod app;
 pub mod args;
 pub mod connections;
+pub mod front;
+pub mod known;
 pub mod lines;
 pub mod metrics;
 pub mod misses;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::response::Response;
 use prometheus::{
     CounterVec, Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -18,11 +19,22 @@ const LATENCY_SECONDS: [f64; 12] =
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub struct OpenRequest(IntGauge);
+pub struct OpenRequest {
+    route: Arc<RouteMetrics>,
+    began: Instant,
+}
+
+impl OpenRequest {
+    /// Counts and times its answer.
+    pub fn answered(self, response: Response) -> Response {
+        self.route.answered(response.status().as_u16(), self.began.elapsed());
+        response
+    }
+}
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.dec();
+        self.route.open.dec();
     }
 }
 
@@ -57,19 +69,33 @@ pub struct RouteMetrics {
 }
 
 impl RouteMetrics {
-    /// Counts a request as open until the result is dropped.
-    pub fn opened(&self) -> OpenRequest {
+    /// Counts a request as open until it is answered, or dropped.
+    pub fn opened(self: &Arc<Self>) -> OpenRequest {
         self.open.inc();
-        OpenRequest(self.open.clone())
+        OpenRequest { route: self.clone(), began: Instant::now() }
     }
 
-    /// Notes an answered request.
-    pub fn answered(&self, status: u16, took: Duration) {
+    fn answered(&self, status: u16, took: Duration) {
         match status {
             200 => self.answered_well.inc(),
             _ => self.requests.with_label_values(&[&self.route, &status.to_string()]).inc(),
         }
         self.latency.observe(took.as_secs_f64());
+    }
+}
+
+/// How many rows of one model were asked for.
+#[derive(Debug, Clone)]
+pub struct RowMetrics {
+    predicted: IntCounter,
+    failed: IntCounter,
+}
+
+impl RowMetrics {
+    /// Notes the rows of a request.
+    pub fn note(&self, predicted: usize, failed: usize) {
+        self.predicted.inc_by(predicted as u64);
+        self.failed.inc_by(failed as u64);
     }
 }
 
@@ -152,13 +178,10 @@ impl Metrics {
         new
     }
 
-    /// Notes rows of a known model.
-    pub fn rows(&self, model: &str, predicted: usize, failed: usize) {
-        for (outcome, rows) in [("predicted", predicted), ("failed", failed)] {
-            if rows > 0 {
-                self.rows.with_label_values(&[model, outcome]).inc_by(rows as u64);
-            }
-        }
+    /// The rows of a known model: looked up once for many requests.
+    pub fn rows(&self, model: &str) -> RowMetrics {
+        let of = |outcome| self.rows.with_label_values(&[model, outcome]);
+        RowMetrics { predicted: of("predicted"), failed: of("failed") }
     }
 
     /// Notes how far a shadow's answers are from those of the channel.
@@ -209,7 +232,7 @@ mod tests {
     #[test]
     fn names_differ_and_carry_units() {
         let metrics = Metrics::new().unwrap();
-        metrics.route("/v1/models").answered(200, Duration::from_millis(3));
+        metrics.route("/v1/models").opened().answered(Response::default());
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(text.contains("scopeforge_requests_total{route=\"/v1/models\",status=\"200\"} 1"), "{text}");
     }

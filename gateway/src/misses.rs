@@ -206,7 +206,7 @@ mod tests {
         let answer = Predictions {
             values: vec![0.0; 6],
             fit_of: vec![0, 1, 1, NO_FIT, 1, NO_FIT],
-            fits: vec![used(0), used(1)],
+            fits: vec![Arc::new(used(0)), Arc::new(used(1))],
             errors: vec![error(3, RowErrorKind::NoFit), error(5, RowErrorKind::Invalid)],
             ..Predictions::default()
         };

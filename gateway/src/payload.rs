@@ -120,7 +120,8 @@ fn no_place() -> Problem {
     Problem::unavailable("too many packed bodies are being unpacked".to_owned())
 }
 
-fn too_slow(limit: Duration) -> Problem {
+/// A 408.
+pub(crate) fn too_slow(limit: Duration) -> Problem {
     let detail = format!("the body did not arrive within {} ms", limit.as_millis());
     Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail)
 }

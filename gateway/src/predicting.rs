@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use dispatch::{DispatchError, LaneError, Order, Scopes, dispatch, join};
-use schemas::channel::{Channel, ChannelState, LIVE, Share};
+use schemas::channel::{Channel, ChannelState, Share};
 use schemas::predict::{
     NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, sound_rows,
 };
@@ -14,6 +14,7 @@ use schemas::subjects::channel_key;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::metrics::RowMetrics;
 use crate::problem::{Problem, RowProblem};
 use crate::rows::Rows;
 
@@ -28,36 +29,48 @@ const FULL_WAIT: Duration = Duration::from_millis(20);
 pub struct By {
     /// The model.
     pub spec: Arc<ModelSpec>,
+    /// Its name.
+    pub model: Arc<str>,
     /// The channel that answers; in one state for all parts of a stream.
     pub channel: InState,
     /// Another one that answers for some scopes.
     pub canary: Option<(Share, InState)>,
     /// Another one that is compared for some scopes.
     pub shadow: Option<(Share, InState)>,
-    /// Whether predictions are to be taken apart.
-    pub explain: bool,
+    /// Where rows are counted.
+    pub metrics: RowMetrics,
 }
 
 /// A channel in one state.
 #[derive(Debug, Clone)]
 pub struct InState {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Which of its campaigns answer.
-    pub state: ChannelState,
+    pub state: Arc<ChannelState>,
+}
+
+/// What a channel is asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The channel.
+    pub channel: &'a InState,
+    /// Whether predictions are to be taken apart.
+    pub explain: bool,
+    /// How many rows there are, and their columns.
+    pub columns: (usize, Vec<NamedColumn>),
 }
 
 impl By {
-    /// The model `spec` by the `live` channel, or the one named.
+    /// The model `spec` by the channel called `name`, in the state that it is in now.
     ///
     /// # Errors
     /// A 400 for a name that no channel can have.
-    pub fn new(app: &App, spec: Arc<ModelSpec>, channel: Option<&str>) -> Result<By, Problem> {
-        let name = channel.unwrap_or(LIVE);
+    pub fn new(app: &App, spec: Arc<ModelSpec>, name: &str) -> Result<By, Problem> {
         schemas::name::check("channel", name).map_err(|error| Problem::bad_request(error.to_string()))?;
         let record = |name: &str| app.channels.get(&channel_key(&spec.name, name)).unwrap_or_default();
         let in_state =
-            |name: &str, channel: &Channel| InState { name: name.to_owned(), state: channel.state() };
+            |name: &str, channel: &Channel| InState { name: name.into(), state: Arc::new(channel.state()) };
         let own = record(name);
         let beside = |share: &Option<Share>| {
             let share = share.clone()?;
@@ -65,24 +78,25 @@ impl By {
             Some((share, other))
         };
         let (canary, shadow) = (beside(&own.canary), beside(&own.shadow));
-        Ok(By { channel: in_state(name, &own), spec, canary, shadow, explain: false })
+        let (model, metrics) = (spec.name.as_str().into(), app.metrics.rows(&spec.name));
+        Ok(By { channel: in_state(name, &own), spec, model, canary, shadow, metrics })
     }
 
     /// Predicts all rows; those that cannot be are errors in the answer.
     ///
     /// # Errors
     /// When nobody can answer.
-    pub async fn predict(&self, app: &App, parsed: Rows) -> Result<Predictions, Problem> {
-        let Rows { rows, columns, errors, .. } = parsed;
+    pub async fn predict(self: &Arc<By>, app: &App, parsed: Rows) -> Result<Predictions, Problem> {
+        let Rows { rows, columns, errors, explain, .. } = parsed;
         let follows = self.shadow.is_some() || self.spec.release.on_miss == OnMiss::Train;
         let kept = follows.then(|| columns.clone());
         let whole = match errors.is_empty() {
-            true => self.ask(app, rows, columns).await?,
+            true => self.ask(app, explain, rows, columns).await?,
             false => {
                 let good = sound_rows(rows, &errors);
                 let answer = match good.is_empty() {
                     true => Predictions::default(),
-                    false => self.ask(app, good.len(), take(&columns, &good)).await?,
+                    false => self.ask(app, explain, good.len(), take(&columns, &good)).await?,
                 };
                 answer.spread(rows, &good, errors)
             }
@@ -92,7 +106,7 @@ impl By {
             app.misses.note((&self.spec, &self.channel.name), campaigns, &columns, &whole);
             app.shadows.compare(app, self, columns, &whole);
         }
-        app.metrics.rows(&self.spec.name, rows - whole.errors.len(), whole.errors.len());
+        self.metrics.note(rows - whole.errors.len(), whole.errors.len());
         Ok(whole)
     }
 
@@ -100,7 +114,7 @@ impl By {
     ///
     /// # Errors
     /// When nobody can answer before the deadline.
-    pub async fn predict_patiently(&self, app: &App, rows: Rows) -> Result<Predictions, Problem> {
+    pub async fn predict_patiently(self: &Arc<By>, app: &App, rows: Rows) -> Result<Predictions, Problem> {
         let until = Instant::now() + app.deadline;
         loop {
             match self.predict(app, rows.clone()).await {
@@ -112,17 +126,22 @@ impl By {
         }
     }
 
-    async fn ask(&self, app: &App, rows: usize, columns: Vec<NamedColumn>) -> Result<Predictions, Problem> {
-        let Some((share, canary)) = &self.canary else {
-            return self.ask_channel(app, &self.channel, rows, columns).await;
-        };
+    async fn ask(
+        &self,
+        app: &App,
+        explain: bool,
+        rows: usize,
+        columns: Vec<NamedColumn>,
+    ) -> Result<Predictions, Problem> {
+        let of = |channel, columns| self.ask_channel(app, Asked { channel, explain, columns });
+        let Some((share, canary)) = &self.canary else { return of(&self.channel, (rows, columns)).await };
         let scopes = Scopes::of(&self.spec, &columns);
         let (theirs, own): (Vec<u32>, Vec<u32>) =
             (0..rows as u32).partition(|row| share.has(scopes.key(*row as usize)));
         let mut parts = Vec::new();
         let mut left = own;
         if !theirs.is_empty() {
-            let mut answer = self.ask_channel(app, canary, theirs.len(), take(&columns, &theirs)).await?;
+            let mut answer = of(canary, (theirs.len(), take(&columns, &theirs))).await?;
             // What the canary cannot answer is answered as before.
             answer.errors.retain(|error| match error.kind {
                 RowErrorKind::NoFit => {
@@ -135,7 +154,7 @@ impl By {
             parts.push((theirs, answer));
         }
         if !left.is_empty() {
-            let answer = self.ask_channel(app, &self.channel, left.len(), take(&columns, &left)).await?;
+            let answer = of(&self.channel, (left.len(), take(&columns, &left))).await?;
             parts.push((left, answer));
         }
         Ok(join(rows, parts))
@@ -145,18 +164,13 @@ impl By {
     ///
     /// # Errors
     /// When nobody can answer.
-    pub async fn ask_channel(
-        &self,
-        app: &App,
-        channel: &InState,
-        rows: usize,
-        columns: Vec<NamedColumn>,
-    ) -> Result<Predictions, Problem> {
+    pub async fn ask_channel(&self, app: &App, asked: Asked<'_>) -> Result<Predictions, Problem> {
+        let Asked { channel, explain, columns: (rows, columns) } = asked;
         let request = PredictRequest {
-            model: self.spec.name.clone(),
+            model: self.model.clone(),
             channel: channel.name.clone(),
             state: Some(channel.state.clone()),
-            explain: self.explain,
+            explain,
             rows: rows as u32,
             columns,
         };

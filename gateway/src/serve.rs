@@ -84,7 +84,7 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         campaigns: follow(campaigns, &services, &tasks),
         lanes: Lanes::new(broker.clone(), near.clone(), waiting_max),
         near,
-        layouts: Arc::default(),
+        known: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),
         lag: Arc::default(),
@@ -96,7 +96,8 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         table,
     };
     let serving = Serving { request, waiting_max, grace: Duration::from_secs(cli.grace_seconds) };
-    let starting = (0..cli.threads.unwrap_or_else(cores)).map(|_| Thread::start(&app, &serving, &shutdown));
+    let starting = (0..cli.threads.unwrap_or_else(|| threads(cli.predict_here)))
+        .map(|_| Thread::start(&app, &serving, &shutdown));
     let threads = try_join_all(starting).await?;
     tracing::info!(%address, broker = broker.address(), threads = threads.len(), "serving");
     accept(listener, &threads, cli.connections_max as usize, &shutdown).await;
@@ -112,6 +113,12 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     broker.close().await;
     tracing::info!("ended");
     ended.into_iter().collect()
+}
+
+/// How many threads serve HTTP. The fewer they are, the more requests travel together: where the broker has to be given a
+/// core anyhow, taking it from it makes all slower.
+fn threads(predict_here: bool) -> u32 {
+    if predict_here { cores() } else { cores().saturating_sub(1).max(1) }
 }
 
 /// The predictor of this process, as lanes ask it.

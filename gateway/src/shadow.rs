@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::metrics::Metrics;
-use crate::predicting::{By, take};
+use crate::predicting::{Asked, By, take};
 
 /// Comparisons under way at once; while they are, other requests are not compared.
 const AT_ONCE: usize = 8;
@@ -60,7 +60,7 @@ impl Shadows {
         if rows.is_empty() {
             return;
         }
-        let (model, channel) = (by.spec.name.clone(), other.name.clone());
+        let (model, channel) = (by.model.clone(), other.name.clone());
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             app.metrics.shadow_skipped(&model, &channel, rows.len());
             return;
@@ -69,11 +69,12 @@ impl Shadows {
         let shadows = self.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
-            match by.ask_channel(&app, &other, rows.len(), take(&columns, &rows)).await {
+            let columns = (rows.len(), take(&columns, &rows));
+            match by.ask_channel(&app, Asked { channel: &other, explain: false, columns }).await {
                 Ok(theirs) => shadows.note(&app.metrics, (&model, &channel), difference(&own, &theirs)),
                 Err(problem) => {
                     app.metrics.shadow_skipped(&model, &channel, rows.len());
-                    tracing::debug!(model, channel, "no answer of the shadow: {}", problem.detail);
+                    tracing::debug!(%model, %channel, "no answer of the shadow: {}", problem.detail);
                 }
             }
         });
@@ -170,7 +171,7 @@ mod tests {
         Predictions {
             values: values.to_vec(),
             fit_of: fit_of.to_vec(),
-            fits: vec![fit],
+            fits: vec![Arc::new(fit)],
             ..Predictions::default()
         }
     }

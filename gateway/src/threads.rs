@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::connections::{Accepted, Place, serve};
-use crate::routes::router;
+use crate::front::Front;
 
 /// Connections handed to a thread that it has not taken up yet.
 const HANDED_MAX: usize = 1_024;
@@ -88,7 +88,7 @@ async fn live(
     let app = Arc::new(app.on(broker.clone(), serving.waiting_max));
     // Nobody waits any more only when the gateway ends.
     let _ = ready.send(());
-    serve(incoming, router(app.clone()), serving.grace, shutdown).await;
+    serve(incoming, Front::new(app.clone()), serving.grace, shutdown).await;
     app.shadows.close().await;
     app.lanes.close().await;
     broker.close().await;

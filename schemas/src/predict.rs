@@ -16,12 +16,14 @@ use crate::scope::Scope;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PredictRequest {
     /// The model.
-    pub model: String,
+    #[serde(with = "crate::shared::text")]
+    pub model: Arc<str>,
     /// The channel whose fits answer.
-    pub channel: String,
+    #[serde(with = "crate::shared::text")]
+    pub channel: Arc<str>,
     /// The state of the channel that answers, so that all parts of a request over several predictors agree.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<ChannelState>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::shared::option")]
+    pub state: Option<Arc<ChannelState>>,
     /// Whether each prediction is to be taken apart into what each feature adds to it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub explain: bool,
@@ -107,7 +109,8 @@ pub struct Predictions {
     #[serde(with = "crate::packed")]
     pub fit_of: Vec<u32>,
     /// The fits that answered.
-    pub fits: Vec<UsedFit>,
+    #[serde(with = "crate::shared::list")]
+    pub fits: Vec<Arc<UsedFit>>,
     /// Rows without a prediction, ascending.
     pub errors: Vec<RowError>,
     /// Prediction intervals by row, where the fit has some.
@@ -235,6 +238,16 @@ impl Predictions {
         errors.sort_by_key(|error| error.row);
         whole.errors = errors;
         whole
+    }
+
+    /// Whether all fits answer with plain numbers.
+    pub fn is_plain(&self) -> bool {
+        self.fits.iter().all(|fit| fit.classes.is_empty() && fit.scores == 0)
+    }
+
+    /// Whether there are as many probabilities as [`Predictions::spans`] needs.
+    pub fn adds_up(&self) -> bool {
+        if self.is_plain() { self.probabilities.is_empty() } else { self.spans().is_some() }
     }
 
     /// For each row where its probabilities stand; an empty range for one without any. `None` when they do not add up to

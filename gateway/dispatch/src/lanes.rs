@@ -24,7 +24,7 @@ use crate::merge::Merged;
 
 /// Messages of one lane that are out at once while they come back soon: one to work on, and one to come next. More of
 /// them would be smaller, and cost broker and predictor more.
-const OUT_QUICK: usize = 2;
+const OUT_QUICK: usize = 1;
 
 /// Messages that may be out beside those while some of them take long, as when fits have to be loaded first.
 const OUT_SLOW: usize = 6;
@@ -197,6 +197,8 @@ impl Lane {
             None => items.recv().await,
         } {
             let Some(permit) = leave(&quick, &slow).await else { return };
+            // Requests that have arrived but were not read yet come along: the fewer messages, the less each request costs.
+            tokio::task::yield_now().await;
             let batch;
             (batch, left) = join(first, &mut items);
             if batch.is_empty() {

@@ -56,7 +56,7 @@ impl Merged {
 enum Reply {
     /// It goes to the only one that asked.
     Whole(Option<PredictReply>),
-    /// Each gets its rows; where the probabilities of each row stand.
+    /// Each gets its rows; where the probabilities of each row stand, if there are any.
     Parts(Predictions, Vec<Range<usize>>),
     ToAll(Refusal),
     AskAlone,
@@ -70,10 +70,13 @@ impl Reply {
                 Reply::ToAll(refusal)
             }
             PredictReply::Refused(_) => Reply::AskAlone,
-            PredictReply::Done(all) => match all.spans() {
-                Some(spans) if all.has_rows(request.rows as usize) => Reply::Parts(all, spans),
-                _ => Reply::AskAlone,
-            },
+            PredictReply::Done(all) => {
+                let spans = if all.is_plain() { all.adds_up().then(Vec::new) } else { all.spans() };
+                match spans {
+                    Some(spans) if all.has_rows(request.rows as usize) => Reply::Parts(all, spans),
+                    _ => Reply::AskAlone,
+                }
+            }
         }
     }
 }
@@ -175,7 +178,7 @@ mod tests {
             let known = done.fits.iter().position(|fit| fit.scope == scope);
             done.fit_of.push(known.unwrap_or(done.fits.len()) as u32);
             if known.is_none() {
-                done.fits.push(UsedFit {
+                done.fits.push(Arc::new(UsedFit {
                     scope,
                     level: 0,
                     fingerprint: text.into(),
@@ -183,7 +186,7 @@ mod tests {
                     trained_at_ms: 0,
                     classes: Vec::new(),
                     scores: 0,
-                });
+                }));
             }
         }
         done

@@ -70,8 +70,13 @@ pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<
     if one_asked && rows <= rows_max {
         // With nobody to choose from, nothing is to be preferred.
         let key = if workers.len() > 1 { Scopes::of(spec, &request.columns).key(0) } else { 0 };
-        let parts = asking.part(key, Arc::new(request), (0..rows as u32).collect()).await?;
-        return Ok(join(rows, parts));
+        let request = Arc::new(request);
+        return match asking.ask(key, &request).await {
+            Err(DispatchError::Refused(Refusal::AnswerTooLarge)) if rows > 1 => {
+                Ok(join(rows, asking.halves(key, request, (0..rows as u32).collect()).await?))
+            }
+            answered => answered,
+        };
     }
     let shares = match one_asked {
         true => vec![(0, (0..rows as u32).collect())],
@@ -106,17 +111,26 @@ impl Asking<'_> {
         Box::pin(async move {
             match self.ask(key, &request).await {
                 Err(DispatchError::Refused(Refusal::AnswerTooLarge)) if places.len() > 1 => {
-                    let middle = places.len() / 2;
-                    let half = |rows: std::ops::Range<usize>| {
-                        let own: Vec<u32> = rows.clone().map(|row| row as u32).collect();
-                        self.part(key, Arc::new(request.take(&own)), places[rows].to_vec())
-                    };
-                    let halves = tokio::try_join!(half(0..middle), half(middle..places.len()))?;
-                    Ok([halves.0, halves.1].concat())
+                    self.halves(key, request, places).await
                 }
                 answered => Ok(vec![(places, answered?)]),
             }
         })
+    }
+
+    async fn halves(
+        &self,
+        key: u64,
+        request: Arc<PredictRequest>,
+        places: Vec<u32>,
+    ) -> Result<Vec<Part>, DispatchError> {
+        let middle = places.len() / 2;
+        let half = |rows: std::ops::Range<usize>| {
+            let own: Vec<u32> = rows.clone().map(|row| row as u32).collect();
+            self.part(key, Arc::new(request.take(&own)), places[rows].to_vec())
+        };
+        let halves = tokio::try_join!(half(0..middle), half(middle..places.len()))?;
+        Ok([halves.0, halves.1].concat())
     }
 
     /// Asks the predictor of this process or the one that `key` prefers, then once the next one.
@@ -162,7 +176,7 @@ fn problem_of(predictions: &Predictions, rows: usize) -> Option<&'static str> {
     if !predictions.has_rows(rows) {
         return Some("an answer to other rows");
     }
-    predictions.spans().is_none().then_some("probabilities that belong to no classes")
+    (!predictions.adds_up()).then_some("probabilities that belong to no classes")
 }
 
 /// The columns that say of which scope a row is.
@@ -283,8 +297,8 @@ mod tests {
     use super::*;
     use schemas::predict::UsedFit;
 
-    fn used(scope: &str) -> UsedFit {
-        UsedFit {
+    fn used(scope: &str) -> Arc<UsedFit> {
+        Arc::new(UsedFit {
             scope: Scope::new([("carrier", scope)]),
             level: 0,
             fingerprint: scope.into(),
@@ -292,17 +306,18 @@ mod tests {
             scores: 0,
             trained_at_ms: 0,
             classes: Vec::new(),
-        }
+        })
     }
 
     /// A fit that tells so many classes apart.
-    fn classifier(scope: &str, classes: i64) -> UsedFit {
-        UsedFit { classes: (0..classes).map(schemas::label::Label::Integer).collect(), ..used(scope) }
+    fn classifier(scope: &str, classes: i64) -> Arc<UsedFit> {
+        let classes = (0..classes).map(schemas::label::Label::Integer).collect();
+        Arc::new(UsedFit { classes, ..(*used(scope)).clone() })
     }
 
     #[test]
     fn probabilities_stay_with_their_rows() {
-        let part = |fits: Vec<UsedFit>, fit_of: Vec<u32>, probabilities: Vec<f64>| Predictions {
+        let part = |fits: Vec<Arc<UsedFit>>, fit_of: Vec<u32>, probabilities: Vec<f64>| Predictions {
             values: vec![0.0; fit_of.len()],
             fit_of,
             fits,
@@ -319,7 +334,7 @@ mod tests {
 
     #[test]
     fn answers_come_back_in_the_order_of_the_rows_and_fits_are_named_once() {
-        let part = |values: Vec<f64>, fits: Vec<UsedFit>, fit_of: Vec<u32>| Predictions {
+        let part = |values: Vec<f64>, fits: Vec<Arc<UsedFit>>, fit_of: Vec<u32>| Predictions {
             values,
             fit_of,
             fits,

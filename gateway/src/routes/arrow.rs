@@ -28,12 +28,11 @@ const AHEAD: usize = 4;
 ///
 /// # Errors
 /// A 400 for a body that is no such stream.
-pub(super) async fn predict(app: Shared, by: By, body: Body) -> Result<Response, Problem> {
+pub(super) async fn predict(app: Shared, by: Arc<By>, body: Body) -> Result<Response, Problem> {
     let decoder = Decoder::new(Fields::of(&by.spec).and_others(), Limits::default());
     let mut batches = Box::pin(batches(body.into_data_stream(), decoder, app.deadline));
     let first = batches.next().await.transpose().map_err(Problem::bad_request)?;
     let (encoder, head) = Encoder::new(Answer::of(&by.spec)).map_err(Problem::internal)?;
-    let by = Arc::new(by);
     let answers = stream::iter(first.map(Ok)).chain(batches).map(move |batch: Result<Taken, String>| {
         let (app, by) = (app.clone(), by.clone());
         async move {

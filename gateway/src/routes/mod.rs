@@ -10,7 +10,7 @@ mod ndjson;
 pub(crate) mod predict;
 pub(crate) mod v2;
 
-use axum::Router;
+pub(crate) use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
@@ -31,7 +31,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{model}", get(models::show))
         .route("/v1/models/{model}/fits", get(models::fits))
-        .route("/v1/models/{model}/predict", post(predict::predict))
+        .route(predict::PATH, post(predict::predict))
         .route("/v1/campaigns", get(campaigns::list))
         .route("/v1/campaigns/{id}", get(campaigns::show))
         .route("/v1/queue", get(campaigns::queue))
@@ -61,11 +61,8 @@ async fn count(State(app): State<Shared>, request: Request, next: Next) -> Respo
     let path = request.extensions().get::<MatchedPath>();
     // Unknown paths are counted together: callers must not be able to make up labels.
     let metrics = app.metrics.route(path.map_or("other", MatchedPath::as_str));
-    let began = std::time::Instant::now();
-    let _open = metrics.opened();
-    let response = explained(next.run(request).await).await;
-    metrics.answered(response.status().as_u16(), began.elapsed());
-    response
+    let open = metrics.opened();
+    open.answered(explained(next.run(request).await).await)
 }
 
 /// Refusals of the framework itself (a path that is no text, a query it cannot read) as problems, like all others.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::predict::Predicted;
 use crate::app::Shared;
+use crate::known::Known;
 use crate::lines::Lines;
 use crate::predicting::By;
 use crate::problem::Problem;
@@ -41,9 +42,8 @@ struct Line<'a> {
 }
 
 /// Answers line by line.
-pub(super) fn predict(app: Shared, by: By, body: Body) -> Response {
-    let layout = app.layout(&by.spec);
-    let by = Arc::new(by);
+pub(super) fn predict(app: Shared, known: &Known, by: Arc<By>, body: Body) -> Response {
+    let layout = known.layout.clone();
     let answers = chunks(body.into_data_stream(), app.deadline).map(move |chunk| {
         let (app, by, layout) = (app.clone(), by.clone(), layout.clone());
         async move {
@@ -78,7 +78,7 @@ fn chunks(body: BodyDataStream, deadline: Duration) -> impl Stream<Item = Result
     })
 }
 
-async fn answer(app: &Shared, by: &By, layout: &Layout, chunk: &[u8]) -> Bytes {
+async fn answer(app: &Shared, by: &Arc<By>, layout: &Layout, chunk: &[u8]) -> Bytes {
     let rows = Rows::of_lines(chunk, layout);
     let count = rows.rows;
     match by.predict_patiently(app, rows).await {

@@ -1,12 +1,12 @@
 //! `POST /v1/models/{model}/predict`.
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use schemas::label::Label;
 use schemas::predict::{NO_FIT, Predictions, UsedFit};
-use schemas::scope::Scope;
 use schemas::time::format_ms;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -19,9 +19,12 @@ use super::ndjson::{self, NDJSON};
 use crate::app::Shared;
 use crate::openapi::Refusals;
 use crate::payload::{Payload, check_unpacked};
-use crate::predicting::{By, all_failed};
+use crate::predicting::all_failed;
 use crate::problem::{Problem, RowProblem};
 use crate::rows::{Rows, RowsError};
+
+/// The route.
+pub(crate) const PATH: &str = "/v1/models/{model}/predict";
 
 /// About how much an answer takes with one fit, and each row: room for these is made at once.
 const ANSWER_BYTES: usize = 384;
@@ -51,7 +54,7 @@ pub(crate) struct Body {
 
 /// An answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Answer {
+pub(crate) struct Answer<'a> {
     /// One per row; `null` where `errors` has the row.
     #[schema(value_type = Vec<Value>)]
     predictions: Vec<Option<Predicted>>,
@@ -59,7 +62,7 @@ pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Value>, required = false)]
     probabilities: Vec<Option<Probabilities>>,
-    fits: Vec<FitUsed>,
+    fits: Vec<FitUsed<'a>>,
     /// Per row the index into `fits`; `null` where `errors` has the row.
     fit_of: Vec<Option<u32>>,
     /// One per row where a fit has intervals, else empty.
@@ -96,22 +99,21 @@ impl Serialize for Probabilities {
 
 /// A fit that answered.
 #[derive(Debug, Serialize, ToSchema)]
-struct FitUsed {
-    #[schema(value_type = String)]
-    scope: Scope,
+struct FitUsed<'a> {
+    scope: &'a str,
     level: u8,
-    fingerprint: String,
-    campaign: String,
+    fingerprint: &'a str,
+    campaign: &'a str,
     trained_at: String,
 }
 
-impl From<UsedFit> for FitUsed {
-    fn from(used: UsedFit) -> Self {
+impl<'a> From<&'a UsedFit> for FitUsed<'a> {
+    fn from(used: &'a UsedFit) -> Self {
         FitUsed {
-            scope: used.scope,
+            scope: used.scope.as_str(),
             level: used.level,
-            fingerprint: used.fingerprint,
-            campaign: used.campaign,
+            fingerprint: &used.fingerprint,
+            campaign: &used.campaign,
             trained_at: format_ms(used.trained_at_ms),
         }
     }
@@ -151,27 +153,41 @@ pub(crate) async fn predict(
     let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     if let kind @ (NDJSON | ARROW) = content_type(&request) {
         check_unpacked(request.headers())?;
-        let by = By::new(&app, app.model(&model)?, asked.channel.as_deref())?;
+        let known = app.known(&model)?;
+        let by = known.by(&app, asked.channel.as_deref())?;
         return match kind {
-            NDJSON => Ok(ndjson::predict(app, by, request.into_body())),
+            NDJSON => Ok(ndjson::predict(app, &known, by, request.into_body())),
             _ => arrow::predict(app, by, request.into_body()).await,
         };
     }
     let Payload(body) = Payload::from_request(request, &app).await?;
-    let spec = app.model(&model)?;
-    let parsed = Rows::parse(&body, &app.layout(&spec)).map_err(|error| match error {
+    answer(&app, &model, asked.channel.as_deref(), body).await
+}
+
+/// Predicts the rows of a body, which may name another channel than the one asked for beside it.
+///
+/// # Errors
+/// What is wrong with the request as a whole.
+pub(crate) async fn answer(
+    app: &Shared,
+    model: &str,
+    channel: Option<&str>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let known = app.known(model)?;
+    let parsed = Rows::parse(&body, &known.layout).map_err(|error| match error {
         RowsError::TooMany => Problem::too_large(error.to_string()),
         RowsError::Json(_) | RowsError::Empty => Problem::bad_request(error.to_string()),
     })?;
     drop(body);
-    let mut by = By::new(&app, spec, parsed.channel.as_deref().or(asked.channel.as_deref()))?;
-    by.explain = parsed.explain;
-    let whole = by.predict(&app, parsed).await?;
+    let by = known.by(app, parsed.channel.as_deref().or(channel))?;
+    let explain = parsed.explain;
+    let whole = by.predict(app, parsed).await?;
     if whole.errors.len() == whole.values.len() {
         return Err(all_failed(&whole.errors));
     }
-    let explanations = by.explain.then(|| Explanation::by_row(&whole.explained, whole.values.len()));
-    respond(&Answer { explanations, ..Answer::from(whole) })
+    let explanations = explain.then(|| Explanation::by_row(&whole.explained, whole.values.len()));
+    respond(&Answer { explanations, ..Answer::from(&whole) })
 }
 
 fn content_type(request: &Request) -> &str {
@@ -221,16 +237,16 @@ impl Probabilities {
     }
 }
 
-impl From<Predictions> for Answer {
-    fn from(whole: Predictions) -> Answer {
+impl<'a> From<&'a Predictions> for Answer<'a> {
+    fn from(whole: &'a Predictions) -> Answer<'a> {
         Answer {
-            predictions: Predicted::by_row(&whole),
-            probabilities: Probabilities::by_row(&whole),
+            predictions: Predicted::by_row(whole),
+            probabilities: Probabilities::by_row(whole),
             explanations: None,
             intervals: Intervals::by_row(&whole.intervals, whole.values.len()),
             fit_of: whole.fit_of.iter().map(|fit| (*fit != NO_FIT).then_some(*fit)).collect(),
-            errors: whole.errors.into_iter().map(RowProblem::from).collect(),
-            fits: whole.fits.into_iter().map(FitUsed::from).collect(),
+            errors: whole.errors.iter().cloned().map(RowProblem::from).collect(),
+            fits: whole.fits.iter().map(|fit| FitUsed::from(&**fit)).collect(),
         }
     }
 }

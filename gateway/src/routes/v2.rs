@@ -6,17 +6,16 @@ use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemas::spec::ModelSpec;
 use schemas::subjects::channel_key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{App, Shared};
+use crate::known::Known;
 use crate::openapi::V2Refusals;
 use crate::payload::Payload;
-use crate::predicting::{By, all_failed};
+use crate::predicting::all_failed;
 use crate::problem::Problem;
-use crate::rows::Layout;
 use crate::v2::{Encoded, HEADER_LENGTH, Inference, ModelMetadata, encode, model_metadata};
 
 /// A problem in the protocol's form.
@@ -43,15 +42,14 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    fn spec(&self, app: &App) -> Result<(Arc<ModelSpec>, Arc<Layout>), Problem> {
-        let spec = app.model(&self.model)?;
-        let layout = app.layout(&spec);
+    fn known(&self, app: &App) -> Result<Arc<Known>, Problem> {
+        let known = app.known(&self.model)?;
         match &self.version {
-            Some(version) if *version != layout.revision => Err(Problem::not_found(format!(
+            Some(version) if *version != known.layout.revision => Err(Problem::not_found(format!(
                 "model `{}` has the version {} and no `{version}`",
-                self.model, layout.revision
+                self.model, known.layout.revision
             ))),
-            _ => Ok((spec, layout)),
+            _ => Ok(known),
         }
     }
 }
@@ -106,8 +104,8 @@ pub(crate) async fn model(
     State(app): State<Shared>,
     Path(named): Path<Named>,
 ) -> Result<Json<ModelMetadata>, V2Problem> {
-    let (spec, layout) = named.spec(&app)?;
-    Ok(Json(model_metadata(&spec, &layout)))
+    let known = named.known(&app)?;
+    Ok(Json(model_metadata(&known.spec, &known.layout)))
 }
 
 /// Whether a model is ready: somebody predicts, and it has been trained
@@ -122,12 +120,14 @@ pub(crate) async fn model_ready(
     State(app): State<Shared>,
     Path(named): Path<Named>,
 ) -> Result<Json<Value>, V2Problem> {
-    let (spec, _) = named.spec(&app)?;
+    let known = named.known(&app)?;
     super::health::readiness(&app)?;
-    let live = app.channels.get(&channel_key(&spec.name, schemas::channel::LIVE));
+    let live = app.channels.get(&channel_key(&known.spec.name, schemas::channel::LIVE));
     match live.is_some_and(|live| !live.campaigns.is_empty()) {
-        true => Ok(Json(json!({"name": spec.name, "ready": true}))),
-        false => Err(Problem::unavailable(format!("no fit of model `{}` has landed yet", spec.name)).into()),
+        true => Ok(Json(json!({"name": known.spec.name, "ready": true}))),
+        false => {
+            Err(Problem::unavailable(format!("no fit of model `{}` has landed yet", known.spec.name)).into())
+        }
     }
 }
 
@@ -154,18 +154,18 @@ pub(crate) async fn infer(
     Path(named): Path<Named>,
     request: Request,
 ) -> Result<Response, V2Problem> {
-    let (spec, layout) = named.spec(&app)?;
+    let known = named.known(&app)?;
     let headers = request.headers().clone();
     let Payload(body) = Payload::from_request(request, &app).await?;
     let (json, tail) = split(&headers, &body)?;
     let inference = Inference::parse(json)?;
-    let rows = inference.rows(&layout, tail)?;
-    let by = By::new(&app, spec, inference.text_parameter("channel")?)?;
+    let rows = inference.rows(&known.layout, tail)?;
+    let by = known.by(&app, inference.text_parameter("channel")?)?;
     let answer = by.predict(&app, rows).await?;
     if answer.errors.len() == answer.values.len() {
         return Err(all_failed(&answer.errors).into());
     }
-    let mut head = json!({"model_name": by.spec.name, "model_version": layout.revision});
+    let mut head = json!({"model_name": by.spec.name, "model_version": known.layout.revision});
     if let Some(id) = &inference.id {
         head["id"] = json!(id);
     }

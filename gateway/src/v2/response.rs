@@ -64,7 +64,7 @@ fn tensors(answer: &Predictions) -> Vec<Tensor> {
     let rows = answer.values.len();
     let fit = |row: usize| answer.fits.get(answer.fit_of[row] as usize);
     let text = |of: &dyn Fn(&UsedFit) -> String| {
-        Elements::Texts((0..rows).map(|row| fit(row).map(of).unwrap_or_default()).collect())
+        Elements::Texts((0..rows).map(|row| fit(row).map(|fit| of(fit)).unwrap_or_default()).collect())
     };
     let mut errors = vec![String::new(); rows];
     for error in &answer.errors {

@@ -1,5 +1,6 @@
 //! One batch: asked for, and asked again while predictors are away or full.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataset::Taken;
@@ -87,9 +88,9 @@ impl Asking {
     pub async fn predict(&self, taken: Taken) -> Result<Predictions, DispatchError> {
         let Taken { rows, columns, errors } = taken;
         let request = PredictRequest {
-            model: self.by.spec.name.clone(),
-            channel: self.by.channel.clone(),
-            state: Some(self.by.state.clone()),
+            model: self.by.spec.name.as_str().into(),
+            channel: self.by.channel.as_str().into(),
+            state: Some(Arc::new(self.by.state.clone())),
             explain: false,
             rows: rows as u32,
             columns,

@@ -60,7 +60,7 @@ impl Answer {
             }
         };
         let of_fit = |text: fn(&UsedFit) -> &str| -> ArrayRef {
-            Arc::new(rows.clone().map(|row| fit_of(row).map(text)).collect::<StringArray>())
+            Arc::new(rows.clone().map(|row| fit_of(row).map(|fit| text(fit))).collect::<StringArray>())
         };
         let levels = rows.clone().map(|row| fit_of(row).map(|fit| i32::from(fit.level)));
         let mut columns =
@@ -119,8 +119,8 @@ mod tests {
     use schemas::predict::{NO_FIT, RowError, RowErrorKind};
     use schemas::scope::Scope;
 
-    fn used(scope: &str, classes: Vec<Label>, scores: u32) -> UsedFit {
-        UsedFit {
+    fn used(scope: &str, classes: Vec<Label>, scores: u32) -> Arc<UsedFit> {
+        Arc::new(UsedFit {
             scope: Scope::new([("carrier", scope)]),
             level: 1,
             fingerprint: "f".into(),
@@ -128,7 +128,7 @@ mod tests {
             trained_at_ms: 0,
             classes,
             scores,
-        }
+        })
     }
 
     #[test]

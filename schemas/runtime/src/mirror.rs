@@ -1,6 +1,7 @@
 //! A copy of a bucket in memory, kept fresh.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -18,8 +19,15 @@ use crate::bucket::Bucket;
 /// The values of a bucket by key, as of a moment ago.
 #[derive(Debug)]
 pub struct Mirror<T> {
-    values: Arc<RwLock<HashMap<String, Arc<T>>>>,
+    values: Arc<Values<T>>,
     ready: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Values<T> {
+    by_key: RwLock<HashMap<String, Arc<T>>>,
+    /// How often one has changed.
+    revision: AtomicU64,
 }
 
 impl<T> Clone for Mirror<T> {
@@ -35,7 +43,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
         shutdown: CancellationToken,
     ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let mirror = Mirror { values: Arc::default(), ready };
+        let values = Values { by_key: RwLock::default(), revision: AtomicU64::new(0) };
+        let mirror = Mirror { values: Arc::new(values), ready };
         let values = mirror.values.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 7);
@@ -59,7 +68,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
 
 async fn watch_once<T: Serialize + DeserializeOwned>(
     bucket: &Bucket<T>,
-    values: &RwLock<HashMap<String, Arc<T>>>,
+    values: &Values<T>,
     ready: &watch::Sender<bool>,
 ) -> Result<(), BrokerError> {
     let mut watch = bucket.watch().await?;
@@ -79,12 +88,13 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
             Operation::Delete | Operation::Purge => None,
         };
         // The lock is held for single map operations, none of which can panic.
-        let mut values = values.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut by_key = values.by_key.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         match value {
-            Some(value) => values.insert(entry.key, value),
-            None => values.remove(&entry.key),
+            Some(value) => by_key.insert(entry.key, value),
+            None => by_key.remove(&entry.key),
         };
-        drop(values);
+        drop(by_key);
+        values.revision.fetch_add(1, Ordering::Release);
         if entry.seen_current {
             ready.send_replace(true);
         }
@@ -95,12 +105,18 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
 impl<T> Mirror<T> {
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<Arc<T>> {
-        self.values.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+        self.values.by_key.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Which state of the values this is: whoever has worked something out of them asks before, and does it again once the
+    /// number is another one.
+    pub fn revision(&self) -> u64 {
+        self.values.revision.load(Ordering::Acquire)
     }
 
     /// All keys and values, in key order.
     pub fn all(&self) -> Vec<(String, Arc<T>)> {
-        let values = self.values.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let values = self.values.by_key.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut all: Vec<_> = values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all

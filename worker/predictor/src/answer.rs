@@ -52,7 +52,7 @@ impl Predictor {
     }
 
     async fn predict(&self, request: &PredictRequest) -> Result<Predictions, Refusal> {
-        let no_model = || Refusal::NoModel { model: request.model.clone() };
+        let no_model = || Refusal::NoModel { model: request.model.to_string() };
         let spec = self.models.get(&request.model).ok_or_else(no_model)?;
         let channel = self.channel(request).await?;
         let rows = request.rows as usize;

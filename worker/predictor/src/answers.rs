@@ -48,7 +48,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Predicts `rows` by a fit.
-    pub(crate) fn add(&mut self, fit: &Served, used: &UsedFit, rows: &[u32]) {
+    pub(crate) fn add(&mut self, fit: &Served, used: &Arc<UsedFit>, rows: &[u32]) {
         if let Parameters::Forecast(forecast) = &fit.parameters {
             return self.foretell(forecast, used, rows);
         }
@@ -70,7 +70,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn predict(&mut self, fit: &Served, used: &UsedFit, design: &Design, rows: &[u32]) {
+    fn predict(&mut self, fit: &Served, used: &Arc<UsedFit>, design: &Design, rows: &[u32]) {
         let (whole, torn): (Vec<u32>, Vec<u32>) =
             rows.iter().partition(|row| design.is_complete(**row as usize));
         for row in torn {
@@ -91,7 +91,10 @@ impl<'a> Answers<'a> {
         }
         let place = self.done.fits.len() as u32;
         let scores = if lists { outputs as u32 } else { 0 };
-        self.done.fits.push(UsedFit { classes: fit.classes.clone(), scores, ..used.clone() });
+        self.done.fits.push(match scores == 0 && fit.classes.is_empty() {
+            true => used.clone(),
+            false => Arc::new(UsedFit { classes: fit.classes.clone(), scores, ..(**used).clone() }),
+        });
         for (row, values) in whole.iter().zip(values.chunks_exact(outputs)) {
             if !values.iter().all(|value| value.is_finite()) {
                 self.error(*row, RowErrorKind::Invalid, None, "the values are too large to predict with");

@@ -178,7 +178,11 @@ impl Service {
                 continue;
             }
             let handle = self.handle.clone();
-            running.spawn(async move { answer(&handle, request).await });
+            let mut answering = Box::pin(async move { answer(&handle, request).await });
+            // What is in memory is answered without waiting: a task of its own would cost more than the answer.
+            if answering.as_mut().now_or_never().is_none() {
+                running.spawn(answering);
+            }
         }
     }
 }

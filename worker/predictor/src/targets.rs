@@ -23,7 +23,7 @@ pub struct Target {
     /// Where it rests.
     pub fit: FitRef,
     /// How it is named to the caller.
-    pub used: UsedFit,
+    pub used: Arc<UsedFit>,
 }
 
 /// By what rows are answered.
@@ -156,7 +156,7 @@ impl Target {
             classes: Vec::new(),
             scores: 0,
         };
-        Target { fit: landed.fit, used }
+        Target { fit: landed.fit, used: Arc::new(used) }
     }
 }
 

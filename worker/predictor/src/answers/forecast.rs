@@ -1,5 +1,7 @@
 //! Forecasts: a row is answered by the step that its time lies in.
 
+use std::sync::Arc;
+
 use schemas::forecast::{Band, Forecast};
 use schemas::predict::{RowErrorKind, UsedFit};
 use schemas::time::TIME_NULL;
@@ -8,7 +10,7 @@ use super::Answers;
 
 impl Answers<'_> {
     /// Answers `rows` out of a forecast; a row without a time, or with one out of reach, is an error.
-    pub(super) fn foretell(&mut self, forecast: &Forecast, used: &UsedFit, rows: &[u32]) {
+    pub(super) fn foretell(&mut self, forecast: &Forecast, used: &Arc<UsedFit>, rows: &[u32]) {
         let Some(times) = self.columns.times(&forecast.time) else {
             return self.all(rows, RowErrorKind::Invalid, Some(forecast.time.clone()), "a time is required");
         };
