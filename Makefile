@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-scale bench-catalog nats-server redis-server postgres-server python-clients images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-scale bench-catalog nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -47,6 +47,9 @@ bench-train: nats-server redis-server build ## Campaigns against scikit-learn, j
 
 bench-serve: nats-server build ## Predictions over HTTP against bare axum, Gunicorn and FastAPI (BENCH='--only one-row')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/serve.py $(BIN) $(BENCH)
+
+bench-capacity: nats-server redis-server build ## What a predictor with 100,000 fits holds, cold answers, ten million rows
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/capacity.py $(BIN)
 
 bench-scale: nats-server redis-server build ## A million scopes through everything, exact to the last
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/scale.py $(BIN)

@@ -59,7 +59,8 @@ pub async fn serve(
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
-    let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
+    let (graceful, connections, late) =
+        (GracefulShutdown::new(), TaskTracker::new(), CancellationToken::new());
     loop {
         let Accepted { stream, place } = tokio::select! {
             accepted = incoming.recv() => match accepted {
@@ -70,9 +71,13 @@ pub async fn serve(
         };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
+        let late = late.clone();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                () = late.cancelled() => {}
             }
             drop(place);
         });
@@ -81,4 +86,8 @@ pub async fn serve(
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still open after {} s", grace.as_secs());
     }
+    // A stream that goes on and on would keep what it uses alive.
+    late.cancel();
+    connections.close();
+    connections.wait().await;
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use dispatch::Scopes;
 use runtime::broker::Broker;
 use runtime::misses;
+use runtime::store::Blobs;
 use schemas::limits::PACK_SCOPES_MAX;
 use schemas::predict::{NO_FIT, NamedColumn, Predictions, RowErrorKind};
 use schemas::scope::Scope;
@@ -78,9 +79,9 @@ impl Misses {
     }
 
     /// Orders what is noted until `shutdown`.
-    pub async fn run(self, broker: Broker, shutdown: CancellationToken) {
+    pub async fn run(self, broker: Broker, blobs: Blobs, shutdown: CancellationToken) {
         loop {
-            let next = self.order_due(&broker).await;
+            let next = self.order_due(&broker, &blobs).await;
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep_until(next) => {}
@@ -90,10 +91,10 @@ impl Misses {
     }
 
     /// Orders what may be ordered now; says when to look again.
-    async fn order_due(&self, broker: &Broker) -> Instant {
+    async fn order_due(&self, broker: &Broker, blobs: &Blobs) -> Instant {
         let now = Instant::now();
         for (channel, spec, scopes) in self.take_due(now) {
-            match misses::order(broker, &spec, &channel, &scopes).await {
+            match misses::order(broker, blobs, &spec, &channel, &scopes).await {
                 Ok(None) => {}
                 Ok(Some(campaign)) => tracing::info!(
                     model = spec.name,

@@ -23,6 +23,7 @@ use crate::routes;
         routes::models::list,
         routes::models::show,
         routes::models::fits,
+        routes::train::train,
         routes::campaigns::list,
         routes::campaigns::show,
         routes::campaigns::queue,

@@ -30,11 +30,19 @@ use crate::misses::Misses;
 use crate::shadow::Shadows;
 use crate::threads::{Serving, Thread, accept};
 
-/// Serves HTTP until `shutdown`, then finishes open requests.
+/// Serves HTTP until a signal, then finishes open requests.
 ///
 /// # Errors
 /// When the address is taken, or the broker cannot be used.
-pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    threads.block_on(async {
+        runtime::telemetry::init(&cli.log)?;
+        serve(cli, runtime::shutdown::on_signals()?).await
+    })
+}
+
+async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
     let address = listener.local_addr().context("listening")?;
@@ -77,7 +85,7 @@ pub async fn run(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     };
     let waiting_max = cli.waiting_max as usize;
     let misses = Misses::default();
-    tasks.spawn(misses.clone().run(broker.clone(), services.clone()));
+    tasks.spawn(misses.clone().run(broker.clone(), blobs.clone(), services.clone()));
     let app = App {
         models,
         channels,
@@ -154,6 +162,7 @@ async fn predict_here(
         models: models.clone(),
         channels: channels.clone(),
         blobs: blobs.clone(),
+        pool: tokio::runtime::Handle::current(),
     };
     let name = setup.name.clone();
     let service = Service::open(broker, setup).await.context("starting the predictor of this process")?;

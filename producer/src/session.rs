@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use runtime::broker::{Broker, ConnectError, ConnectRequest};
 use runtime::bucket::{self, Bucket};
+use runtime::rivals::Rivals;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
@@ -94,6 +95,19 @@ impl Session {
             false => schemas::suggest::hint(name, all.iter().map(|(known, _)| known.as_str())),
         };
         Err(usage(format!("no model `{name}`{hint}")))
+    }
+
+    /// What new fits of a model are compared with.
+    ///
+    /// # Errors
+    /// When the broker fails.
+    pub async fn rivals(&self, model: &str, channel: &str) -> anyhow::Result<Rivals> {
+        patiently(async || {
+            // Without a store's name, the ledger alone tells.
+            let blobs = self.blobs().await.ok();
+            Ok(Rivals::read(&self.broker, blobs.as_ref(), model, channel).await?)
+        })
+        .await
     }
 
     /// How long to wait for others; `None` for ever.

@@ -54,6 +54,9 @@ pub const PACK_BYTES_MAX: usize = 256 * 1024;
 /// Scopes one pack may carry, so that its landing stays below the broker's 1 MiB message limit.
 pub const PACK_SCOPES_MAX: usize = 1_000;
 
+/// Most scopes that one HTTP request can order.
+pub const TRAIN_SCOPES_MAX: usize = 10_000;
+
 /// Jobs that the work on one scope may be cut into, the merge not counted.
 pub const SHARDS_MAX: u32 = 1_024;
 

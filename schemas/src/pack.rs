@@ -3,9 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fit::{FitRef, Metrics};
+use crate::limits::PACK_BYTES_MAX;
 use crate::scope::Scope;
 use crate::shard::Work;
 use crate::window::Window;
+
+/// Scopes of a pack whose work nobody has estimated, so that several trainers can share a campaign.
+const GROUP_SCOPES_MAX: usize = 100;
+
+/// Bytes that a scope takes beside its text.
+const SCOPE_BYTES: usize = 400;
 
 /// One job on the queue. What to do with the scopes stands in the campaign's record.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,4 +55,49 @@ pub struct Incumbent {
     pub fit: FitRef,
     /// Its scores.
     pub metrics: Option<Metrics>,
+}
+
+/// Scopes whose work nobody has estimated, pack by pack, in their order.
+pub fn grouped(scopes: Vec<PackScope>) -> Vec<Vec<PackScope>> {
+    let mut groups: Vec<Vec<PackScope>> = Vec::new();
+    let mut bytes = 0;
+    for scope in scopes {
+        let own = SCOPE_BYTES + scope.scope.as_str().len();
+        bytes += own;
+        match groups.last_mut().filter(|group| group.len() < GROUP_SCOPES_MAX && bytes <= PACK_BYTES_MAX) {
+            Some(group) => group.push(scope),
+            None => {
+                bytes = own;
+                groups.push(vec![scope]);
+            }
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope(number: usize, length: usize) -> PackScope {
+        let value = format!("{number}{}", "x".repeat(length));
+        let scope = Scope::new([("shop", value.as_str())]);
+        PackScope { scope, window: Window::ALL, incumbent: None, parent: None }
+    }
+
+    proptest! {
+        #[test]
+        fn packs_hold_every_scope_once_and_keep_their_bounds(lengths in prop::collection::vec(0usize..20_000, 0..300)) {
+            let scopes: Vec<PackScope> =
+                lengths.iter().enumerate().map(|(number, length)| scope(number, *length)).collect();
+            let groups = grouped(scopes.clone());
+            prop_assert_eq!(groups.concat(), scopes);
+            for group in groups {
+                let bytes: usize = group.iter().map(|scope| SCOPE_BYTES + scope.scope.as_str().len()).sum();
+                prop_assert!(!group.is_empty() && group.len() <= GROUP_SCOPES_MAX);
+                prop_assert!(bytes <= PACK_BYTES_MAX || group.len() == 1);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! `time=2013-01..2013-07` a half-open window · `time=last:90d` the newest 90 days of the data · the empty text all rows.
 
 use crate::limits::PATTERN_BYTES_MAX;
+use crate::scope::Scope;
 use crate::text::{Token, tokens};
 use crate::time::{parse_duration_ms, parse_prefix};
 use crate::window::Window;
@@ -42,6 +43,14 @@ pub enum WindowTerm {
 }
 
 impl WindowTerm {
+    /// The window, where the data is not needed to know it.
+    fn fixed(self) -> Option<Window> {
+        match self {
+            WindowTerm::Fixed(window) => Some(window),
+            WindowTerm::Last { .. } => None,
+        }
+    }
+
     /// The window, given the newest time in the data; `None` when the data has no times at all.
     pub fn resolve(self, newest_ms: Option<i64>) -> Option<Window> {
         match self {
@@ -122,6 +131,47 @@ impl Pattern {
             }
         }
         Ok(())
+    }
+
+    /// The scopes and windows that the pattern, which was `text`, names without a look at the data; `max` at most.
+    ///
+    /// # Errors
+    /// [`PatternError`] where the data has to tell, and where they are too many.
+    pub fn exact(
+        &self,
+        text: &str,
+        dimensions: &[String],
+        max: usize,
+    ) -> Result<Vec<(Scope, Window)>, PatternError> {
+        let fail = |problem: String| PatternError { text: shorten(text), problem };
+        let mut fixed: Vec<Vec<(&str, &str)>> = vec![Vec::new()];
+        for (place, values) in &self.terms {
+            let name = &dimensions[*place];
+            let Values::Listed(values) = values else {
+                let problem = format!(
+                    "which values `{name}` has, only the source tells: list them, as in `{name}=a|b`"
+                );
+                return Err(fail(problem));
+            };
+            if fixed.len().saturating_mul(values.len()).saturating_mul(self.windows.len()) > max {
+                return Err(fail(format!("more than {max} scopes")));
+            }
+            let longer =
+                |known: &Vec<_>, value| known.iter().copied().chain([(name.as_str(), value)]).collect();
+            fixed = fixed
+                .iter()
+                .flat_map(|known| values.iter().map(move |value| longer(known, value.as_str())))
+                .collect();
+        }
+        let windows: Option<Vec<Window>> = self.windows.iter().map(|window| window.fixed()).collect();
+        let windows = windows.ok_or_else(|| {
+            fail(
+                "what `last:` means, only the source tells: give a window, as in `time=2013-01..2013-07`"
+                    .into(),
+            )
+        })?;
+        let scopes = fixed.into_iter().map(Scope::new);
+        Ok(scopes.flat_map(|scope| windows.iter().map(move |window| (scope.clone(), *window))).collect())
     }
 
     /// The set of fixed dimensions, bit `i` for dimension `i`.
@@ -216,6 +266,26 @@ mod tests {
         assert_eq!(parse("time=2013-01|2013-02").unwrap().windows.len(), 2);
         let star = parse("carrier=\"*\"").unwrap();
         assert_eq!(star.terms, [(0, Values::Listed(vec!["*".into()]))]);
+    }
+
+    #[test]
+    fn what_a_pattern_names_by_itself_needs_no_data() {
+        let dimensions = ["carrier", "origin", "dest"].map(String::from);
+        let exact = |text: &str, max| parse(text).unwrap().exact(text, &dimensions, max);
+        let named = exact("origin=EWR,carrier=UA|DL,time=2013-01|2013-02", 4).unwrap();
+        let scopes: Vec<&str> = named.iter().map(|(scope, _)| scope.as_str()).collect();
+        assert_eq!(scopes[..2], [scopes[0]; 2]);
+        assert_eq!((scopes[0], scopes[2]), ("carrier=UA,origin=EWR", "carrier=DL,origin=EWR"));
+        assert_ne!(named[0].1, named[1].1);
+        assert_eq!(exact("", 1).unwrap(), [(Scope::all(), Window::ALL)]);
+        for (text, expected) in [
+            ("carrier=UA|DL,origin=EWR,time=2013-01|2013-02", "more than 3 scopes"),
+            ("carrier=*", "only the source tells"),
+            ("carrier=UA,time=last:90d", "only the source tells"),
+        ] {
+            let error = exact(text, 3).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 
     #[test]

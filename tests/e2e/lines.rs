@@ -130,3 +130,20 @@ async fn lines_that_are_none_or_too_long_and_channels_that_are_none() {
     let last = told.last().expect("a line");
     assert!(last["error"].as_str().is_some_and(|error| error.contains("longer than")), "{last}");
 }
+
+/// A client that never ends its stream does not hold up a gateway that is told to leave.
+#[tokio::test]
+async fn a_stream_without_an_end_is_cut_when_the_gateway_has_to_go() {
+    let environment = vec![("SCOPEFORGE_GRACE_SECONDS", "1".to_owned())];
+    let mut stack = Stack::start(Setup { environment, ..Setup::default() }).await;
+    stack.add_shops(SHOPS, "").await;
+    stack.train_shops("shop=*", SHOPS).await;
+    let text = Bytes::from((0..2_000).map(line).collect::<String>());
+    let endless = stream::repeat_with(move || Ok::<_, std::io::Error>(text.clone()));
+    let mut answer = post(&stack, "", reqwest::Body::wrap_stream(endless)).await;
+    assert!(answer.chunk().await.expect("the answer begins").is_some());
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = answer.chunk().await {} });
+    let gateway = stack.gateway.take().expect("a gateway");
+    assert_eq!(gateway.stop().await, 0);
+    reading.await.expect("the answer ends");
+}

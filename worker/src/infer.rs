@@ -4,32 +4,37 @@ use std::time::Duration;
 
 use predictor::{Service, Setup};
 use runtime::mirror::Mirror;
-use runtime::settings::{Connection, cores};
+use runtime::settings::Connection;
 use runtime::{bucket, ids};
 use schemas::announce::Role;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::InferArgs;
 use crate::start;
 
-/// Answers requests until `shutdown`; then announces that it leaves, finishes what is on its way, and goes.
+/// Answers requests until `shutdown`, `slots` at once, and what takes longer on the threads of `pool`; then announces that it leaves, finishes what is on its way, and goes.
 ///
 /// # Errors
 /// When broker or store cannot be reached at the start.
-pub async fn run(connection: Connection, args: InferArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    connection: Connection,
+    args: InferArgs,
+    (slots, pool): (u32, Handle),
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let worker = ids::worker(Role::Predictor.name());
     let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, None), &shutdown).await?;
-    let slots = args.threads.unwrap_or_else(cores);
     let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
     let opened = start::patiently(&connection, &shutdown, async || {
         Ok((bucket::models(&broker).await?, bucket::channels(&broker).await?))
     });
     let (models, channels) = opened.await?;
     let (models, following) = Mirror::follow(models, services.clone());
-    tasks.spawn(following);
+    tasks.spawn_on(following, &pool);
     let (channels, following) = Mirror::follow(channels, services.clone());
-    tasks.spawn(following);
+    tasks.spawn_on(following, &pool);
     let setup = Setup {
         name: worker.clone(),
         slots,
@@ -38,6 +43,7 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
         models,
         channels,
         blobs,
+        pool,
     };
     let service = Service::open(&broker, setup).await?;
     tracing::info!(worker, slots, broker = broker.address(), "predicting");

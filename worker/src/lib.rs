@@ -13,7 +13,9 @@ mod memory;
 pub mod start;
 pub mod train;
 
+use ::runtime::settings::cores;
 use args::{Cli, Role};
+use tokio::runtime::Runtime;
 
 /// Runs the command line.
 ///
@@ -24,14 +26,29 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         // Before any thread: a host makes copies of itself, and only a process of one thread can.
         return train::sandbox::host::run();
     }
-    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    threads.block_on(async {
-        runtime::telemetry::init(&cli.log)?;
-        let shutdown = runtime::shutdown::on_signals()?;
-        match cli.role {
-            Role::Train(args) => train::run(cli.connection, args, shutdown).await,
-            Role::Infer(args) => infer::run(cli.connection, args, shutdown).await,
-            Role::LearnHost => Ok(()),
+    match cli.role {
+        Role::Train(args) => threads(None)?.block_on(async {
+            runtime::telemetry::init(&cli.log)?;
+            train::run(cli.connection, args, runtime::shutdown::on_signals()?).await
+        }),
+        Role::Infer(args) => {
+            let slots = args.threads.unwrap_or_else(cores);
+            let pool = threads(Some(slots as usize))?;
+            // One thread talks, and answers what is small: nobody has to be woken for that.
+            let talk = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            talk.block_on(async {
+                runtime::telemetry::init(&cli.log)?;
+                let setting = (slots, pool.handle().clone());
+                infer::run(cli.connection, args, setting, runtime::shutdown::on_signals()?).await
+            })
         }
-    })
+        Role::LearnHost => Ok(()),
+    }
+}
+
+/// A runtime of so many threads: one for each core, where nothing is said.
+fn threads(count: Option<usize>) -> std::io::Result<Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    count.into_iter().for_each(|count| _ = threads.worker_threads(count));
+    threads.enable_all().build()
 }

@@ -1,8 +1,8 @@
 //! One lane per predictor: requests that wait for it travel together in one message. A predictor in this process needs no
 //! message, and is asked at once.
 //!
-//! Batching adapts by itself, and nothing waits for the sake of a batch: while all of a lane's messages are out, what comes
-//! waits and is joined; when one comes back, everything that waits leaves at once.
+//! Batching adapts by itself: while messages are out, what comes waits and is joined; it leaves when one comes back, or when
+//! as many requests wait as are out.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,24 +13,14 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use runtime::broker::Broker;
 use runtime::rpc::RequestError;
-use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
 use schemas::predict::{PredictReply, PredictRequest, Refusal};
 use schemas::{envelope, subjects};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::batch::{Batch, Item, Out, SLOW_AFTER};
 use crate::merge::Merged;
-
-/// Messages of one lane that are out at once while they come back soon: one to work on, and one to come next. More of
-/// them would be smaller, and cost broker and predictor more.
-const OUT_QUICK: usize = 1;
-
-/// Messages that may be out beside those while some of them take long, as when fits have to be loaded first.
-const OUT_SLOW: usize = 6;
-
-/// What takes longer is slow: many times the way there and back.
-const SLOW_AFTER: Duration = Duration::from_millis(2);
 
 /// Why a predictor did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,13 +61,6 @@ pub trait Near: Send + Sync + std::fmt::Debug {
     fn has_room(&self) -> bool;
     /// Its answer.
     fn answer<'a>(&'a self, request: &'a PredictRequest) -> BoxFuture<'a, PredictReply>;
-}
-
-/// A request that waits in a lane. It is dropped unsent when its caller has gone.
-struct Item {
-    request: Arc<PredictRequest>,
-    until: Instant,
-    reply: oneshot::Sender<Result<PredictReply, LaneError>>,
 }
 
 /// The way to one lane, and the requests that are in it or out.
@@ -189,58 +172,26 @@ struct Lane {
 
 impl Lane {
     async fn run(self, mut items: mpsc::Receiver<Item>) {
-        let quick = Arc::new(Semaphore::new(OUT_QUICK));
-        let slow = Arc::new(Semaphore::new(OUT_SLOW));
+        let out = Arc::new(Out::new(SLOW_AFTER));
         let mut left = None;
         while let Some(first) = match left.take() {
             Some(item) => Some(item),
             None => items.recv().await,
         } {
-            let Some(permit) = leave(&quick, &slow).await else { return };
-            // Requests that have arrived but were not read yet come along: the fewer messages, the less each request costs.
-            tokio::task::yield_now().await;
-            let batch;
-            (batch, left) = join(first, &mut items);
-            if batch.is_empty() {
+            let mut batch = Batch::default();
+            left = batch.add(first);
+            batch.gather(&mut items, &out, &mut left).await;
+            if batch.items.is_empty() {
                 continue;
             }
+            let leave = out.leave(batch.items.len());
             let (broker, worker) = (self.broker.clone(), self.worker.clone());
-            self.tasks
-                .spawn(async move { Exchange { broker: &broker, worker: &worker }.run(batch, permit).await });
+            self.tasks.spawn(async move {
+                Exchange { broker: &broker, worker: &worker }.run(batch.items).await;
+                drop(leave);
+            });
         }
     }
-}
-
-/// Waits until one more message may be out.
-async fn leave(quick: &Arc<Semaphore>, slow: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    // Never closed, so a permit always comes.
-    match tokio::time::timeout(SLOW_AFTER, quick.clone().acquire_owned()).await {
-        Ok(permit) => permit.ok(),
-        Err(_) => tokio::select! {
-            permit = quick.clone().acquire_owned() => permit.ok(),
-            permit = slow.clone().acquire_owned() => permit.ok(),
-        },
-    }
-}
-
-/// Everything that waits, up to the bounds on rows and bytes, without what nobody waits for any more; and what did not
-/// fit, to be sent next.
-fn join(first: Item, items: &mut mpsc::Receiver<Item>) -> (Vec<Item>, Option<Item>) {
-    let (mut rows, mut bytes) = (0, 0);
-    let mut batch = Vec::new();
-    let mut next = Some(first);
-    while let Some(item) = next {
-        if !item.reply.is_closed() {
-            bytes += item.request.size_bytes();
-            if bytes > MESSAGE_BYTES_MAX && !batch.is_empty() {
-                return (batch, Some(item));
-            }
-            rows += item.request.rows as usize;
-            batch.push(item);
-        }
-        next = if rows < MESSAGE_ROWS_MAX { items.try_recv().ok() } else { None };
-    }
-    (batch, None)
 }
 
 /// One message to a predictor and its answer.
@@ -250,7 +201,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&self, batch: Vec<Item>, _permit: OwnedSemaphorePermit) {
+    async fn run(&self, batch: Vec<Item>) {
         let until = batch.iter().map(|item| item.until).max().unwrap_or_else(Instant::now);
         let merged = Merged::of(batch.iter().map(|item| item.request.clone()));
         let answers = match self.ask(&merged.requests, until).await {

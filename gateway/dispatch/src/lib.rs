@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`order`] | one request: rows are grouped by scope, asked for, and the answers joined in the order of the rows |
 //! | [`route`] | which predictor a row goes to |
-//! | [`lanes`] | one pipelined lane per predictor |
+//! | [`lanes`], `batch` | one pipelined lane per predictor; which requests travel together, and when they leave |
 //! | [`merge`] | requests that wait together become one, and its answer is taken apart again |
 
+mod batch;
 pub mod lanes;
 pub mod merge;
 pub mod order;

@@ -8,6 +8,7 @@ mod intervals;
 pub(crate) mod models;
 mod ndjson;
 pub(crate) mod predict;
+pub(crate) mod train;
 pub(crate) mod v2;
 
 pub(crate) use axum::Router;
@@ -32,6 +33,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/models/{model}", get(models::show))
         .route("/v1/models/{model}/fits", get(models::fits))
         .route(predict::PATH, post(predict::predict))
+        .route("/v1/models/{model}/train", post(train::train))
         .route("/v1/campaigns", get(campaigns::list))
         .route("/v1/campaigns/{id}", get(campaigns::show))
         .route("/v1/queue", get(campaigns::queue))

@@ -1,6 +1,7 @@
 //! Training failed scopes again: in a new campaign, since every scope of a campaign ends once.
 
 use runtime::clock::now_ms;
+use runtime::rivals::Rivals;
 use runtime::{ids, ledger};
 use schemas::campaign::{Campaign, CampaignState};
 use schemas::outcome::{Landing, OutcomeKind};
@@ -24,15 +25,14 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
     }
     let mut packs = Vec::new();
     let filter = campaign_landings(&campaign.spec.name, &campaign.id);
+    let spec = &campaign.spec;
+    let rivals = match Rivals::matter(spec, campaign.force) {
+        true => session.rivals(&spec.name, &campaign.channel).await?,
+        false => Rivals::default(),
+    };
     ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
         let failed = landing.outcomes.into_iter().filter(|end| end.outcome == OutcomeKind::Failed);
-        let again = |end: schemas::outcome::ScopeOutcome| PackScope {
-            scope: end.scope,
-            window: end.window,
-            incumbent: None,
-            parent: None,
-        };
-        let scopes: Vec<PackScope> = failed.map(again).collect();
+        let scopes: Vec<PackScope> = failed.map(|end| rivals.meet(spec, end.scope, end.window)).collect();
         packs.extend((!scopes.is_empty()).then_some(scopes));
     })
     .await?;

@@ -3,16 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use runtime::clock::now_ms;
-use runtime::{bucket, catalog, channels, ids};
+use runtime::ids;
+use runtime::rivals::Rivals;
 use schemas::campaign::{Campaign, CampaignState, Publish};
-use schemas::catalog::Catalog;
-use schemas::channel::Channel;
-use schemas::fit::FitRef;
-use schemas::pack::{Incumbent, Pack, PackScope};
-use schemas::scope::Scope;
-use schemas::spec::ModelSpec;
+use schemas::pack::Pack;
 
 use super::plan::plan;
 use super::watch::Watch;
@@ -28,23 +23,15 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let spec = patiently(async || session.model(&args.plan.model).await).await?;
     let order = Order::new(spec, &args.plan)?;
     let model = &order.spec.name;
-    let (planned, incumbents) = tokio::join!(plan(session, &order, &args.plan), async {
-        // A gate compares with them, whatever is forced.
-        if args.force && order.spec.release.gate.is_none() {
-            return Ok((Catalog::default(), Channel::default()));
+    let (planned, rivals) = tokio::join!(plan(session, &order, &args.plan), async {
+        match Rivals::matter(&order.spec, args.force) {
+            true => session.rivals(model, &args.channel).await,
+            false => Ok(Rivals::default()),
         }
-        patiently(async || {
-            // Without a store's name, the ledger alone tells.
-            let blobs = session.blobs().await.ok();
-            let known = catalog::of_model(&session.broker, blobs.as_ref(), model).await?;
-            let buckets = bucket::channels(&session.broker).await?;
-            Ok((known, channels::read(&buckets, model, &args.channel).await?))
-        })
-        .await
     });
-    let (planned, incumbents) = (planned?, incumbents.context("reading the fits that exist")?);
+    let (planned, rivals) = (planned?, rivals?);
     let campaign = record(&order, args, &planned, created_at_ms);
-    let packs = packs(&campaign, planned, &incumbents);
+    let packs = packs(&campaign, planned, &rivals);
     let watch = match args.wait {
         true => Some(Watch::open(&session.broker, &campaign).await?),
         false => None,
@@ -96,15 +83,8 @@ fn record(order: &Order, args: &TrainArgs, packs: &[PlannedPack], created_at_ms:
     }
 }
 
-fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Catalog, Channel)) -> Vec<Pack> {
-    let scope = |scope: crate::plan::Planned| {
-        let landed = known.incumbent(&campaign.spec.name, channel, &scope.scope, scope.window);
-        let incumbent = landed.map(|landed| Incumbent { fit: landed.fit.clone(), metrics: landed.metrics });
-        let parent = (!campaign.spec.release.gate.is_none())
-            .then(|| parent(&campaign.spec, (known, channel), &scope.scope))
-            .flatten();
-        PackScope { scope: scope.scope, window: scope.window, incumbent, parent }
-    };
+fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, rivals: &Rivals) -> Vec<Pack> {
+    let scope = |scope: crate::plan::Planned| rivals.meet(&campaign.spec, scope.scope, scope.window);
     let pack = |(index, pack): (usize, PlannedPack)| Pack {
         campaign: campaign.id.clone(),
         model: campaign.spec.name.clone(),
@@ -114,16 +94,4 @@ fn packs(campaign: &Campaign, planned: Vec<PlannedPack>, (known, channel): &(Cat
         scopes: pack.scopes.into_iter().map(scope).collect(),
     };
     planned.into_iter().enumerate().map(pack).collect()
-}
-
-/// The fit that answers the rows of a scope if it has none of its own.
-fn parent(spec: &ModelSpec, (known, channel): (&Catalog, &Channel), scope: &Scope) -> Option<FitRef> {
-    let (own, fixed) = (spec.mask_of(scope)?, scope.fixed().ok()?);
-    let above = spec.level_masks().into_iter().filter(|mask| mask & own == *mask && *mask != own);
-    above.into_iter().find_map(|mask| {
-        let names = spec.level_names(mask);
-        let kept = fixed.iter().filter(|(name, _)| names.contains(&name.as_str()));
-        let coarser = Scope::new(kept.map(|(name, value)| (name.as_str(), value.as_str())));
-        known.resolve(&spec.name, channel, &coarser).map(|landed| landed.fit)
-    })
 }

@@ -19,6 +19,8 @@ use crate::store::Blobs;
 #[derive(Debug, Clone)]
 pub struct LiveCatalog {
     catalog: Arc<RwLock<Catalog>>,
+    /// How many landings have been folded in.
+    folded: watch::Sender<u64>,
     ready: watch::Receiver<bool>,
 }
 
@@ -30,8 +32,8 @@ impl LiveCatalog {
         shutdown: CancellationToken,
     ) -> (LiveCatalog, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let live = LiveCatalog { catalog: Arc::default(), ready };
-        let catalog = live.catalog.clone();
+        let live = LiveCatalog { catalog: Arc::default(), folded: watch::Sender::new(0), ready };
+        let LiveCatalog { catalog, folded, .. } = live.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 11);
             let mut next = match tokio::select! {
@@ -49,7 +51,7 @@ impl LiveCatalog {
             };
             loop {
                 let reason = tokio::select! {
-                    ended = follow_once(&broker, &catalog, &ready_tx, &mut next) => ended,
+                    ended = follow_once(&broker, (&catalog, &folded), &ready_tx, &mut next) => ended,
                     () = shutdown.cancelled() => return,
                 };
                 let Err(error) = reason;
@@ -68,6 +70,11 @@ impl LiveCatalog {
         read(&self.catalog.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Tells when something has landed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.folded.subscribe()
+    }
+
     /// Whether everything that had landed at the start has been folded in.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
@@ -82,7 +89,7 @@ impl LiveCatalog {
 
 async fn follow_once(
     broker: &Broker,
-    catalog: &RwLock<Catalog>,
+    (catalog, folded): (&RwLock<Catalog>, &watch::Sender<u64>),
     ready: &watch::Sender<bool>,
     next: &mut u64,
 ) -> Result<std::convert::Infallible, BrokerError> {
@@ -92,6 +99,7 @@ async fn follow_once(
             Entry::Landing(place, landing) => {
                 *next = place + 1;
                 catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(*landing);
+                folded.send_modify(|folded| *folded += 1);
             }
             Entry::CaughtUp => {
                 ready.send_replace(true);

@@ -5,7 +5,7 @@
 //! | [`settings`], [`broker`], [`topology`] | addresses, the connection, and what the broker must hold |
 //! | [`jobs`], [`job`], [`lease`], [`plans`], [`merges`], [`dead`], [`pause`], [`lag`] | the work queue: publish, pull, renew, remember, put together, set aside, hold, measure |
 //! | [`ledger`], [`catalog`], [`snapshots`], [`campaigns`], [`channels`], [`keeper`] | outcomes and what follows from them |
-//! | [`orders`], [`misses`] | ordering a campaign; one for what was asked for and is not there |
+//! | [`orders`], [`rivals`], [`exact`], [`misses`] | ordering a campaign; what its fits are compared with; one of scopes that are named one by one; one for what was asked for and is not there |
 //! | [`patience`] | trying again what a broker cannot do just now |
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod channels;
 pub mod clock;
 pub mod dead;
+pub mod exact;
 pub mod fits;
 pub mod ids;
 pub mod job;
@@ -37,6 +38,7 @@ pub mod patience;
 pub mod pause;
 pub mod plans;
 pub mod presence;
+pub mod rivals;
 pub mod rpc;
 pub mod settings;
 pub mod shutdown;

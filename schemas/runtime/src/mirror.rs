@@ -1,7 +1,6 @@
 //! A copy of a bucket in memory, kept fresh.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub struct Mirror<T> {
 struct Values<T> {
     by_key: RwLock<HashMap<String, Arc<T>>>,
     /// How often one has changed.
-    revision: AtomicU64,
+    revision: watch::Sender<u64>,
 }
 
 impl<T> Clone for Mirror<T> {
@@ -43,7 +42,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
         shutdown: CancellationToken,
     ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let values = Values { by_key: RwLock::default(), revision: AtomicU64::new(0) };
+        let values = Values { by_key: RwLock::default(), revision: watch::Sender::new(0) };
         let mirror = Mirror { values: Arc::new(values), ready };
         let values = mirror.values.clone();
         let task = async move {
@@ -94,7 +93,7 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
             None => by_key.remove(&entry.key),
         };
         drop(by_key);
-        values.revision.fetch_add(1, Ordering::Release);
+        values.revision.send_modify(|revision| *revision += 1);
         if entry.seen_current {
             ready.send_replace(true);
         }
@@ -111,7 +110,12 @@ impl<T> Mirror<T> {
     /// Which state of the values this is: whoever has worked something out of them asks before, and does it again once the
     /// number is another one.
     pub fn revision(&self) -> u64 {
-        self.values.revision.load(Ordering::Acquire)
+        *self.values.revision.borrow()
+    }
+
+    /// Tells when a value has changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.values.revision.subscribe()
     }
 
     /// All keys and values, in key order.

@@ -2,25 +2,21 @@
 
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
-use schemas::campaign::{Campaign, CampaignState, Publish};
-use schemas::pack::{Pack, PackScope};
+use schemas::campaign::Campaign;
 use schemas::scope::Scope;
-use schemas::shard::Work;
 use schemas::spec::ModelSpec;
 use schemas::subjects::Priority;
 use schemas::window::Window;
 
 use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
-use crate::clock::now_ms;
-use crate::ids;
+use crate::exact::{Exact, with_scopes};
 use crate::orders::{self, OrderError};
+use crate::rivals::{Rivals, RivalsError};
+use crate::store::Blobs;
 
 /// Claims under way at once.
 const CLAIMS_AT_ONCE: usize = 64;
-
-/// What learning a scope takes, in seconds of one core, as long as nobody has measured it.
-const PLANNED_SECONDS: f64 = 0.01;
 
 /// Why scopes could not be ordered.
 #[derive(Debug, thiserror::Error)]
@@ -31,65 +27,41 @@ pub enum MissError {
     /// A bucket did not do as asked.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// What exists could not be read.
+    #[error(transparent)]
+    Rivals(#[from] RivalsError),
     /// The campaign could not be ordered.
     #[error(transparent)]
     Order(#[from] OrderError),
 }
 
 /// Orders one campaign of low priority for those of `scopes` that nobody has ordered lately for this revision of the model
-/// and channel; gives it, or `None` where all have been. At most [`schemas::limits::PACK_SCOPES_MAX`] at once.
+/// and channel; gives it, or `None` where all have been.
 ///
 /// # Errors
 /// [`MissError`]; then none of the scopes counts as ordered.
 pub fn order<'a>(
     broker: &'a Broker,
+    blobs: &'a Blobs,
     spec: &'a ModelSpec,
     channel: &'a str,
     scopes: &'a [Scope],
 ) -> BoxFuture<'a, Result<Option<Campaign>, MissError>> {
     Box::pin(async move {
         let claims = bucket::misses(broker).await?;
-        let campaign = campaign(spec, channel);
+        let campaign = Exact { spec, channel, priority: Priority::Low, force: false }.campaign();
         let claimed = claim(&claims, &campaign, scopes).await?;
         if claimed.is_empty() {
             return Ok(None);
         }
-        let campaign = Campaign {
-            patterns: claimed.iter().map(ToString::to_string).collect(),
-            planned: claimed.len() as u64,
-            estimated_seconds: PLANNED_SECONDS * claimed.len() as f64,
-            ..campaign
-        };
-        match place(broker, &campaign, &claimed).await {
-            Ok(()) => Ok(Some(campaign)),
+        match place(broker, blobs, &campaign, &claimed).await {
+            Ok(campaign) => Ok(Some(campaign)),
             Err(error) => {
                 release(&claims, &campaign, &claimed).await;
-                Err(error.into())
+                Err(error)
             }
         }
     })
-}
-
-fn campaign(spec: &ModelSpec, channel: &str) -> Campaign {
-    let created_at_ms = now_ms();
-    Campaign {
-        id: ids::campaign(created_at_ms),
-        revision: spec.revision(),
-        spec: spec.clone(),
-        patterns: Vec::new(),
-        levels: false,
-        channel: channel.to_owned(),
-        publish: Publish::Each,
-        priority: Priority::Low,
-        force: false,
-        planned: 0,
-        packs: 1,
-        estimated_seconds: 0.0,
-        created_at_ms,
-        retry_of: None,
-        state: CampaignState::Running,
-        closed: None,
-    }
 }
 
 fn key(campaign: &Campaign, scope: &Scope) -> String {
@@ -123,26 +95,22 @@ async fn release(claims: &Bucket<String>, campaign: &Campaign, scopes: &[Scope])
     }
 }
 
-async fn place(broker: &Broker, campaign: &Campaign, scopes: &[Scope]) -> Result<(), OrderError> {
-    let packs = [pack(campaign, scopes)];
-    let messages = orders::store(broker, campaign, &packs).await?;
-    orders::enter(broker, campaign).await?;
-    orders::queue(broker, campaign, &packs, messages).await
-}
-
-fn pack(campaign: &Campaign, scopes: &[Scope]) -> Pack {
-    let scope = |scope: &Scope| PackScope {
-        scope: scope.clone(),
-        window: Window::ALL,
-        incumbent: None,
-        parent: None,
+/// Orders the campaign of these scopes.
+async fn place(
+    broker: &Broker,
+    blobs: &Blobs,
+    campaign: &Campaign,
+    scopes: &[Scope],
+) -> Result<Campaign, MissError> {
+    let spec = &campaign.spec;
+    // They have no fit of their own, so only a gate has something to compare with.
+    let rivals = match spec.release.gate.is_none() {
+        true => Rivals::default(),
+        false => Rivals::read(broker, Some(blobs), &spec.name, &campaign.channel).await?,
     };
-    Pack {
-        campaign: campaign.id.clone(),
-        model: campaign.spec.name.clone(),
-        index: 0,
-        planned_seconds: campaign.estimated_seconds,
-        work: Work::default(),
-        scopes: scopes.iter().map(scope).collect(),
-    }
+    let patterns = scopes.iter().map(ToString::to_string).collect();
+    let scopes = scopes.iter().map(|scope| rivals.meet(spec, scope.clone(), Window::ALL)).collect();
+    let (campaign, packs) = with_scopes(Campaign { patterns, ..campaign.clone() }, scopes);
+    orders::order(broker, &campaign, &packs).await?;
+    Ok(campaign)
 }

@@ -1,6 +1,7 @@
 //! Ordering a campaign, in steps of which each may be the last that a process lives to see: [`store`] its packs, [`enter`]
 //! it, and from then on it will be brought to its end; [`queue`] its packs.
 
+use futures::future::BoxFuture;
 use schemas::campaign::{Campaign, Publish};
 use schemas::pack::Pack;
 
@@ -33,6 +34,22 @@ pub enum OrderError {
         #[source]
         source: BrokerError,
     },
+}
+
+/// All steps of ordering a campaign.
+///
+/// # Errors
+/// [`OrderError`], which tells whether it has been ordered all the same.
+pub fn order<'a>(
+    broker: &'a Broker,
+    campaign: &'a Campaign,
+    packs: &'a [Pack],
+) -> BoxFuture<'a, Result<(), OrderError>> {
+    Box::pin(async move {
+        let messages = store(broker, campaign, packs).await?;
+        enter(broker, campaign).await?;
+        queue(broker, campaign, packs, messages).await
+    })
 }
 
 /// Stores a campaign's packs; gives them as they travel.

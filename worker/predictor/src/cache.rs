@@ -45,6 +45,8 @@ type Loaded = Arc<Vec<Result<Arc<Served>, BlobError>>>;
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<String, Entry>,
+    /// Of all entries.
+    size_bytes: usize,
     uses: u64,
     /// Inputs of the fit that was loaded last: those of a model's fits are mostly the same.
     inputs: Arc<Vec<Input>>,
@@ -68,12 +70,17 @@ impl FitCache {
     /// # Errors
     /// [`StoreError`] when the blob cannot be had or is damaged; the next call tries again.
     pub async fn get(&self, place: &FitRef) -> Result<Arc<Served>, StoreError> {
-        let cell = self.enter(&place.blob);
+        let cell = self.lock().enter(&place.blob);
         let loaded = cell.get_or_try_init(|| self.load(&place.blob)).await?;
         let no_fit =
             || BlobError::NoFit { blob: place.blob.clone(), count: loaded.len(), index: place.index };
         let fit = loaded.get(place.index as usize).cloned().unwrap_or_else(|| Err(no_fit()));
         fit.map_err(|source| StoreError::Damaged { address: self.blobs.address().to_owned(), source })
+    }
+
+    /// Whether the fits of a blob are in memory.
+    pub fn has(&self, blob: &str) -> bool {
+        self.lock().entries.get(blob).is_some_and(|entry| entry.cell.initialized())
     }
 
     async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
@@ -86,43 +93,53 @@ impl FitCache {
             size_bytes += served.as_ref().map_or(0, |served| served.size_bytes());
             fits.push(served);
         }
-        self.lock().inputs = inputs;
-        self.weigh(name, size_bytes);
+        let mut state = self.lock();
+        state.inputs = inputs;
+        state.weigh(name, size_bytes);
+        state.evict(name, self.budget_bytes);
         Ok(Arc::new(fits))
-    }
-
-    fn enter(&self, name: &str) -> Arc<OnceCell<Loaded>> {
-        let mut state = self.lock();
-        state.uses += 1;
-        let used = state.uses;
-        let entry = state.entries.entry(name.to_owned()).or_insert_with(|| Entry {
-            cell: Arc::default(),
-            size_bytes: 0,
-            used,
-        });
-        entry.used = used;
-        entry.cell.clone()
-    }
-
-    /// Notes the size of a loaded blob and lets others go while the budget is exceeded.
-    fn weigh(&self, name: &str, size_bytes: usize) {
-        let mut state = self.lock();
-        if let Some(entry) = state.entries.get_mut(name) {
-            entry.size_bytes = size_bytes;
-        }
-        let mut total: usize = state.entries.values().map(|entry| entry.size_bytes).sum();
-        while total > self.budget_bytes {
-            let others = state.entries.iter().filter(|(other, _)| *other != name);
-            let Some(oldest) = others.min_by_key(|(_, entry)| entry.used).map(|(name, _)| name.clone())
-            else {
-                return;
-            };
-            total -= state.entries.remove(&oldest).map_or(0, |entry| entry.size_bytes);
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The cell of a blob, which has been used now.
+    fn enter(&mut self, name: &str) -> Arc<OnceCell<Loaded>> {
+        self.uses += 1;
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.used = self.uses;
+            return entry.cell.clone();
+        }
+        let entry = Entry { cell: Arc::default(), size_bytes: 0, used: self.uses };
+        self.entries.entry(name.to_owned()).or_insert(entry).cell.clone()
+    }
+
+    /// Notes the size of a loaded blob. One that went while it was loaded is its callers' alone.
+    fn weigh(&mut self, name: &str, size_bytes: usize) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            self.size_bytes = self.size_bytes - entry.size_bytes + size_bytes;
+            entry.size_bytes = size_bytes;
+        }
+    }
+
+    /// Lets the least recently used go, all but `newest`, where there is more than the budget. An eighth goes at once: to look
+    /// for the oldest at each load would take longer than loading.
+    fn evict(&mut self, newest: &str, budget_bytes: usize) {
+        if self.size_bytes <= budget_bytes {
+            return;
+        }
+        let others = self.entries.iter().filter(|(name, entry)| *name != newest && entry.cell.initialized());
+        let mut by_use: Vec<(u64, String)> = others.map(|(name, entry)| (entry.used, name.clone())).collect();
+        by_use.sort_unstable();
+        for (_, name) in by_use {
+            if self.size_bytes <= budget_bytes - budget_bytes / 8 {
+                return;
+            }
+            self.size_bytes -= self.entries.remove(&name).map_or(0, |entry| entry.size_bytes);
+        }
     }
 }
 

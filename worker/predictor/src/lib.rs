@@ -6,8 +6,10 @@
 //! | `columns`, `answers` | what a request says, and the predictions as they come together |
 //! | [`targets`] | which fit answers which rows |
 //! | [`cache`] | loaded fits within a memory budget |
+//! | `ahead` | what takes the place of a loaded fit is loaded before it is asked for |
 //! | [`service`] | a predictor's life: it announces itself, takes requests from its own subject, and leaves without losing one |
 
+mod ahead;
 pub mod answer;
 mod answers;
 pub mod cache;

@@ -32,6 +32,9 @@ use crate::targets::Targets;
 /// Requests held for each one that can run: more are refused at once, so that the gateway asks another predictor.
 const HELD_PER_SLOT: usize = 32;
 
+/// Messages of up to so many bytes are answered where they come in: some hundred rows.
+const SMALL_BYTES: usize = 64 * 1024;
+
 /// From saying "draining" until every gateway has heard it.
 const HEARD_AFTER: Duration = Duration::from_millis(200);
 
@@ -52,6 +55,8 @@ pub struct Setup {
     pub channels: Mirror<Channel>,
     /// Where fits rest.
     pub blobs: Blobs,
+    /// The threads for what takes longer than a few rows.
+    pub pool: tokio::runtime::Handle,
 }
 
 /// A predictor that announces itself and answers over the broker, until it is told to leave.
@@ -62,6 +67,7 @@ pub struct Service {
     grace: Duration,
     services: CancellationToken,
     tasks: TaskTracker,
+    pool: tokio::runtime::Handle,
 }
 
 /// A predictor as one asks it in its own process.
@@ -116,19 +122,21 @@ impl Service {
     /// [`BrokerError`] when the broker refuses.
     pub async fn open(broker: &Broker, setup: Setup) -> Result<Service, BrokerError> {
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let Setup { name, slots, fit_cache_mib, grace, models, channels, blobs } = setup;
+        let Setup { name, slots, fit_cache_mib, grace, models, channels, blobs, pool } = setup;
         let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs.clone(), services.clone());
-        tasks.spawn(following);
+        tasks.spawn_on(following, &pool);
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
         let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
+        let (ahead, until) = (predictor.clone(), services.clone());
+        tasks.spawn_on(async move { ahead.keep_ahead(until).await }, &pool);
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
         let handle = Handle { predictor, status };
         let says = handle.clone();
         let announcer = Announcer::open(broker, move || says.announcement()).await?;
         tasks.spawn(announcer.run(services.clone()));
         let requests = Requests::listen(broker, &subjects::infer(&name)).await?;
-        Ok(Service { handle, broker: broker.clone(), requests, grace, services, tasks })
+        Ok(Service { handle, broker: broker.clone(), requests, grace, services, tasks, pool })
     }
 
     /// The predictor, for this process.
@@ -177,11 +185,11 @@ impl Service {
                 request.answer(encode(&[PredictReply::Refused(Refusal::Overloaded)])).await;
                 continue;
             }
-            let handle = self.handle.clone();
+            let (handle, is_small) = (self.handle.clone(), request.payload.len() <= SMALL_BYTES);
             let mut answering = Box::pin(async move { answer(&handle, request).await });
-            // What is in memory is answered without waiting: a task of its own would cost more than the answer.
-            if answering.as_mut().now_or_never().is_none() {
-                running.spawn(answering);
+            // A few rows of fits in memory are answered without waiting: to wake a thread would cost more.
+            if !is_small || answering.as_mut().now_or_never().is_none() {
+                running.spawn_on(answering, &self.pool);
             }
         }
     }

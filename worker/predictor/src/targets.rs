@@ -54,6 +54,8 @@ pub struct Table {
     /// The model's levels.
     masks: Vec<u32>,
     found: RwLock<Found>,
+    /// What was known until something moved.
+    before: Mutex<Option<Arc<Table>>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,9 +72,12 @@ impl Targets {
         let landed = catalog.with(|catalog| catalog.landed(&way.spec.name));
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         // A channel beside `live` is asked for seldom, and then takes the place of the model's other one.
-        if let Some(known) = tables.get(&way.spec.name).filter(|known| known.holds(way, landed)) {
+        let known = tables.get(&way.spec.name);
+        if let Some(known) = known.filter(|known| known.holds(way, landed)) {
             return known.clone();
         }
+        // One that nobody has taken knows more than the one that took its place a moment ago.
+        let before = known.map(|known| known.take_before().unwrap_or_else(|| known.clone()));
         if tables.len() >= TABLES_MAX {
             tables.clear();
         }
@@ -83,13 +88,32 @@ impl Targets {
             landed,
             masks: way.spec.level_masks(),
             found: RwLock::default(),
+            before: Mutex::new(before),
         });
         tables.insert(way.spec.name.clone(), table.clone());
         table
     }
+
+    /// The model and the channel of each table.
+    pub fn asked(&self) -> Vec<(String, String)> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().map(|(model, table)| (model.clone(), table.channel.clone())).collect()
+    }
 }
 
 impl Table {
+    /// What was known until something moved, once.
+    pub fn take_before(&self) -> Option<Arc<Table>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The values that were asked for and have a fit, each with that one.
+    pub fn answered(&self) -> Vec<(Vec<u8>, Arc<Target>)> {
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        let answered = found.by_values.iter();
+        answered.filter_map(|(key, target)| Some((key.clone(), target.clone()?))).collect()
+    }
+
     fn holds(&self, way: &Way, landed: usize) -> bool {
         self.landed == landed
             && Arc::ptr_eq(&self.spec, way.spec)
@@ -181,6 +205,19 @@ fn key_of<'v>(values: impl Iterator<Item = Option<&'v str>>) -> Vec<u8> {
     key
 }
 
+/// The values of a key.
+pub fn values_of(mut key: &[u8]) -> Vec<Option<&str>> {
+    let mut values = Vec::new();
+    while let Some((length, rest)) = key.split_first_chunk() {
+        let length = u32::from_le_bytes(*length);
+        let (value, rest) =
+            rest.split_at(if length == u32::MAX { 0 } else { (length as usize).min(rest.len()) });
+        values.push(std::str::from_utf8(value).ok().filter(|_| length != u32::MAX));
+        key = rest;
+    }
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +235,7 @@ mod tests {
         for (place, values) in all.iter().enumerate() {
             assert!(all[..place].iter().all(|other| key(other) != key(values)));
             assert_eq!(key(values), key(values));
+            assert_eq!(values_of(&key(values)), *values);
         }
     }
 }
