@@ -13,7 +13,8 @@ use crate::window::Window;
 ///   columns than `max_features` where those that were drawn cannot be cut.
 /// * 4: the columns that a tree of a forest draws do not depend on the trees before it.
 /// * 5: trees do not cut rows that are all alike for what sums were rounded by.
-pub const TRAINER_VERSION: u32 = 5;
+/// * 6: trees keep what their leaves weigh, so that their predictions can be explained.
+pub const TRAINER_VERSION: u32 = 6;
 
 #[derive(Serialize)]
 struct Decides<'a> {

@@ -83,6 +83,10 @@ pub const MESSAGE_ROWS_MAX: usize = 4_096;
 /// Bytes of one message to or from a predictor: the broker's default limit of 1 MiB less room for headers.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
 
+/// Nodes of trees that explaining one message may visit: at some 20 ns each, others wait for a sixth of a second. The rows of
+/// a larger request come in several messages.
+pub const EXPLAINED_NODES_MAX: usize = 1 << 23;
+
 /// Characters of a failure reason kept in the ledger.
 pub const REASON_CHARS_MAX: usize = 500;
 

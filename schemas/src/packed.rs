@@ -28,7 +28,7 @@ macro_rules! packed {
         }
     )*};
 }
-packed!(f64, i64, u32, u128);
+packed!(f32, f64, i64, u32, u128);
 
 /// Serialises a slice as bytes.
 ///

@@ -121,25 +121,26 @@ pub struct Predictions {
     pub explained: Vec<Explained>,
 }
 
-/// What each feature adds to the predictions of one fit: `base` and a row's contributions add up to its prediction, on the
-/// scale on which the fit is a sum.
+/// What each feature adds to the predictions of one fit: a base and a row's contributions add up to its prediction, on the
+/// scale on which the fit is a sum. Fits of more than two classes have such a sum for each class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
     /// The features, as the spec names them; a one-hot column is one.
     pub features: Vec<String>,
-    /// The prediction without any contribution.
-    pub base: f64,
-    /// The link between the sum and the prediction.
+    /// The prediction without any contribution; with several sums one for each class.
+    #[serde(with = "crate::packed")]
+    pub bases: Vec<f64>,
+    /// The link between the sums and the prediction.
     pub link: Link,
     /// The rows that are explained, ascending.
     #[serde(with = "crate::packed")]
     pub rows: Vec<u32>,
-    /// Row by row one for each feature.
+    /// Row by row, and for each base, one for each feature.
     #[serde(with = "crate::packed")]
     pub contributions: Vec<f64>,
 }
 
-/// How a sum of contributions becomes a prediction.
+/// How sums of contributions become a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Link {
@@ -149,14 +150,25 @@ pub enum Link {
     Log,
     /// It is the log-odds of the second class.
     Logit,
+    /// It is the probability of the class; a single one is that of the second class.
+    Probability,
+    /// Their exponentials, divided by the sum of these, are the classes' probabilities.
+    Softmax,
+    /// Their logistic functions, divided by the sum of these, are the classes' probabilities.
+    OneVersusRest,
 }
 
 impl Explained {
+    /// Contributions that each row has.
+    pub fn width(&self) -> usize {
+        self.bases.len() * self.features.len()
+    }
+
     /// The rows for which `place` gives a new index.
     #[must_use]
     pub fn moved(&self, place: impl Fn(u32) -> Option<u32>) -> Explained {
         let mut moved = Explained { rows: Vec::new(), contributions: Vec::new(), ..self.clone() };
-        let width = self.features.len();
+        let width = self.width();
         for (at, row) in self.rows.iter().enumerate() {
             // A torn message has no more contributions than it has.
             let own = self.contributions.get(at * width..(at + 1) * width);
@@ -321,7 +333,7 @@ pub enum Refusal {
         /// What is wrong.
         problem: String,
     },
-    /// The answer does not fit one message: ask for fewer rows at once.
+    /// The answer does not fit one message, or holds the predictor up too long: ask for fewer rows at once.
     #[error("the answer is too large for one message")]
     AnswerTooLarge,
     /// The predictor failed on the request.

@@ -24,6 +24,10 @@ pub struct Trees {
     /// Sets of categories: a number of words, then that many words with a bit for each category.
     #[serde(default, with = "crate::packed", skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<u32>,
+    /// Per leaf, in the leaves' order, what the training rows that fell into it weigh: their number, where rows have no weights
+    /// or classes are boosted. Fits of early trainers have none, and cannot be explained.
+    #[serde(default, with = "crate::packed", skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<f32>,
 }
 
 /// In [`Trees::columns`]: a leaf.
@@ -46,16 +50,25 @@ impl Trees {
     pub fn leaf(&self, root: u32, row: &[f64]) -> f64 {
         let mut at = root as usize;
         while self.columns[at] != LEAF {
-            let (node, threshold) = (self.columns[at], self.values[at]);
-            let value = row[column_of(node)];
-            let goes_left = match node & (MISSING_LEFT | IN_SET) {
-                0 => value <= threshold,
-                MISSING_LEFT => value <= threshold || value.is_nan(),
-                _ => self.set(threshold).is_some_and(|words| contains(words, value)),
-            };
-            at = if goes_left { at + 1 } else { self.rights[at] as usize };
+            at = self.child(at, row);
         }
         self.values[at]
+    }
+
+    /// The child of an inner node that a row goes to.
+    ///
+    /// # Panics
+    /// As [`Trees::leaf`].
+    #[inline]
+    pub fn child(&self, at: usize, row: &[f64]) -> usize {
+        let (node, threshold) = (self.columns[at], self.values[at]);
+        let value = row[column_of(node)];
+        let goes_left = match node & (MISSING_LEFT | IN_SET) {
+            0 => value <= threshold,
+            MISSING_LEFT => value <= threshold || value.is_nan(),
+            _ => self.set(threshold).is_some_and(|words| contains(words, value)),
+        };
+        if goes_left { at + 1 } else { self.rights[at] as usize }
     }
 
     /// The words of the set at a place; `None` where there is none.
@@ -112,4 +125,43 @@ pub fn categories(words: &[u32]) -> impl Iterator<Item = u32> {
         (0..32).filter(move |bit| word & (1 << bit) != 0).map(move |bit| place * 32 + bit)
     };
     (0u32..).zip(words).flat_map(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trees as they were written before there were covers.
+    #[derive(Serialize)]
+    struct Early {
+        base: f64,
+        scale: f64,
+        #[serde(with = "crate::packed")]
+        roots: Vec<u32>,
+        #[serde(with = "crate::packed")]
+        columns: Vec<u32>,
+        #[serde(with = "crate::packed")]
+        values: Vec<f64>,
+        #[serde(with = "crate::packed")]
+        rights: Vec<u32>,
+    }
+
+    #[test]
+    fn trees_without_covers_are_read_and_written_as_ever() {
+        let early = Early {
+            base: 1.0,
+            scale: 0.5,
+            roots: vec![0],
+            columns: vec![0, LEAF, LEAF],
+            values: vec![0.5, 1.0, 2.0],
+            rights: vec![2, 1, 2],
+        };
+        let bytes = rmp_serde::to_vec_named(&early).unwrap();
+        let trees: Trees = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!((trees.leaf(0, &[0.5]), trees.covers.len()), (1.0, 0));
+        assert_eq!(rmp_serde::to_vec_named(&trees).unwrap(), bytes);
+        let covered = Trees { covers: vec![3.0, 0.25], ..trees };
+        let bytes = rmp_serde::to_vec_named(&covered).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Trees>(&bytes).unwrap(), covered);
+    }
 }

@@ -69,7 +69,9 @@ pub(crate) struct Answer<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Value>, required = false)]
     intervals: Vec<Intervals>,
-    /// One per row where explanations were asked for; `null` where the fit has none.
+    /// One per row where explanations were asked for: `base` and `contributions` by feature, of more than two classes under
+    /// `classes` by class, and the `link` from their sum to the prediction, unless they are the same; `null` where the fit
+    /// is no sum.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<Value>, required = false)]
     explanations: Option<Vec<Option<Explanation>>>,
@@ -186,7 +188,7 @@ pub(crate) async fn answer(
     if whole.errors.len() == whole.values.len() {
         return Err(all_failed(&whole.errors));
     }
-    let explanations = explain.then(|| Explanation::by_row(&whole.explained, whole.values.len()));
+    let explanations = explain.then(|| Explanation::by_row(&whole));
     respond(&Answer { explanations, ..Answer::from(&whole) })
 }
 

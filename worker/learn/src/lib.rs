@@ -60,7 +60,7 @@ pub use classify::{ClassMethod, classify};
 pub use design::{Design, DesignError};
 pub use elastic_net::{ElasticNetParams, elastic_net};
 pub use error::LearnError;
-pub use explain::explain;
+pub use explain::{Explainer, Sums};
 pub use fit::Method;
 pub use folds::{Fold, folds};
 pub use glm::{LogLinearParams, log_linear};

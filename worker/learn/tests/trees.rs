@@ -132,6 +132,7 @@ fn trees_that_lead_nowhere_are_refused() {
         values: vec![0.5, 1.0, 2.0],
         rights: vec![2, 1, 2],
         sets: Vec::new(),
+        covers: Vec::new(),
     };
     let rows = Block::from_columns(2, &[&[0.0, 1.0]]);
     assert_eq!(predicted(&whole, &rows), [1.0, 2.0]);

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::answers::Answers;
 use crate::cache::FitCache;
 use crate::columns::{Columns, Dimensions};
+use crate::explained::Effort;
 use crate::targets::{Target, Targets, Way, scope_of};
 
 /// How long a request waits for news of its channel, and between two looks.
@@ -60,8 +61,15 @@ impl Predictor {
         let mut answers = Answers::new(&columns, rows, request.explain);
         let dimensions = Dimensions::new(&spec, &columns);
         let way = Way { spec: &spec, name: &request.channel, channel: &channel };
+        let mut effort = Effort::default();
         for (target, rows) in self.shares(&way, &dimensions, rows, &mut answers) {
             match self.fits.get(&target.fit).await {
+                // A single row is explained whatever it takes.
+                Ok(fit)
+                    if request.explain && request.rows > 1 && effort.is_too_much_with(&fit, rows.len()) =>
+                {
+                    return Err(Refusal::AnswerTooLarge);
+                }
                 Ok(fit) => answers.add(&fit, &target.used, &rows),
                 Err(error) => {
                     let message = format!("{:#}", anyhow::Error::from(error));

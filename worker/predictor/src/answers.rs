@@ -8,11 +8,12 @@ use std::sync::Arc;
 use learn::{Block, Design, most_probable, predict};
 use schemas::fit::{Input, Parameters};
 use schemas::outcome::clip_reason;
-use schemas::predict::{Explained, NO_FIT, Predictions, RowError, RowErrorKind, UsedFit};
+use schemas::predict::{NO_FIT, Predictions, RowError, RowErrorKind, UsedFit};
 use schemas::structure::Structure;
 
 use crate::cache::Served;
 use crate::columns::Columns;
+use crate::explained::explained;
 
 /// Predictions as they come together.
 pub(crate) struct Answers<'a> {
@@ -143,23 +144,4 @@ impl<'a> Answers<'a> {
         }
         self.done
     }
-}
-
-/// What each feature adds to the predictions of the block's rows, where the fit is a sum.
-fn explained(fit: &Served, block: &Block, rows: Vec<u32>) -> Option<Explained> {
-    let sums = learn::explain(&fit.parameters, block)?;
-    let features = fit.inputs.iter().map(|input| match input {
-        Input::Number(feature) => feature.to_string(),
-        Input::OneHot { column, .. } | Input::Category { column, .. } => column.clone(),
-    });
-    let mut contributions = Vec::with_capacity(rows.len() * fit.inputs.len());
-    for row in 0..rows.len() {
-        let mut left = &sums.contributions[row * block.width()..(row + 1) * block.width()];
-        for input in fit.inputs.iter() {
-            let (own, others) = left.split_at(input.width());
-            contributions.push(own.iter().sum());
-            left = others;
-        }
-    }
-    Some(Explained { features: features.collect(), base: sums.base, link: sums.link, rows, contributions })
 }

@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`answer`] | from a batch of rows to predictions: find each row's fit, predict by columns |
-//! | `columns`, `answers` | what a request says, and the predictions as they come together |
+//! | `columns`, `answers`, `explained` | what a request says, the predictions as they come together, and taken apart |
 //! | [`targets`] | which fit answers which rows |
 //! | [`cache`] | loaded fits within a memory budget |
 //! | `ahead` | what takes the place of a loaded fit is loaded before it is asked for |
@@ -14,6 +14,7 @@ pub mod answer;
 mod answers;
 pub mod cache;
 mod columns;
+mod explained;
 pub mod service;
 pub mod targets;
 

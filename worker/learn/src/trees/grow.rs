@@ -350,8 +350,10 @@ impl<B: Bin> Grown<B> {
                     todo.push((left, None));
                 }
                 None => {
+                    let total = self.nodes[node].total;
                     trees.columns.push(LEAF);
-                    trees.values.push(value(self.nodes[node].total));
+                    trees.values.push(value(total));
+                    trees.covers.push(total.weight() as f32);
                 }
             }
         }

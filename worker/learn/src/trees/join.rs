@@ -55,6 +55,7 @@ fn append(whole: &mut Trees, part: Trees, leaf: impl Fn(f64) -> f64) {
     }));
     whole.columns.extend(part.columns);
     whole.sets.extend(part.sets);
+    whole.covers.extend(part.covers);
 }
 
 /// As [`append`]; distinct shares of classes get places in the order in which they first occur, as in a forest grown at once.
