@@ -134,14 +134,16 @@ fn assert_shapley(trees: &Trees, block: &Block) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Five columns of numbers, some of them missing, and one of categories.
-fn rows() -> impl Strategy<Value = Vec<([Option<i32>; 5], Option<u8>, f64)>> {
+/// Five numbers, some of them missing, a category and a target.
+type Row = ([Option<i32>; 5], Option<u8>, f64);
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
     let number = || proptest::option::weighted(0.85, -4i32..4);
     let numbers = [number(), number(), number(), number(), number()];
     proptest::collection::vec((numbers, proptest::option::weighted(0.9, 0u8..7), -1e3f64..1e3), 1..70)
 }
 
-fn block_of(rows: &[([Option<i32>; 5], Option<u8>, f64)]) -> (Block, Vec<f64>) {
+fn block_of(rows: &[Row]) -> (Block, Vec<f64>) {
     let number = |value: Option<i32>| value.map_or(f64::NAN, f64::from);
     let mut columns: Vec<Vec<f64>> =
         (0..5).map(|column| rows.iter().map(|row| number(row.0[column])).collect()).collect();
