@@ -21,6 +21,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(probe) = cli.check {
+        return gateway::check::ask(cli.listen, probe);
+    }
     runtime::telemetry::init(&cli.log)?;
     let shutdown = runtime::shutdown::on_signals()?;
     gateway::run(cli, shutdown).await

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::InferArgs;
-use crate::start;
+use crate::{health, memory, start};
 
 /// Answers requests until `shutdown`; then announces that it leaves, finishes what is on its way, and goes.
 ///
@@ -33,13 +33,15 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
     let setup = Setup {
         name: worker.clone(),
         slots,
-        fit_cache_mib: args.fit_cache_mib,
+        fit_cache_mib: args.fit_cache_mib.unwrap_or_else(memory::fits_mib),
         grace: Duration::from_secs(args.grace_seconds),
         models,
         channels,
         blobs,
     };
     let service = Service::open(&broker, setup).await?;
+    let says = service.handle();
+    tasks.spawn(health::keep(args.health.file, move || says.announcement(), services.clone()));
     tracing::info!(worker, slots, broker = broker.address(), "predicting");
     service.run(shutdown).await;
     services.cancel();
