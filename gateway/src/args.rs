@@ -7,6 +7,8 @@ use clap::{ArgAction, Parser};
 use runtime::settings::Connection;
 use runtime::telemetry::LogArgs;
 
+use crate::check::Probe;
+
 /// Answers predictions over HTTP, each row from the right fit.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -41,6 +43,9 @@ pub struct Cli {
     /// Seconds to finish open requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     pub grace_seconds: u64,
+    /// Ask the gateway that listens at --listen, and tell by the exit code whether it is well: for health checks of containers
+    #[arg(long, value_enum, value_name = "PROBE")]
+    pub check: Option<Probe>,
     /// Copies that the broker keeps of every message: 1, or 3 on a cluster
     #[arg(long, env = "SCOPEFORGE_REPLICAS", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: u8,

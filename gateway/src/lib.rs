@@ -12,10 +12,12 @@
 //! | [`predicting`] | one prediction request, from parsed rows to their answers |
 //! | [`misses`], [`shadow`] | what follows an answer: training what is not there, and comparing channels |
 //! | [`app`], [`routes`], `openapi` | what the HTTP handlers share, the handlers, and their description |
+//! | [`check`] | what a health check asks |
 //! | [`problem`], [`metrics`] | errors as problem+json, and numbers for Prometheus |
 
 pub mod app;
 pub mod args;
+pub mod check;
 pub mod connections;
 pub mod front;
 pub mod known;

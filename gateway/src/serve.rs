@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::args::Cli;
+use crate::check;
 use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::shadow::Shadows;
@@ -35,6 +36,9 @@ use crate::threads::{Serving, Thread, accept};
 /// # Errors
 /// When the address is taken, or the broker cannot be used.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(probe) = cli.check {
+        return check::ask(cli.listen, probe);
+    }
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     threads.block_on(async {
         runtime::telemetry::init(&cli.log)?;

@@ -1,6 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
 use runtime::settings::Connection;
 use runtime::telemetry::LogArgs;
 
@@ -37,6 +39,11 @@ pub enum Role {
         after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker infer"
     )]
     Infer(InferArgs),
+    /// Tells by its exit code whether the worker that writes --health-file is alive, for health checks of containers
+    #[command(
+        after_help = "Example:\n  SCOPEFORGE_HEALTH_FILE=/dev/shm/worker worker check --ready\n\nIt asks neither broker nor store. Exit codes: 0 alive (with --ready: and taking work), 1 not."
+    )]
+    Check(CheckArgs),
     /// Reads data and makes learners, for `worker train`, which talks to it over pipes
     #[command(hide = true)]
     LearnHost,
@@ -61,6 +68,9 @@ pub struct TrainArgs {
     /// Copies that the broker keeps of every message: 1, or 3 on a cluster
     #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: u8,
+    /// For health checks
+    #[command(flatten)]
+    pub health: HealthArgs,
 }
 
 /// Flags of `worker infer`.
@@ -69,15 +79,37 @@ pub struct InferArgs {
     /// Requests to work on at once [default: one per core]
     #[arg(long, env = "SCOPEFORGE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Memory for loaded fits, in MiB
-    #[arg(long, env = "SCOPEFORGE_FIT_CACHE_MIB", value_name = "MIB", default_value_t = 256)]
-    pub fit_cache_mib: u64,
+    /// Memory for loaded fits, in MiB [default: 256, or a quarter of what the machine or container has, if that is less]
+    #[arg(long, env = "SCOPEFORGE_FIT_CACHE_MIB", value_name = "MIB")]
+    pub fit_cache_mib: Option<u64>,
     /// Seconds to finish requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
     pub grace_seconds: u64,
     /// Copies that the broker keeps of every message: 1, or 3 on a cluster
     #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: u8,
+    /// For health checks
+    #[command(flatten)]
+    pub health: HealthArgs,
+}
+
+/// Where a worker gives a sign of life.
+#[derive(Debug, Clone, Args)]
+pub struct HealthArgs {
+    /// A file that the worker writes every second, and `worker check` reads [default: none]
+    #[arg(id = "health_file", long = "health-file", env = "SCOPEFORGE_HEALTH_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Flags of `worker check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Which worker
+    #[command(flatten)]
+    pub health: HealthArgs,
+    /// Fail also while the worker does not take work yet, or any more
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub ready: bool,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::InferArgs;
-use crate::start;
+use crate::{health, memory, start};
 
 /// Answers requests until `shutdown`, `slots` at once, and what takes longer on the threads of `pool`; then announces that it leaves, finishes what is on its way, and goes.
 ///
@@ -38,7 +38,7 @@ pub async fn run(
     let setup = Setup {
         name: worker.clone(),
         slots,
-        fit_cache_mib: args.fit_cache_mib,
+        fit_cache_mib: args.fit_cache_mib.unwrap_or_else(memory::fits_mib),
         grace: Duration::from_secs(args.grace_seconds),
         models,
         channels,
@@ -46,6 +46,8 @@ pub async fn run(
         pool,
     };
     let service = Service::open(&broker, setup).await?;
+    let says = service.handle();
+    tasks.spawn(health::keep(args.health.file, move || says.announcement(), services.clone()));
     tracing::info!(worker, slots, broker = broker.address(), "predicting");
     service.run(shutdown).await;
     services.cancel();

@@ -3,11 +3,13 @@
 //! * [`train`]: pull packs → read the slice → fit, score → land a blob and the outcomes → confirm
 //! * [`infer`]: take batches and answer them, by the crate `predictor`
 //! * [`start`]: what both do first
-//! * `memory`: how much a trainer may take
+//! * [`health`]: a sign of life, and who looks for it
+//! * `memory`: how much data and fits may take
 //! * [`faults`]: where tests may make it crash
 
 pub mod args;
 pub mod faults;
+pub mod health;
 pub mod infer;
 mod memory;
 pub mod start;
@@ -27,6 +29,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         return train::sandbox::host::run();
     }
     match cli.role {
+        Role::Check(args) => health::check(&args),
         Role::Train(args) => threads(None)?.block_on(async {
             runtime::telemetry::init(&cli.log)?;
             train::run(cli.connection, args, runtime::shutdown::on_signals()?).await

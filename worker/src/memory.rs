@@ -14,9 +14,17 @@ const DATA_SHARE: u64 = 4;
 const DATA_MIN_MIB: u64 = 64;
 const DATA_UNKNOWN_MIB: u64 = 1024;
 
+/// The most memory for loaded fits that a predictor takes unasked, in MiB.
+const FITS_MAX_MIB: u64 = 256;
+
 /// What decoded data may take, in MiB: a quarter of the memory that this process may have.
 pub(crate) fn data_mib() -> u64 {
     limit_bytes().map_or(DATA_UNKNOWN_MIB, |limit| ((limit / DATA_SHARE) >> 20).max(DATA_MIN_MIB))
+}
+
+/// What loaded fits may take, in MiB.
+pub(crate) fn fits_mib() -> u64 {
+    data_mib().min(FITS_MAX_MIB)
 }
 
 /// The least of all limits; `None` when the operating system names none.
@@ -86,6 +94,6 @@ mod tests {
 
     #[test]
     fn some_memory_is_always_granted() {
-        assert!(data_mib() >= DATA_MIN_MIB);
+        assert!(data_mib() >= DATA_MIN_MIB && fits_mib() >= DATA_MIN_MIB && fits_mib() <= FITS_MAX_MIB);
     }
 }

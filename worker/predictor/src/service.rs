@@ -109,7 +109,7 @@ impl Handle {
     }
 
     /// What the predictor says of itself.
-    fn announcement(&self) -> Announcement {
+    pub fn announcement(&self) -> Announcement {
         let fits = self.predictor.catalog.with(schemas::catalog::Catalog::len);
         self.status.announcement(self.predictor.is_ready(), fits as u64)
     }

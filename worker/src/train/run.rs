@@ -24,8 +24,7 @@ use tokio_util::task::TaskTracker;
 use super::sandbox::Hosts;
 use super::work::{Trainer, work};
 use crate::args::TrainArgs;
-use crate::memory;
-use crate::start;
+use crate::{health, memory, start};
 
 /// Between the last landing and a look whether campaigns can be closed: an `enqueue` that waits for one closes it itself.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -59,6 +58,8 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     let says = status.clone();
     let announcer = Announcer::open(&broker, move || says.announcement(true, 0)).await?;
     tasks.spawn(announcer.run(services.clone()));
+    let says = status.clone();
+    tasks.spawn(health::keep(args.health.file, move || says.announcement(true, 0), services.clone()));
     let trainer = Arc::new(Trainer {
         worker: worker.clone(),
         broker: broker.clone(),

@@ -78,6 +78,9 @@ pub(super) fn confine(host: Pid, words: &File, memory_bytes: u64) -> io::Result<
     rustix::stdio::dup2_stderr(words)?;
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, no_core)?;
+    // Where a container's memory runs out, the kernel takes a learner, whose scope is then named, and not the trainer. Without
+    // /proc it chooses as it likes.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let most = Some(address_space_bytes()?.saturating_add(memory_bytes));
     Ok(setrlimit(Resource::As, Rlimit { current: most, maximum: most })?)
 }
