@@ -9,7 +9,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::front::Front;
@@ -19,6 +18,10 @@ const HEAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// After the last connection was accepted, time for the next request of each that is open: its client may have sent it
+/// already, and is told with the answer that the connection ends.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -50,24 +53,12 @@ impl Drop for Place {
     }
 }
 
-/// Serves what comes until `shutdown`, then finishes open requests within `grace`.
-pub async fn serve(
-    mut incoming: mpsc::Receiver<Accepted>,
-    front: Front,
-    grace: Duration,
-    shutdown: CancellationToken,
-) {
+/// Serves what comes until nothing can come any more, then what open connections still ask, within `grace`.
+pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: Duration) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
     let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
-    loop {
-        let Accepted { stream, place } = tokio::select! {
-            accepted = incoming.recv() => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
-            () = shutdown.cancelled() => break,
-        };
+    while let Some(Accepted { stream, place }) = incoming.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
         connections.spawn(async move {
@@ -77,8 +68,14 @@ pub async fn serve(
             drop(place);
         });
     }
-    drop(incoming);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    front.leave();
+    connections.close();
+    let leaving = async {
+        if tokio::time::timeout(LAST_REQUESTS, connections.wait()).await.is_err() {
+            graceful.shutdown().await;
+        }
+    };
+    if tokio::time::timeout(grace, leaving).await.is_err() {
         tracing::warn!("requests were still open after {} s", grace.as_secs());
     }
 }

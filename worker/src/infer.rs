@@ -5,7 +5,7 @@ use std::time::Duration;
 use predictor::{Service, Setup};
 use runtime::mirror::Mirror;
 use runtime::settings::{Connection, cores};
-use runtime::{bucket, ids};
+use runtime::{bucket, channels, ids};
 use schemas::announce::Role;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,7 +28,7 @@ pub async fn run(connection: Connection, args: InferArgs, shutdown: Cancellation
     let (models, channels) = opened.await?;
     let (models, following) = Mirror::follow(models, services.clone());
     tasks.spawn(following);
-    let (channels, following) = Mirror::follow(channels, services.clone());
+    let (channels, following) = channels::follow(channels, services.clone());
     tasks.spawn(following);
     let setup = Setup {
         name: worker.clone(),

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`order`] | one request: rows are grouped by scope, asked for, and the answers joined in the order of the rows |
 //! | [`route`] | which predictor a row goes to |
-//! | [`lanes`] | one pipelined lane per predictor |
+//! | [`lanes`], `exchange` | one pipelined lane per predictor, and its messages |
 //! | [`merge`] | requests that wait together become one, and its answer is taken apart again |
 
+mod exchange;
 pub mod lanes;
 pub mod merge;
 pub mod order;
