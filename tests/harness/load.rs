@@ -46,25 +46,20 @@ impl Load {
 
     /// Waits until every client has so many more answers; panics when one was not answered, or wrongly.
     pub async fn more(&mut self, answers: u64) {
-        let counts = |load: &Load| -> Vec<u64> {
-            load.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect()
-        };
-        let before = counts(self);
-        let clients = std::sync::Mutex::new(&mut *self);
+        let before = self.answers();
         until("more answers", || {
-            let mut load = clients.lock().expect("one looks at a time");
-            while let Some(ended) = load.clients.try_join_next() {
+            while let Some(ended) = self.clients.try_join_next() {
                 ended.expect("the client goes on");
             }
-            let all = counts(&load).iter().zip(&before).all(|(now, before)| *now >= before + answers);
+            let all = self.answers().iter().zip(&before).all(|(now, before)| *now >= before + answers);
             std::future::ready(all.then_some(()))
         })
         .await;
     }
 
-    /// How many answers there were.
-    pub fn answers(&self) -> u64 {
-        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    /// How many answers each client has had.
+    pub fn answers(&self) -> Vec<u64> {
+        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect()
     }
 
     /// Ends all clients when they have their last answers; panics as [`Load::more`] does.
