@@ -20,6 +20,10 @@ const HEAD_LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// After the last connection was accepted, time for the next request of each that is open: its client may have sent it
+/// already, and is told with the answer that the connection ends.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
+
 /// An accepted connection.
 #[derive(Debug)]
 pub struct Accepted {
@@ -50,25 +54,13 @@ impl Drop for Place {
     }
 }
 
-/// Serves what comes until `shutdown`, then finishes open requests within `grace`.
-pub async fn serve(
-    mut incoming: mpsc::Receiver<Accepted>,
-    front: Front,
-    grace: Duration,
-    shutdown: CancellationToken,
-) {
+/// Serves what comes until nothing can come any more, then what open connections still ask, within `grace`.
+pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: Duration) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
     let (graceful, connections, late) =
         (GracefulShutdown::new(), TaskTracker::new(), CancellationToken::new());
-    loop {
-        let Accepted { stream, place } = tokio::select! {
-            accepted = incoming.recv() => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
-            () = shutdown.cancelled() => break,
-        };
+    while let Some(Accepted { stream, place }) = incoming.recv().await {
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
         let late = late.clone();
@@ -82,12 +74,17 @@ pub async fn serve(
             drop(place);
         });
     }
-    drop(incoming);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    front.leave();
+    connections.close();
+    let leaving = async {
+        if tokio::time::timeout(LAST_REQUESTS, connections.wait()).await.is_err() {
+            graceful.shutdown().await;
+        }
+    };
+    if tokio::time::timeout(grace, leaving).await.is_err() {
         tracing::warn!("requests were still open after {} s", grace.as_secs());
     }
     // A stream that goes on and on would keep what it uses alive.
     late.cancel();
-    connections.close();
     connections.wait().await;
 }

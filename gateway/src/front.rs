@@ -4,9 +4,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::http::{HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
 use http_body_util::BodyExt;
@@ -29,13 +30,20 @@ pub struct Front {
     app: Shared,
     predictions: Arc<RouteMetrics>,
     router: TowerToHyperService<Router>,
+    leaving: Arc<AtomicBool>,
 }
 
 impl Front {
     /// All routes of the gateway.
     pub fn new(app: Shared) -> Front {
         let predictions = app.metrics.route(predict::PATH);
-        Front { predictions, router: TowerToHyperService::new(router(app.clone())), app }
+        let router = TowerToHyperService::new(router(app.clone()));
+        Front { app, predictions, router, leaving: Arc::default() }
+    }
+
+    /// From now on each answer is the last of its connection, and says so.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 }
 
@@ -45,16 +53,27 @@ impl Service<Request<Incoming>> for Front {
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let leaving = self.leaving.clone();
         let Some(model) = straight(&request).map(str::to_owned) else {
-            return Box::pin(self.router.call(request.map(Body::new)));
+            let routed = self.router.call(request.map(Body::new));
+            return Box::pin(async move { routed.await.map(|answer| last_if(&leaving, answer)) });
         };
         let (app, predictions) = (self.app.clone(), self.predictions.clone());
         Box::pin(async move {
             let open = predictions.opened();
             let answer = predicted(&app, &model, request.into_body()).await;
-            Ok(open.answered(answer.unwrap_or_else(IntoResponse::into_response)))
+            let answer = open.answered(answer.unwrap_or_else(IntoResponse::into_response));
+            Ok(last_if(&leaving, answer))
         })
     }
+}
+
+/// The answer, which ends its connection when the gateway is `leaving`.
+fn last_if(leaving: &AtomicBool, mut answer: Response) -> Response {
+    if leaving.load(Ordering::Relaxed) {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 /// The model whose rows a request asks to predict, where it is of the plainest kind: JSON as it is, of a length that it says, for

@@ -202,7 +202,8 @@ pub fn all_failed(errors: &[RowError]) -> Problem {
 
 fn refused(error: &DispatchError) -> Problem {
     match error {
-        DispatchError::Nobody | DispatchError::Lane(LaneError::Gone { .. } | LaneError::Full { .. }) => {
+        DispatchError::Nobody
+        | DispatchError::Lane(LaneError::Gone { .. } | LaneError::Lost { .. } | LaneError::Full { .. }) => {
             Problem::unavailable(error.to_string())
         }
         DispatchError::Lane(LaneError::Late { .. }) => {

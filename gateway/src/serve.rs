@@ -14,7 +14,7 @@ use runtime::patience::patiently;
 use runtime::presence::Table;
 use runtime::settings::cores;
 use runtime::store::{self, Blobs};
-use runtime::{ids, topology};
+use runtime::{channels, ids, topology};
 use schemas::announce::Role;
 use schemas::channel::Channel;
 use schemas::predict::{PredictReply, PredictRequest};
@@ -75,7 +75,8 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (table, following) = Table::follow(&broker, services.clone()).await?;
     tasks.spawn(following);
     let models = follow(models, &services, &tasks);
-    let channels = follow(channels, &services, &tasks);
+    let (channels, following) = channels::follow(channels, services.clone());
+    tasks.spawn(following);
     let leaving = CancellationToken::new();
     let predicting = TaskTracker::new();
     let near = match cli.predict_here {

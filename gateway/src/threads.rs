@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use runtime::broker::{Broker, ConnectRequest};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -42,7 +42,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// Starts a thread that serves until `shutdown`, and waits until it can.
+    /// Starts a thread that serves until [`Thread::join`], and waits until it can; `shutdown` only ends the waiting.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -65,7 +65,7 @@ impl Thread {
         }
     }
 
-    /// Waits for its end.
+    /// Hands it no more connections, and waits for its end.
     ///
     /// # Errors
     /// When it could not serve, or panicked.
@@ -88,7 +88,7 @@ async fn live(
     let app = Arc::new(app.on(broker.clone(), serving.waiting_max));
     // Nobody waits any more only when the gateway ends.
     let _ = ready.send(());
-    serve(incoming, Front::new(app.clone()), serving.grace, shutdown).await;
+    serve(incoming, Front::new(app.clone()), serving.grace).await;
     app.shadows.close().await;
     app.lanes.close().await;
     broker.close().await;
@@ -96,7 +96,8 @@ async fn live(
 }
 
 /// Accepts connections until `shutdown`, each for the thread that has the fewest. At most `open_max` are open at once; the
-/// others wait to be accepted. The address is free when it returns: who comes then is told so, and goes elsewhere.
+/// others wait to be accepted. The address is free when it returns, and who had connected before is accepted: who comes
+/// then is told so, and goes elsewhere.
 pub async fn accept(
     listener: TcpListener,
     threads: &[Thread],
@@ -107,27 +108,40 @@ pub async fn accept(
     let next = async || {
         let place = among_all.clone().acquire_owned().await?;
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
         anyhow::Ok((stream.into_std()?, place))
     };
     loop {
         let accepted = tokio::select! {
             accepted = next() => accepted,
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => break,
         };
-        let (stream, among_all) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, place)) => hand(stream, place, threads).await,
             Err(error) => {
                 // Too many open files, mostly: they become fewer when connections end.
                 tracing::warn!("a connection could not be accepted: {error:#}");
                 tokio::time::sleep(NOT_ACCEPTED_WAIT).await;
-                continue;
             }
-        };
-        if let Some(thread) = threads.iter().min_by_key(|thread| thread.open.load(Ordering::Relaxed)) {
-            let place = Place::new(thread.open.clone(), among_all);
-            // A thread that has ended early takes none: the client sees a closed connection.
-            let _ = thread.connections.send(Accepted { stream, place }).await;
         }
+    }
+    // The operating system has connected some that have not been accepted yet.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok(place) = among_all.clone().try_acquire_owned()
+        && let Ok((stream, _)) = listener.accept()
+        && stream.set_nonblocking(true).is_ok()
+    {
+        hand(stream, place, threads).await;
+    }
+}
+
+/// Gives a connection to the thread that has the fewest.
+async fn hand(stream: std::net::TcpStream, among_all: OwnedSemaphorePermit, threads: &[Thread]) {
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%error, "a connection ended before it was served");
+    }
+    if let Some(thread) = threads.iter().min_by_key(|thread| thread.open.load(Ordering::Relaxed)) {
+        let place = Place::new(thread.open.clone(), among_all);
+        // A thread that has ended early takes none: the client sees a closed connection.
+        let _ = thread.connections.send(Accepted { stream, place }).await;
     }
 }

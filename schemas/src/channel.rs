@@ -20,6 +20,10 @@ pub struct Channel {
     /// How many campaigns each of the last moves added, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u32>,
+    /// How far the ledger went when campaigns were added last: who answers has to have read as much, else some scopes would
+    /// still be answered by older fits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ledger_place: u64,
     /// Another channel that answers for some scopes in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Share>,
@@ -35,6 +39,10 @@ pub struct Share {
     pub channel: String,
     /// How many in a hundred scopes.
     pub percent: f64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Share {
@@ -75,7 +83,8 @@ impl Channel {
             (false, _) => None,
             (true, true) => Some(self.clone()),
             (true, false) => {
-                Some(Arc::new(Channel { campaigns: self.campaigns[..count].to_vec(), ..Channel::default() }))
+                let (campaigns, ledger_place) = (self.campaigns[..count].to_vec(), self.ledger_place);
+                Some(Arc::new(Channel { campaigns, ledger_place, ..Channel::default() }))
             }
         }
     }

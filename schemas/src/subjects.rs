@@ -49,6 +49,13 @@ pub const ANNOUNCE: &str = "announce.*.*";
 /// A message here makes every worker announce itself at once, to the reply subject if there is one.
 pub const ROLL_CALL: &str = "rollcall";
 
+/// Where services are asked `verb`: all of them, those called `name`, and one by its id.
+///
+/// Source: NATS's ADR-32, "Service API".
+pub fn discovery(verb: &str, name: &str, id: &str) -> [String; 3] {
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{name}"), format!("$SRV.{verb}.{name}.{id}")]
+}
+
 /// How urgent a campaign's packs are. Trainers take all of one kind before the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -40,8 +40,10 @@ impl Impostor {
         let client = stack.nats.client().await;
         let asked = Arc::new(AtomicUsize::new(0));
         let requests = client.subscribe(subjects::infer(NAME)).await.expect("the broker takes it");
+        let [.., ping] = subjects::discovery("PING", "scopeforge-predictor", NAME);
+        let pings = client.subscribe(ping).await.expect("the broker takes it");
         client.flush().await.expect("the broker takes it");
-        let task = tokio::spawn(live(client, requests, says, asked.clone()));
+        let task = tokio::spawn(live(client, (requests, pings), says, asked.clone()));
         until("the gateway seeing the impostor", || async {
             let ready: Value = serde_json::from_str(&stack.get("/readyz").await.1).ok()?;
             (ready["predictors"] == predictors).then_some(())
@@ -53,7 +55,8 @@ impl Impostor {
 
 async fn live(
     client: async_nats::Client,
-    mut requests: async_nats::Subscriber,
+    // Questions whether it is there find somebody, who does not answer.
+    (mut requests, _pings): (async_nats::Subscriber, async_nats::Subscriber),
     says: Says,
     asked: Arc<AtomicUsize>,
 ) {

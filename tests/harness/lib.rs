@@ -8,10 +8,12 @@
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
 //! | [`shops`] | a small model that is predicted exactly |
+//! | [`load`] | clients that ask without a pause |
 //! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
 pub mod flights;
+pub mod load;
 pub mod postgres;
 pub mod program;
 pub mod servers;
@@ -20,6 +22,7 @@ pub mod stack;
 pub mod wait;
 pub mod wide;
 
+pub use load::Load;
 pub use postgres::Postgres;
 pub use program::{Finished, Program, program};
 pub use servers::{Nats, Redis, S3};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use predictor::{Service, Setup};
 use runtime::mirror::Mirror;
 use runtime::settings::Connection;
-use runtime::{bucket, ids};
+use runtime::{bucket, channels, ids};
 use schemas::announce::Role;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ pub async fn run(
     let (models, channels) = opened.await?;
     let (models, following) = Mirror::follow(models, services.clone());
     tasks.spawn_on(following, &pool);
-    let (channels, following) = Mirror::follow(channels, services.clone());
+    let (channels, following) = channels::follow(channels, services.clone());
     tasks.spawn_on(following, &pool);
     let setup = Setup {
         name: worker.clone(),

@@ -24,11 +24,9 @@ use tokio::runtime::Runtime;
 /// # Errors
 /// When broker or store cannot be reached at the start.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    if matches!(cli.role, Role::LearnHost) {
-        // Before any thread: a host makes copies of itself, and only a process of one thread can.
-        return train::sandbox::host::run();
-    }
     match cli.role {
+        // Without any thread: a host makes copies of itself, and only a process of one thread can.
+        Role::LearnHost => train::sandbox::host::run(),
         Role::Check(args) => health::check(&args),
         Role::Train(args) => threads(None)?.block_on(async {
             runtime::telemetry::init(&cli.log)?;
@@ -45,7 +43,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 infer::run(cli.connection, args, setting, runtime::shutdown::on_signals()?).await
             })
         }
-        Role::LearnHost => Ok(()),
     }
 }
 

@@ -9,25 +9,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use runtime::broker::Broker;
-use runtime::rpc::RequestError;
-use schemas::predict::{PredictReply, PredictRequest, Refusal};
-use schemas::{envelope, subjects};
+use schemas::predict::{PredictReply, PredictRequest};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::{Batch, Item, Out, SLOW_AFTER};
-use crate::merge::Merged;
+use crate::exchange::Exchange;
 
 /// Why a predictor did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LaneError {
-    /// It is gone: another one may answer.
+    /// It is gone, and has not seen the request: others may answer.
     #[error("predictor {worker} is gone")]
     Gone {
+        /// The predictor.
+        worker: String,
+    },
+    /// It went with the request: another one may answer, if it was not the request that ended it.
+    #[error("predictor {worker} went before it answered")]
+    Lost {
         /// The predictor.
         worker: String,
     },
@@ -118,8 +123,10 @@ impl Lanes {
         let entrance = self.entrance(worker);
         entrance.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(entrance.open.clone());
-        let full = |_| LaneError::Full { worker: worker.to_owned() };
-        entrance.items.try_send(Item { request, until, reply }).map_err(full)?;
+        entrance.items.try_send(Item { request, until, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => LaneError::Full { worker: worker.to_owned() },
+            TrySendError::Closed(_) => LaneError::Gone { worker: worker.to_owned() },
+        })?;
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(LaneError::Gone { worker: worker.to_owned() }),
@@ -158,20 +165,27 @@ impl Lanes {
         let (items, waiting) = mpsc::channel(self.waiting_max);
         let entrance = Entrance { items, open: Arc::default() };
         entrances.insert(worker.to_owned(), entrance.clone());
-        let lane = Lane { broker: self.broker.clone(), worker: worker.into(), tasks: self.tasks.clone() };
+        let (broker, gone) = (self.broker.clone(), CancellationToken::new());
+        let exchange = Exchange { broker, worker: worker.into(), gone };
+        let lane = Lane { exchange, tasks: self.tasks.clone() };
         self.tasks.spawn(lane.run(waiting));
         entrance
     }
 }
 
 struct Lane {
-    broker: Broker,
-    worker: Arc<str>,
+    exchange: Exchange,
     tasks: TaskTracker,
 }
 
 impl Lane {
-    async fn run(self, mut items: mpsc::Receiver<Item>) {
+    /// Carries what comes. When the worker is gone, what waits is dropped and what is out is given up, to go elsewhere.
+    async fn run(self, items: mpsc::Receiver<Item>) {
+        let gone = self.exchange.gone.clone();
+        gone.run_until_cancelled(self.carry(items)).await;
+    }
+
+    async fn carry(self, mut items: mpsc::Receiver<Item>) {
         let out = Arc::new(Out::new(SLOW_AFTER));
         let mut left = None;
         while let Some(first) = match left.take() {
@@ -185,84 +199,11 @@ impl Lane {
                 continue;
             }
             let leave = out.leave(batch.items.len());
-            let (broker, worker) = (self.broker.clone(), self.worker.clone());
+            let exchange = self.exchange.clone();
             self.tasks.spawn(async move {
-                Exchange { broker: &broker, worker: &worker }.run(batch.items).await;
+                exchange.run(batch.items).await;
                 drop(leave);
             });
         }
-    }
-}
-
-/// One message to a predictor and its answer.
-struct Exchange<'a> {
-    broker: &'a Broker,
-    worker: &'a str,
-}
-
-impl Exchange<'_> {
-    async fn run(&self, batch: Vec<Item>) {
-        let until = batch.iter().map(|item| item.until).max().unwrap_or_else(Instant::now);
-        let merged = Merged::of(batch.iter().map(|item| item.request.clone()));
-        let answers = match self.ask(&merged.requests, until).await {
-            // The answers to all are too large for one message.
-            Ok(replies) if replies.len() != merged.requests.len() => vec![None; batch.len()],
-            Ok(replies) => merged.split(replies),
-            Err(error) => {
-                // A caller that has gone needs no answer.
-                batch.into_iter().for_each(|item| drop(item.reply.send(Err(error.clone()))));
-                return;
-            }
-        };
-        for (item, answer) in batch.into_iter().zip(answers) {
-            let answer = match answer {
-                Some(answer) => Ok(answer),
-                None => self.ask_alone(item.request, item.until).await,
-            };
-            let _ = item.reply.send(answer);
-        }
-    }
-
-    async fn ask_alone(
-        &self,
-        request: Arc<PredictRequest>,
-        until: Instant,
-    ) -> Result<PredictReply, LaneError> {
-        let mut replies = self.ask(&[request], until).await?;
-        replies.pop().ok_or_else(|| self.garbled("the answer is missing"))
-    }
-
-    /// One reply for each request, or a single refusal that the answers are too large together.
-    async fn ask(
-        &self,
-        requests: &[Arc<PredictRequest>],
-        until: Instant,
-    ) -> Result<Vec<PredictReply>, LaneError> {
-        let worker = || self.worker.to_owned();
-        let limit = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let whole: Vec<&PredictRequest> = requests.iter().map(|request| &**request).collect();
-        let payload = envelope::encode(&whole).map_err(|error| self.garbled(error))?;
-        let answer = self.broker.request(&subjects::infer(self.worker), Bytes::from(payload), limit).await;
-        let answer = answer.map_err(|error| match error {
-            RequestError::NobodyThere { .. } => LaneError::Gone { worker: worker() },
-            RequestError::TimedOut { .. } => LaneError::Late { worker: worker() },
-            RequestError::Broker(error) => self.garbled(std::error::Error::source(&error).unwrap_or(&error)),
-        })?;
-        let replies: Vec<PredictReply> = envelope::decode(&answer).map_err(|error| self.garbled(error))?;
-        match replies.as_slice() {
-            [PredictReply::Refused(Refusal::Overloaded)] => Err(LaneError::Full { worker: worker() }),
-            [PredictReply::Refused(Refusal::AnswerTooLarge)] => Ok(replies),
-            [PredictReply::Refused(Refusal::BadRequest { problem })] if requests.len() != 1 => {
-                Err(self.garbled(problem))
-            }
-            replies if replies.len() != requests.len() => {
-                Err(self.garbled(format!("{} answers to {} requests", replies.len(), requests.len())))
-            }
-            _ => Ok(replies),
-        }
-    }
-
-    fn garbled(&self, problem: impl ToString) -> LaneError {
-        LaneError::Garbled { worker: self.worker.to_owned(), problem: problem.to_string() }
     }
 }

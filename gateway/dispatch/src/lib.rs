@@ -4,10 +4,11 @@
 //! |---|---|
 //! | [`order`] | one request: rows are grouped by scope, asked for, and the answers joined in the order of the rows |
 //! | [`route`] | which predictor a row goes to |
-//! | [`lanes`], `batch` | one pipelined lane per predictor; which requests travel together, and when they leave |
+//! | [`lanes`], `batch`, `exchange` | one pipelined lane per predictor; which requests travel together, and when they leave; one message and its answer |
 //! | [`merge`] | requests that wait together become one, and its answer is taken apart again |
 
 mod batch;
+mod exchange;
 pub mod lanes;
 pub mod merge;
 pub mod order;

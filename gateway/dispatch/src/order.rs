@@ -133,42 +133,82 @@ impl Asking<'_> {
         Ok([halves.0, halves.1].concat())
     }
 
-    /// Asks the predictor of this process or the one that `key` prefers, then once the next one.
+    /// Asks the predictor of this process or the one that `key` prefers; if it fails, another one.
     async fn ask(&self, key: u64, request: &Arc<PredictRequest>) -> Result<Predictions, DispatchError> {
-        let preferred = match self.workers {
-            [only] => vec![only.as_str()],
-            workers => bounded(key, workers, &self.lanes.open(workers)),
+        let first = match (self.near, self.workers) {
+            (Some(near), _) => near,
+            (None, [only]) => only,
+            (None, workers) => match bounded(key, workers, &self.lanes.open(workers)).first().copied() {
+                Some(worker) => worker,
+                None => return Err(DispatchError::Nobody),
+            },
         };
-        let others = preferred.into_iter().filter(|worker| Some(*worker) != self.near);
-        let candidates: Vec<&str> = self.near.into_iter().chain(others).take(2).collect();
-        let mut last = DispatchError::Nobody;
-        for (tried, worker) in candidates.iter().copied().enumerate() {
-            // The first may use half of the time that is left, so that there is some for the second.
-            let now = Instant::now();
-            let half = now + self.until.saturating_duration_since(now) / 2;
-            let limit = if tried + 1 < candidates.len() { half } else { self.until };
-            match self.lanes.ask(worker, request.clone(), limit).await {
-                Ok(PredictReply::Refused(refusal)) => return Err(refusal.into()),
-                Ok(PredictReply::Done(predictions)) => {
-                    match problem_of(&predictions, request.rows as usize) {
-                        None => return Ok(predictions),
-                        Some(problem) => {
-                            let (worker, problem) = (worker.to_owned(), problem.to_owned());
-                            last = LaneError::Garbled { worker, problem }.into();
-                        }
-                    }
-                }
-                Err(error) => {
-                    if matches!(error, LaneError::Gone { .. }) {
-                        self.table.forget(worker);
-                    }
-                    last = error.into();
-                }
-            }
-            tracing::warn!("{last}");
+        // The first may use half of the time that is left, so that there is some for another one.
+        let others = self.workers.iter().any(|worker| worker != first);
+        let now = Instant::now();
+        let half = now + self.until.saturating_duration_since(now) / 2;
+        match self.ask_one(first, request, if others { half } else { self.until }).await {
+            Err(error) if is_its_own(&error) => self.ask_others(key, request, (first, error)).await,
+            answered => answered,
         }
-        Err(last)
     }
+
+    /// Asks those that are alive by now, when the first has failed: until one has seen the request, which may be what ended
+    /// the first.
+    async fn ask_others(
+        &self,
+        key: u64,
+        request: &Arc<PredictRequest>,
+        (first, mut error): (&str, DispatchError),
+    ) -> Result<Predictions, DispatchError> {
+        let mut tried = vec![first.to_owned()];
+        loop {
+            let workers = self.table.predictors();
+            let preferred = bounded(key, &workers, &self.lanes.open(&workers));
+            let next = preferred.into_iter().find(|worker| !tried.iter().any(|known| known == worker));
+            let Some(worker) = next.map(str::to_owned) else { return Err(error) };
+            match self.ask_one(&worker, request, self.until).await {
+                Err(gone @ DispatchError::Lane(LaneError::Gone { .. })) => error = gone,
+                answered => return answered,
+            }
+            tried.push(worker);
+        }
+    }
+
+    async fn ask_one(
+        &self,
+        worker: &str,
+        request: &Arc<PredictRequest>,
+        until: Instant,
+    ) -> Result<Predictions, DispatchError> {
+        let answered = match self.lanes.ask(worker, request.clone(), until).await {
+            Ok(PredictReply::Refused(refusal)) => Err(refusal.into()),
+            Ok(PredictReply::Done(predictions)) => match problem_of(&predictions, request.rows as usize) {
+                None => Ok(predictions),
+                Some(problem) => {
+                    let (worker, problem) = (worker.to_owned(), problem.to_owned());
+                    Err(LaneError::Garbled { worker, problem }.into())
+                }
+            },
+            Err(error) => {
+                if matches!(error, LaneError::Gone { .. } | LaneError::Lost { .. }) {
+                    self.table.forget(worker);
+                }
+                Err(error.into())
+            }
+        };
+        if let Err(error) = &answered
+            && is_its_own(error)
+        {
+            tracing::warn!("{error}");
+        }
+        answered
+    }
+}
+
+/// Whether it is the predictor that failed, so that another one may answer.
+fn is_its_own(error: &DispatchError) -> bool {
+    matches!(error, DispatchError::Lane(_) | DispatchError::Refused(Refusal::Behind))
 }
 
 /// What is wrong with an answer to so many rows.

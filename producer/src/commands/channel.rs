@@ -110,7 +110,7 @@ async fn promote(
     let campaigns = promoted(session, model, from).await?;
     let moved = patiently(async || {
         let buckets = bucket::channels(&session.broker).await?;
-        Ok(channels::promote_all(&buckets, model, to, &campaigns).await?)
+        Ok(channels::promote_all(&session.broker, &buckets, (model, to), &campaigns).await?)
     });
     let moved = moved.await.context("moving the channel")?;
     let newest = moved.as_ref().and_then(|channel| channel.campaigns.last().cloned());

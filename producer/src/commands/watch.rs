@@ -69,7 +69,7 @@ impl Watch {
                     self.tally.add(&self.cost, &landing);
                     news = Instant::now();
                 }
-                Ok(Ok(Entry::CaughtUp)) => {}
+                Ok(Ok(Entry::CaughtUp | Entry::PassedOver(_))) => {}
                 // The broker may be back soon: what has landed is read again, and counted once.
                 Ok(Err(error)) => {
                     out.note(&format!("{:#}; reading again", anyhow::Error::from(error)));

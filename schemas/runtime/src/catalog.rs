@@ -1,8 +1,9 @@
 //! The catalog in memory, following the ledger.
 
 use futures::future::BoxFuture;
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use schemas::catalog::Catalog;
 use schemas::retry::Backoff;
@@ -11,17 +12,37 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
-use crate::ledger::{Entry, Reader, replay};
+use crate::ledger::{self, Entry, Reader, replay};
 use crate::snapshots;
 use crate::store::Blobs;
+
+/// After so long a wait for a place of the ledger, it is not there: the ledger is a copy that ends before.
+const NEVER_AFTER: Duration = Duration::from_secs(30);
 
 /// A shared catalog, as of a moment ago.
 #[derive(Debug, Clone)]
 pub struct LiveCatalog {
     catalog: Arc<RwLock<Catalog>>,
+    read: Arc<Read>,
     /// How many landings have been folded in.
     folded: watch::Sender<u64>,
     ready: watch::Receiver<bool>,
+}
+
+/// How far the ledger has been read.
+#[derive(Debug, Default)]
+struct Read {
+    /// The last place that has been folded in.
+    place: AtomicU64,
+    /// Since when a later one is waited for.
+    waiting: Mutex<Option<Instant>>,
+}
+
+impl Read {
+    fn up_to(&self, place: u64) {
+        self.place.fetch_max(place, Ordering::Release);
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl LiveCatalog {
@@ -32,8 +53,13 @@ impl LiveCatalog {
         shutdown: CancellationToken,
     ) -> (LiveCatalog, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let live = LiveCatalog { catalog: Arc::default(), folded: watch::Sender::new(0), ready };
-        let LiveCatalog { catalog, folded, .. } = live.clone();
+        let live = LiveCatalog {
+            catalog: Arc::default(),
+            read: Arc::default(),
+            folded: watch::Sender::new(0),
+            ready,
+        };
+        let LiveCatalog { catalog, read, folded, .. } = live.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 11);
             let mut next = match tokio::select! {
@@ -41,7 +67,7 @@ impl LiveCatalog {
                 () = shutdown.cancelled() => return,
             } {
                 Ok((loaded, next)) => {
-                    *catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner) = loaded;
+                    *catalog.write().unwrap_or_else(PoisonError::into_inner) = loaded;
                     next
                 }
                 Err(error) => {
@@ -51,7 +77,7 @@ impl LiveCatalog {
             };
             loop {
                 let reason = tokio::select! {
-                    ended = follow_once(&broker, (&catalog, &folded), &ready_tx, &mut next) => ended,
+                    ended = follow_once(&broker, (&catalog, &read, &folded), &ready_tx, &mut next) => ended,
                     () = shutdown.cancelled() => return,
                 };
                 let Err(error) = reason;
@@ -67,7 +93,16 @@ impl LiveCatalog {
 
     /// Reads the catalog. Keep `read` short: the follower waits for it.
     pub fn with<R>(&self, read: impl FnOnce(&Catalog) -> R) -> R {
-        read(&self.catalog.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        read(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether everything up to `place` in the ledger has been folded in.
+    pub fn has(&self, place: u64) -> bool {
+        if self.read.place.load(Ordering::Acquire) >= place {
+            return true;
+        }
+        let mut waiting = self.read.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get_or_insert_with(Instant::now).elapsed() > NEVER_AFTER
     }
 
     /// Tells when something has landed.
@@ -89,22 +124,29 @@ impl LiveCatalog {
 
 async fn follow_once(
     broker: &Broker,
-    (catalog, folded): (&RwLock<Catalog>, &watch::Sender<u64>),
+    (catalog, read, folded): (&RwLock<Catalog>, &Read, &watch::Sender<u64>),
     ready: &watch::Sender<bool>,
     next: &mut u64,
 ) -> Result<std::convert::Infallible, BrokerError> {
+    // Asked for before the reading begins: what stands there now has been read when it has caught up.
+    let (_, last) = ledger::size(broker).await?;
     let mut reader = Reader::open(broker, subjects::LEDGER, *next).await?;
     loop {
-        match reader.next().await? {
+        let place = match reader.next().await? {
             Entry::Landing(place, landing) => {
-                *next = place + 1;
-                catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner).apply(*landing);
+                catalog.write().unwrap_or_else(PoisonError::into_inner).apply(*landing);
                 folded.send_modify(|folded| *folded += 1);
+                place
             }
+            Entry::PassedOver(place) => place,
             Entry::CaughtUp => {
+                read.up_to(last);
                 ready.send_replace(true);
+                continue;
             }
-        }
+        };
+        *next = place + 1;
+        read.up_to(place);
     }
 }
 

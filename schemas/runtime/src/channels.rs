@@ -3,8 +3,24 @@
 use futures::future::BoxFuture;
 use schemas::channel::{Channel, Share};
 use schemas::subjects::channel_key;
+use tokio_util::sync::CancellationToken;
 
+use crate::broker::Broker;
 use crate::bucket::{Bucket, BucketError};
+use crate::ledger;
+use crate::mirror::Mirror;
+
+/// States that a channel had before which are remembered: requests that name one of them are under way.
+const PAST_MAX: usize = 16;
+
+/// A mirror of all channels that remembers their last states, and the task that keeps it fresh until `shutdown`; the caller
+/// owns the task.
+pub fn follow(
+    channels: Bucket<Channel>,
+    shutdown: CancellationToken,
+) -> (Mirror<Channel>, impl Future<Output = ()> + Send + 'static) {
+    Mirror::follow_with_past(channels, PAST_MAX, shutdown)
+}
 
 /// The channel as it is now; a channel that nobody has moved yet is empty.
 ///
@@ -21,33 +37,34 @@ pub fn read<'a>(
     })
 }
 
-/// Makes `campaign` the newest of a channel; does nothing when it is in there already.
+/// Makes `campaign` the newest of a model's channel; does nothing when it is in there already.
 ///
 /// # Errors
 /// [`BucketError`] when the broker fails; conflicts with other processes are tried again.
 pub fn promote<'a>(
+    broker: &'a Broker,
     channels: &'a Bucket<Channel>,
-    model: &'a str,
-    channel: &'a str,
+    of: (&'a str, &'a str),
     campaign: &'a str,
 ) -> BoxFuture<'a, Result<(), BucketError>> {
-    Box::pin(async move {
-        let campaigns = [campaign.to_owned()];
-        change(channels, model, channel, |now| now.promoted(&campaigns)).await.map(drop)
-    })
+    Box::pin(async move { promote_all(broker, channels, of, &[campaign.to_owned()]).await.map(drop) })
 }
 
-/// Makes `campaigns`, oldest first, the newest of a channel, in one move; gives the channel, or `None` where all are there.
+/// Makes `campaigns`, oldest first, the newest of a model's channel, in one move; gives the channel, or `None` where all are there.
 ///
 /// # Errors
 /// As [`promote`].
 pub fn promote_all<'a>(
+    broker: &'a Broker,
     channels: &'a Bucket<Channel>,
-    model: &'a str,
-    channel: &'a str,
+    (model, channel): (&'a str, &'a str),
     campaigns: &'a [String],
 ) -> BoxFuture<'a, Result<Option<Channel>, BucketError>> {
-    Box::pin(change(channels, model, channel, |now| now.promoted(campaigns)))
+    Box::pin(async move {
+        let (_, ledger_place) = ledger::size(broker).await?;
+        let next = |now: &Channel| Some(Channel { ledger_place, ..now.promoted(campaigns)? });
+        change(channels, model, channel, next).await
+    })
 }
 
 /// What another channel does beside one.

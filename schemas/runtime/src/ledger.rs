@@ -128,6 +128,8 @@ const BATCH_MAX: i64 = 32;
 pub enum Entry {
     /// A landing and its place in the ledger.
     Landing(u64, Box<Landing>),
+    /// The place of something that cannot be read; the log tells what.
+    PassedOver(u64),
     /// Everything that was there when the reader began has been seen. Comes once.
     CaughtUp,
 }
@@ -184,22 +186,21 @@ impl Reader {
     /// [`BrokerError`] when the ledger cannot be read any further.
     pub fn next<'a>(&'a mut self) -> BoxFuture<'a, Result<Entry, BrokerError>> {
         Box::pin(async move {
-            loop {
-                if self.caught_up && !self.said {
-                    self.said = true;
-                    return Ok(Entry::CaughtUp);
-                }
-                let Some(message) = self.messages.next().await else {
-                    return Err(BrokerError::new("read the ledger", "the subscription ended".to_owned()));
-                };
-                let message = message.map_err(|error| BrokerError::new("read the ledger", error))?;
-                let place = message.info().map_or(0, |info| info.stream_sequence);
-                self.caught_up |= message.info().is_ok_and(|info| info.pending == 0);
-                match envelope::decode::<Landing>(&message.payload) {
-                    Ok(landing) => return Ok(Entry::Landing(place, Box::new(landing))),
-                    Err(error) => {
-                        tracing::error!(subject = %message.subject, "ledger entry passed over: {error}")
-                    }
+            if self.caught_up && !self.said {
+                self.said = true;
+                return Ok(Entry::CaughtUp);
+            }
+            let Some(message) = self.messages.next().await else {
+                return Err(BrokerError::new("read the ledger", "the subscription ended".to_owned()));
+            };
+            let message = message.map_err(|error| BrokerError::new("read the ledger", error))?;
+            let place = message.info().map_or(0, |info| info.stream_sequence);
+            self.caught_up |= message.info().is_ok_and(|info| info.pending == 0);
+            match envelope::decode::<Landing>(&message.payload) {
+                Ok(landing) => Ok(Entry::Landing(place, Box::new(landing))),
+                Err(error) => {
+                    tracing::error!(subject = %message.subject, "ledger entry passed over: {error}");
+                    Ok(Entry::PassedOver(place))
                 }
             }
         })
@@ -232,12 +233,29 @@ pub async fn replay(
     let mut reader = Reader::open(broker, filter, from).await?;
     let mut next = from;
     let late = |late| BrokerError::new("go on sending the ledger", late);
-    while let Entry::Landing(place, landing) =
-        tokio::time::timeout(SILENCE_LIMIT, reader.next()).await.map_err(late)??
-    {
+    loop {
+        let place = match tokio::time::timeout(SILENCE_LIMIT, reader.next()).await.map_err(late)?? {
+            Entry::CaughtUp => break,
+            Entry::PassedOver(place) => place,
+            Entry::Landing(place, landing) => {
+                each(*landing);
+                place
+            }
+        };
         next = place + 1;
-        each(*landing);
     }
     reader.close().await;
     Ok(next)
+}
+
+/// The ledger's size in bytes, and its last place.
+///
+/// # Errors
+/// [`BrokerError`] when the broker does not answer.
+pub(crate) async fn size(broker: &Broker) -> Result<(u64, u64), BrokerError> {
+    let failed = |error: async_nats::Error| BrokerError::new("look at the ledger", error);
+    let ledger = broker.jetstream.get_stream(subjects::LEDGER_STREAM).await;
+    let ledger = ledger.map_err(|error| failed(error.into()))?;
+    let state = &ledger.cached_info().state;
+    Ok((state.bytes, state.last_sequence))
 }

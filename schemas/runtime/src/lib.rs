@@ -10,7 +10,7 @@
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`fits`] | the listing of a model's fits |
-//! | [`presence`], [`status`], [`rpc`] | who is alive, what workers say of themselves, and request-reply |
+//! | [`presence`], [`status`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, and request-reply |
 //! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
 pub mod broker;
@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod channels;
 pub mod clock;
 pub mod dead;
+pub mod discovery;
 pub mod exact;
 pub mod fits;
 pub mod ids;

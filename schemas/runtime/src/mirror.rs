@@ -1,7 +1,7 @@
 //! A copy of a bucket in memory, kept fresh.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_nats::jetstream::kv::Operation;
@@ -25,8 +25,31 @@ pub struct Mirror<T> {
 #[derive(Debug)]
 struct Values<T> {
     by_key: RwLock<HashMap<String, Arc<T>>>,
+    /// What keys had before, the newest first.
+    past: RwLock<HashMap<String, VecDeque<Arc<T>>>>,
+    /// Of how many such values.
+    past_max: usize,
     /// How often one has changed.
     revision: watch::Sender<u64>,
+}
+
+impl<T> Values<T> {
+    fn set(&self, key: String, value: Option<Arc<T>>) {
+        let mut by_key = self.by_key.write().unwrap_or_else(PoisonError::into_inner);
+        let before = match value {
+            Some(value) => by_key.insert(key.clone(), value),
+            None => by_key.remove(&key),
+        };
+        // Remembered before the new value can be seen: a value is never in neither place.
+        if let (Some(before), 1..) = (before, self.past_max) {
+            let mut past = self.past.write().unwrap_or_else(PoisonError::into_inner);
+            let past = past.entry(key).or_default();
+            past.push_front(before);
+            past.truncate(self.past_max);
+        }
+        drop(by_key);
+        self.revision.send_modify(|revision| *revision += 1);
+    }
 }
 
 impl<T> Clone for Mirror<T> {
@@ -41,8 +64,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
         bucket: Bucket<T>,
         shutdown: CancellationToken,
     ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
+        Mirror::follow_with_past(bucket, 0, shutdown)
+    }
+
+    /// [`Mirror::follow`], with the last `past_max` values that each key had before.
+    pub fn follow_with_past(
+        bucket: Bucket<T>,
+        past_max: usize,
+        shutdown: CancellationToken,
+    ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let values = Values { by_key: RwLock::default(), revision: watch::Sender::new(0) };
+        let (by_key, past) = (RwLock::default(), RwLock::default());
+        let values = Values { by_key, past, past_max, revision: watch::Sender::new(0) };
         let mirror = Mirror { values: Arc::new(values), ready };
         let values = mirror.values.clone();
         let task = async move {
@@ -86,14 +119,7 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
             },
             Operation::Delete | Operation::Purge => None,
         };
-        // The lock is held for single map operations, none of which can panic.
-        let mut by_key = values.by_key.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match value {
-            Some(value) => by_key.insert(entry.key, value),
-            None => by_key.remove(&entry.key),
-        };
-        drop(by_key);
-        values.revision.send_modify(|revision| *revision += 1);
+        values.set(entry.key, value);
         if entry.seen_current {
             ready.send_replace(true);
         }
@@ -104,7 +130,13 @@ async fn watch_once<T: Serialize + DeserializeOwned>(
 impl<T> Mirror<T> {
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<Arc<T>> {
-        self.values.by_key.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+        self.values.by_key.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// The values that `key` had before, the newest first, if they are remembered.
+    pub fn past(&self, key: &str) -> Vec<Arc<T>> {
+        let past = self.values.past.read().unwrap_or_else(PoisonError::into_inner);
+        past.get(key).map(|past| past.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Which state of the values this is: whoever has worked something out of them asks before, and does it again once the
@@ -120,7 +152,7 @@ impl<T> Mirror<T> {
 
     /// All keys and values, in key order.
     pub fn all(&self) -> Vec<(String, Arc<T>)> {
-        let values = self.values.by_key.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let values = self.values.by_key.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use async_nats::service::ServiceExt;
 use bytes::Bytes;
 use futures::StreamExt;
 use schemas::announce::{Announcement, Role};
@@ -13,6 +12,7 @@ use schemas::{envelope, subjects};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
+use crate::discovery::{Discovery, Endpoint};
 
 /// Time between announcements.
 const BEAT: Duration = Duration::from_secs(1);
@@ -31,24 +31,24 @@ const NEXT_ANSWER: Duration = Duration::from_millis(25);
 pub struct Announcer<F> {
     broker: Broker,
     calls: async_nats::Subscriber,
-    service: async_nats::service::Service,
+    discovery: Discovery,
     now: F,
 }
 
 impl<F: Fn() -> Announcement + Send + 'static> Announcer<F> {
-    /// Prepares to announce, and joins the broker's service discovery (`nats micro ls`).
+    /// Prepares to announce, and joins the broker's service discovery; `endpoint` is where it takes requests, if it does.
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses.
-    pub async fn open(broker: &Broker, now: F) -> Result<Announcer<F>, BrokerError> {
-        let first = now();
+    pub async fn open(
+        broker: &Broker,
+        endpoint: Option<Arc<Endpoint>>,
+        now: F,
+    ) -> Result<Announcer<F>, BrokerError> {
         let calls = broker.client.subscribe(subjects::ROLL_CALL).await;
         let calls = calls.map_err(|error| BrokerError::new("subscribe to roll calls", error))?;
-        let metadata = HashMap::from([("worker".to_owned(), first.worker.clone())]);
-        let service = broker.client.service_builder().metadata(metadata).description("a Scopeforge worker");
-        let service = service.start(format!("scopeforge-{}", first.role.name()), first.version.clone()).await;
-        let service = service.map_err(|error| BrokerError::new("join the service discovery", error))?;
-        Ok(Announcer { broker: broker.clone(), calls, service, now })
+        let discovery = Discovery::join(broker, &now(), endpoint).await?;
+        Ok(Announcer { broker: broker.clone(), calls, discovery, now })
     }
 
     /// Announces until `shutdown`, at last with whatever `now` says then.
@@ -58,14 +58,15 @@ impl<F: Fn() -> Announcement + Send + 'static> Announcer<F> {
             let to = tokio::select! {
                 _ = beats.tick() => None,
                 Some(call) = self.calls.next() => call.reply,
+                Some(question) = self.discovery.next() => {
+                    self.discovery.answer(question).await;
+                    continue;
+                }
                 () = shutdown.cancelled() => break,
             };
             self.say(to).await;
         }
         self.say(None).await;
-        if let Err(error) = self.service.stop().await {
-            tracing::debug!(%error, "leaving the service discovery");
-        }
     }
 
     async fn say(&self, to: Option<async_nats::Subject>) {

@@ -139,7 +139,7 @@ pub fn make_if_due<'a>(broker: &'a Broker, blobs: &'a Blobs) -> BoxFuture<'a, Re
         let found = manifests.get(subjects::CATALOG_SNAPSHOT).await?;
         let revision = found.as_ref().map_or(0, |found| found.revision);
         let manifest = found.map(|found| found.value).unwrap_or_default();
-        let (ledger_bytes, last) = ledger_size(broker).await?;
+        let (ledger_bytes, last) = ledger::size(broker).await?;
         let due = ledger_bytes.saturating_sub(manifest.ledger_bytes) >= DUE.bytes
             || (last + 1).saturating_sub(manifest.next.max(1)) >= DUE.landings;
         // A claim from the future comes from a clock that is wrong: it would hold for too long.
@@ -188,13 +188,4 @@ async fn make(
         blobs.delete(&part.blob).await?;
     }
     Ok(Some(fits))
-}
-
-/// The ledger's size and last place.
-async fn ledger_size(broker: &Broker) -> Result<(u64, u64), BrokerError> {
-    let failed = |error: async_nats::Error| BrokerError::new("look at the ledger", error);
-    let ledger = broker.jetstream.get_stream(subjects::LEDGER_STREAM).await;
-    let ledger = ledger.map_err(|error| failed(error.into()))?;
-    let state = &ledger.cached_info().state;
-    Ok((state.bytes, state.last_sequence))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
-use schemas::channel::{Channel, LIVE};
+use schemas::channel::{Channel, ChannelState, LIVE};
 use schemas::predict::{PredictReply, PredictRequest, Predictions, Refusal, RowErrorKind};
 use schemas::spec::ModelSpec;
 use schemas::subjects::channel_key;
@@ -112,14 +112,25 @@ impl Predictor {
         let key = channel_key(&request.model, &request.channel);
         let until = Instant::now() + BEHIND_MAX;
         loop {
-            let now = self.channels.get(&key).unwrap_or_default();
-            let Some(state) = &request.state else { return Ok(now) };
-            match now.in_state(state) {
+            match self.channel_now(&key, request.state.as_deref()) {
                 Some(channel) => return Ok(channel),
                 None if Instant::now() >= until => return Err(Refusal::Behind),
                 None => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
+    }
+
+    /// The channel in this state, where it is or has been in it, and all fits are known that had landed when it came there.
+    fn channel_now(&self, key: &str, state: Option<&ChannelState>) -> Option<Arc<Channel>> {
+        let now = self.channels.get(key).unwrap_or_default();
+        let channel = match state {
+            None => now,
+            // It may have been taken back since the request was sent.
+            Some(state) => now
+                .in_state(state)
+                .or_else(|| self.channels.past(key).into_iter().find_map(|before| before.in_state(state)))?,
+        };
+        self.catalog.has(channel.ledger_place).then_some(channel)
     }
 }
 

@@ -3,13 +3,14 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 use runtime::broker::{Broker, BrokerError};
 use runtime::catalog::LiveCatalog;
+use runtime::discovery::Endpoint;
 use runtime::mirror::Mirror;
 use runtime::presence::Announcer;
 use runtime::rpc::{Request, Requests};
@@ -64,6 +65,7 @@ pub struct Service {
     handle: Handle,
     broker: Broker,
     requests: Requests,
+    endpoint: Arc<Endpoint>,
     grace: Duration,
     services: CancellationToken,
     tasks: TaskTracker,
@@ -133,10 +135,13 @@ impl Service {
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
         let handle = Handle { predictor, status };
         let says = handle.clone();
-        let announcer = Announcer::open(broker, move || says.announcement()).await?;
+        // It listens before anybody hears of it.
+        let subject = subjects::infer(&name);
+        let requests = Requests::listen(broker, &subject).await?;
+        let endpoint = Arc::new(Endpoint::new(subject));
+        let announcer = Announcer::open(broker, Some(endpoint.clone()), move || says.announcement()).await?;
         tasks.spawn(announcer.run(services.clone()));
-        let requests = Requests::listen(broker, &subjects::infer(&name)).await?;
-        Ok(Service { handle, broker: broker.clone(), requests, grace, services, tasks, pool })
+        Ok(Service { handle, broker: broker.clone(), requests, endpoint, grace, services, tasks, pool })
     }
 
     /// The predictor, for this process.
@@ -182,11 +187,13 @@ impl Service {
             };
             let Some(request) = request else { return };
             if running.len() >= self.handle.status.slots as usize * HELD_PER_SLOT {
+                self.endpoint.note(Duration::ZERO, Some(Refusal::Overloaded.to_string()));
                 request.answer(encode(&[PredictReply::Refused(Refusal::Overloaded)])).await;
                 continue;
             }
-            let (handle, is_small) = (self.handle.clone(), request.payload.len() <= SMALL_BYTES);
-            let mut answering = Box::pin(async move { answer(&handle, request).await });
+            let (handle, endpoint) = (self.handle.clone(), self.endpoint.clone());
+            let is_small = request.payload.len() <= SMALL_BYTES;
+            let mut answering = Box::pin(async move { answer(&handle, &endpoint, request).await });
             // A few rows of fits in memory are answered without waiting: to wake a thread would cost more.
             if !is_small || answering.as_mut().now_or_never().is_none() {
                 running.spawn_on(answering, &self.pool);
@@ -195,15 +202,22 @@ impl Service {
     }
 }
 
-async fn answer(handle: &Handle, request: Request) {
-    let replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
+async fn answer(handle: &Handle, endpoint: &Endpoint, request: Request) {
+    let began = Instant::now();
+    let mut replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
         Ok(asked) => join_all(asked.iter().map(|one| handle.answer(one))).await,
         Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
     };
     let mut payload = encode(&replies);
     if payload.len() > MESSAGE_BYTES_MAX {
-        payload = encode(&[PredictReply::Refused(Refusal::AnswerTooLarge)]);
+        replies = vec![PredictReply::Refused(Refusal::AnswerTooLarge)];
+        payload = encode(&replies);
     }
+    let refusal = replies.iter().find_map(|reply| match reply {
+        PredictReply::Done(_) => None,
+        PredictReply::Refused(refusal) => Some(refusal.to_string()),
+    });
+    endpoint.note(began.elapsed(), refusal);
     request.answer(payload).await;
 }
 

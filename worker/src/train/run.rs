@@ -56,7 +56,7 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
     tasks.spawn(snapshots::keep(broker.clone(), blobs.clone(), services.clone()));
     let status = Arc::new(Status::new(&worker, Role::Trainer, slots));
     let says = status.clone();
-    let announcer = Announcer::open(&broker, move || says.announcement(true, 0)).await?;
+    let announcer = Announcer::open(&broker, None, move || says.announcement(true, 0)).await?;
     tasks.spawn(announcer.run(services.clone()));
     let says = status.clone();
     tasks.spawn(health::keep(args.health.file, move || says.announcement(true, 0), services.clone()));
