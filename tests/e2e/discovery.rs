@@ -82,7 +82,7 @@ async fn workers_are_found_and_tell_what_they_have_done() {
     let after = counted(&client, &ids).await;
     let more: Vec<(u64, u64)> = before.iter().zip(&after).map(|(b, a)| (a.0 - b.0, a.1 - b.1)).collect();
     assert_eq!((more[0].1, more[1].1), (1, 0), "errors of {more:?}");
-    assert!(more[0].0 + more[1].0 >= 5 + 1, "requests of {more:?}");
+    assert!(more[0].0 + more[1].0 > 5, "requests of {more:?}");
 
     let gone = client.request("$SRV.PING.scopeforge-nobody", "".into()).await;
     assert!(gone.is_err(), "somebody answers for a service that is not there: {gone:?}");

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use tests::shops::{name, row};
 use tests::{Program, Setup, Stack, until};
 
-/// Shops with forests of some four MiB each.
+/// Shops with forests of more than four MiB each.
 const SHOPS: usize = 24;
 const ROWS: usize = 2_000;
 
 fn spec(source: &str) -> String {
     let learn =
-        "target = \"sold\"\nfeatures = [\"x\", \"z\"]\nalgorithm = \"extra_trees\"\nparams = { trees = 40 }";
+        "target = \"sold\"\nfeatures = [\"x\", \"z\"]\nalgorithm = \"extra_trees\"\nparams = { trees = 80 }";
     format!(
         "name = \"woods\"\n[data]\nsource = \"{source}\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\n{learn}\n"
     )

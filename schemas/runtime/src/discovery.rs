@@ -97,6 +97,9 @@ pub(crate) enum Verb {
     Stats,
 }
 
+/// Which question a message is.
+type Asked = fn(Message) -> Question;
+
 /// A worker's place in the discovery.
 pub(crate) struct Discovery {
     broker: Broker,
@@ -105,7 +108,7 @@ pub(crate) struct Discovery {
     version: String,
     started_ms: i64,
     endpoint: Option<Arc<Endpoint>>,
-    questions: SelectAll<futures::stream::Map<Subscriber, fn(Message) -> Question>>,
+    questions: SelectAll<futures::stream::Map<Subscriber, Asked>>,
 }
 
 /// A question, and what it asks.
@@ -119,7 +122,7 @@ impl Discovery {
         endpoint: Option<Arc<Endpoint>>,
     ) -> Result<Discovery, BrokerError> {
         let name = service(word.role);
-        let verbs: [(&str, fn(Message) -> Question); 3] = [
+        let verbs: [(&str, Asked); 3] = [
             ("PING", |message| (Verb::Ping, message)),
             ("INFO", |message| (Verb::Info, message)),
             ("STATS", |message| (Verb::Stats, message)),

@@ -10,6 +10,8 @@ use schemas::fit::{Fit, FitRef, Input, Parameters};
 use schemas::label::Label;
 use tokio::sync::OnceCell;
 
+use crate::memory;
+
 /// What predicting needs of a fit.
 #[derive(Debug, PartialEq)]
 pub struct Served {
@@ -96,7 +98,12 @@ impl FitCache {
         let mut state = self.lock();
         state.inputs = inputs;
         state.weigh(name, size_bytes);
-        state.evict(name, self.budget_bytes);
+        let evicted = state.evict(name, self.budget_bytes);
+        drop(state);
+        if !evicted.is_empty() {
+            drop((blob, evicted));
+            memory::give_back();
+        }
         Ok(Arc::new(fits))
     }
 
@@ -127,19 +134,24 @@ impl State {
 
     /// Lets the least recently used go, all but `newest`, where there is more than the budget. An eighth goes at once: to look
     /// for the oldest at each load would take longer than loading.
-    fn evict(&mut self, newest: &str, budget_bytes: usize) {
+    fn evict(&mut self, newest: &str, budget_bytes: usize) -> Vec<Entry> {
+        let mut evicted = Vec::new();
         if self.size_bytes <= budget_bytes {
-            return;
+            return evicted;
         }
         let others = self.entries.iter().filter(|(name, entry)| *name != newest && entry.cell.initialized());
         let mut by_use: Vec<(u64, String)> = others.map(|(name, entry)| (entry.used, name.clone())).collect();
         by_use.sort_unstable();
         for (_, name) in by_use {
             if self.size_bytes <= budget_bytes - budget_bytes / 8 {
-                return;
+                break;
             }
-            self.size_bytes -= self.entries.remove(&name).map_or(0, |entry| entry.size_bytes);
+            if let Some(entry) = self.entries.remove(&name) {
+                self.size_bytes -= entry.size_bytes;
+                evicted.push(entry);
+            }
         }
+        evicted
     }
 }
 

@@ -15,6 +15,7 @@ mod answers;
 pub mod cache;
 mod columns;
 mod explained;
+mod memory;
 pub mod service;
 pub mod targets;
 
