@@ -108,7 +108,7 @@ async fn ten_thousand_fits_are_released_and_taken_back_at_once() {
 
     // Released and taken back, again and again; the first time the fits have landed only just now.
     train(&stack, 2, &["--channel", "next"]).await;
-    for _ in 0..5 {
+    for _ in 0..3 {
         stack.ask(&["channel", "promote", "m", "next"]).await;
         answers(&seen, 2).await;
         load.more(3).await;
@@ -117,7 +117,7 @@ async fn ten_thousand_fits_are_released_and_taken_back_at_once() {
         load.more(3).await;
     }
     // Released by the campaign itself, as its last fit lands.
-    for campaign in 3..6 {
+    for campaign in 3..5 {
         train(&stack, campaign, &["--publish", "together"]).await;
         answers(&seen, campaign).await;
         load.more(3).await;
