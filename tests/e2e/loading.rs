@@ -35,7 +35,7 @@ async fn ask(stack: &Stack, shop: usize) -> Value {
     .await
 }
 
-/// What a predictor with so much room answers to three rounds of requests, and the most memory it has had, in MiB.
+/// What a predictor with so much room answers to three rounds of requests, and the memory that it has then, in MiB.
 async fn rounds(stack: &Stack, cache_mib: u64) -> (Vec<Value>, u64) {
     let mut command = stack.command("worker");
     command.arg("infer").env("SCOPEFORGE_FIT_CACHE_MIB", cache_mib.to_string());
@@ -45,9 +45,9 @@ async fn rounds(stack: &Stack, cache_mib: u64) -> (Vec<Value>, u64) {
     for shop in (0..3).flat_map(|_| 0..SHOPS) {
         answers.push(ask(stack, shop).await);
     }
-    let peak_mib = predictor.peak_mib();
+    let resident_mib = predictor.resident_mib();
     assert_eq!(predictor.stop().await, 0);
-    (answers, peak_mib)
+    (answers, resident_mib)
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn fits_stay_within_the_budget_and_memory_is_given_back() {
     assert_eq!(all, same);
     assert_eq!(all[..SHOPS], all[SHOPS..2 * SHOPS]);
     // The forests alone are some 100 MiB.
-    assert!(roomy_mib > tight_mib + 40, "{roomy_mib} MiB with room, {tight_mib} MiB without");
+    assert!(roomy_mib > tight_mib + 25, "{roomy_mib} MiB with room, {tight_mib} MiB without");
 }
 
 #[tokio::test]

@@ -117,10 +117,19 @@ impl Program {
 
     /// The most memory that it has had, in MiB.
     pub fn peak_mib(&self) -> u64 {
+        self.memory_mib("VmHWM:")
+    }
+
+    /// The memory that it has now, in MiB.
+    pub fn resident_mib(&self) -> u64 {
+        self.memory_mib("VmRSS:")
+    }
+
+    fn memory_mib(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
-        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+        let told = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
+        told.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
     }
 
     /// Whether it still runs.
