@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-scale bench-catalog nats-server redis-server postgres-server python-clients images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -59,6 +59,9 @@ test-large: nats-server build ## A 4 GB source, by processes of 512 MiB: planned
 
 bench-catalog: nats-server build ## How long a reader takes to know a million fits
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-catalog
+
+test-containers: nats-server redis-server build ## Scales, partitions, kills and upgrades real containers (CONTAINERS='--only scale')
+	@$(PYTHON) tests/containers/main.py $(BIN) $(CONTAINERS)
 
 images: build ## Builds the container images from the programs
 	docker/build

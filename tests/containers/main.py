@@ -1,0 +1,60 @@
+"""Scaling, partitions, kills and upgrades of real containers, and what must hold after each. Run by `make test-containers`.
+
+Needs Docker, Python 3.9 or newer, and for the upgrade docker-compose and curl, which it installs where root runs it on
+Debian. Removes what it made, but the images.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+
+from rolling import rolling
+from scenarios import CLUSTERED, SCENARIOS
+from sites import Failed, Site, run, say
+
+TAG = "containers"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("binaries", help="the folder of enqueue, worker and gateway")
+    parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, "rolling"]))
+    arguments = parser.parse_args()
+    if shutil.which("docker") is None or run(["docker", "version"], check=False).returncode != 0:
+        say("no Docker daemon answers: containers are not tested")
+        return
+    unknown = set(arguments.only or ()) - {*SCENARIOS, "rolling"}
+    if unknown:
+        raise Failed(f"there is no scenario {', '.join(unknown)}")
+    run(["docker/local-base", "nats", "redis", "nginx"])
+    run(["docker/build", "--tag", TAG, "--binaries", arguments.binaries])
+    passed = 0
+    for name, scenario in SCENARIOS.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        said(name, scenario.__doc__)
+        began = time.monotonic()
+        with Site(f"test-{name}", TAG, CLUSTERED.get(name, ("nats",))) as site:
+            scenario(site)
+        passed += 1
+        say(f"  passed in {time.monotonic() - began:.0f} s")
+    if not arguments.only or "rolling" in arguments.only:
+        said("rolling", rolling.__doc__)
+        rolling(TAG)
+        passed += 1
+    say(f"\n{passed} passed, 0 failed")
+
+
+def said(name, doc):
+    say(f"{name}: {doc.splitlines()[0]}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
