@@ -154,9 +154,9 @@ def killed(site):
 
 def out_of_memory(site):
     """The kernel ends learners of a trainer whose container is too small; a larger one finishes what it could not."""
-    site.trainer("trainer-1", "--memory", "192m", "--memory-swap", "192m", "--restart", "on-failure", env=SOON)
+    site.trainer("trainer-1", "--memory", "160m", "--memory-swap", "160m", "--restart", "on-failure")
     site.trainers(1)
-    campaign = site.order("--algorithm", "forest", "--param", "trees=30", scopes="carrier=*")
+    campaign = site.order("--algorithm", "forest", "--param", "trees=12", scopes="carrier=*")
     until("a learner ended by the kernel", lambda: "signal 9" in site.log("trainer-1"), 120)
     site.trainer("trainer-2")
     docker("stop", "--time", "30", site.ids["trainer-1"])
