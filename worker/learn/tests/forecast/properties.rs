@@ -83,9 +83,15 @@ proptest! {
     ) {
         let factor = 2f64.powi(halvings);
         let scaled: Vec<f64> = y.iter().map(|y| y * factor).collect();
+        // Bit for bit, but for forecasts below the smallest normal number: there a power of two rounds as well.
+        let rounding = f64::from_bits(1) * factor.max(1.0);
         for method in methods(season) {
             let own: Option<Vec<f64>> = check(method, &y, 10).map(|own| own.iter().map(|y| y * factor).collect());
-            prop_assert_eq!(own, check(method, &scaled, 10));
+            let other = check(method, &scaled, 10);
+            prop_assert_eq!(own.is_some(), other.is_some());
+            for (own, other) in own.iter().flatten().zip(other.iter().flatten()) {
+                prop_assert!((own - other).abs() <= rounding, "{method:?}: {own:e} is not {other:e}");
+            }
         }
     }
 
