@@ -97,15 +97,18 @@ impl Session {
         Err(usage(format!("no model `{name}`{hint}")))
     }
 
-    /// What new fits of a model are compared with.
+    /// What new fits of a model are compared with; nothing is read where nothing is needed.
     ///
     /// # Errors
     /// When the broker fails.
-    pub async fn rivals(&self, model: &str, channel: &str) -> anyhow::Result<Rivals> {
+    pub async fn rivals(&self, spec: &ModelSpec, channel: &str, force: bool) -> anyhow::Result<Rivals> {
+        if !Rivals::matter(spec, force) {
+            return Ok(Rivals::default());
+        }
         patiently(async || {
             // Without a store's name, the ledger alone tells.
             let blobs = self.blobs().await.ok();
-            Ok(Rivals::read(&self.broker, blobs.as_ref(), model, channel).await?)
+            Ok(Rivals::read(&self.broker, blobs.as_ref(), &spec.name, channel).await?)
         })
         .await
     }

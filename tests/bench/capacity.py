@@ -2,10 +2,8 @@
 
     capacity.py FOLDER_OF_PROGRAMS
 
-Run by `make bench-capacity`. 100,000 ridge fits of five numbers are trained from generated rows into a file store and into Redis;
-a predictor that has just started is asked for single scopes of all packs, each for the first time, then for all scopes at once.
-Then ten million rows are streamed through the gateway as NDJSON. Exits with 1 when a process holds more than it may, or when an
-answer is wrong; writes its part of RESULTS.md. Standard library only.
+Run by `make bench-capacity`; ABOUT says what it does. Exits with 1 when a process holds more than it may, or when an answer is
+wrong; writes its part of RESULTS.md. Standard library only.
 """
 
 import contextlib
@@ -13,23 +11,26 @@ import http.client
 import json
 import os
 import random
-import re
 import signal
 import socket
 import statistics
 import sys
 import threading
 import time
-from pathlib import Path
 
 sys.dont_write_bytecode = True
 
 from memory import field_bytes  # noqa: E402
-from ours import Commands, start_nats  # noqa: E402
-from processes import HERE, ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
+from ours import Commands, start_gateway, start_nats  # noqa: E402
+from processes import ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
 from results import write_part  # noqa: E402
 from servers import free_port  # noqa: E402
 
+ABOUT = """\
+Written by `make bench-capacity`: 100,000 ridge fits of five numbers are trained from generated rows into a file store and into
+Redis; a predictor that has just started is asked for single scopes of all packs, each for the first time, then for all scopes.
+Then ten million rows are streamed through the gateway as NDJSON. It fails when a process holds more than it may, or when an
+answer is wrong."""
 LIMIT_S = 10 * 60
 MODEL = "users"
 FITS = 100_000
@@ -73,9 +74,8 @@ class Stack(Commands):
             raise Failed(f"the campaign ended with {done}")
         bench.stop(trainer)
         self.predictor = bench.start(bench.programs / "worker", "infer", env=self.env)
-        self.gateway = bench.start(bench.programs / "gateway", "--listen", "127.0.0.1:0", env=self.env)
-        serving = bench.wait(self.gateway, lambda: re.search(r"serving address=(\S+)", self.gateway.log_path.read_text()))
-        host, port = serving[1].split(":")
+        self.gateway, address = start_gateway(bench, self.env)
+        host, port = address.split(":")
         self.address = host, int(port)
         self.http = http.client.HTTPConnection(host, int(port), timeout=60)
         bench.wait(self.predictor, lambda: self.get("/readyz") == 200)
@@ -97,8 +97,10 @@ class Stack(Commands):
             raise Failed(f"not answered: {str(answer)[:500]}")
         return took_ms
 
-    def held_mb(self):
-        return field_bytes(self.predictor.pid, "status", "VmHWM:") / 1e6
+
+def held_mb(process):
+    """The most memory that a process has had."""
+    return field_bytes(process.pid, "status", "VmHWM:") / 1e6
 
 
 def main():
@@ -120,10 +122,10 @@ def main():
                 stream = streamed(stack)
             bench.stop(stack.gateway, stack.predictor, stack.nats)
         signal.alarm(0)
-        about = [said([bench.programs / "worker", "--version"]), said([bench.nats_server, "--version"]), said([bench.redis_server, "--version"])]
+        about = [said([program, "--version"]) for program in (bench.programs / "worker", bench.nats_server, bench.redis_server)]
     lines = report(measured, stream)
     end = f"{time.monotonic() - began:.0f} s in all; load average {os.getloadavg()[0]:.1f} after"
-    text = "\n".join(["# What serving holds", "", f"Written by `make bench-capacity`: {__doc__.split(chr(10) * 2)[2].split('. ', 1)[1]}", "", " · ".join(about), "", *lines, "", f"{end}."])
+    text = "\n".join(["# What serving holds", "", ABOUT, "", " · ".join(about), "", *lines, "", f"{end}."])
     say(text)
     write_part("capacity", text)
     heavy = [name for name, (_, held_mb) in measured.items() if held_mb > PREDICTOR_MB]
@@ -151,7 +153,7 @@ def fits(stack):
     cold = sorted(stack.predict([user]) for user in range(0, FITS, FITS // COLD))
     for first in range(0, FITS, ROWS_OF_A_REQUEST):
         stack.predict(range(first, first + ROWS_OF_A_REQUEST))
-    return cold, stack.held_mb()
+    return cold, held_mb(stack.predictor)
 
 
 def streamed(stack):
@@ -182,8 +184,7 @@ def streamed(stack):
     seconds = time.perf_counter() - began
     if answer.status != 200 or predicted != STREAMED:
         raise Failed(f"{predicted:,} of {STREAMED:,} rows were predicted")
-    memory = {f"{name}_mb": field_bytes(each.pid, "status", "VmHWM:") / 1e6 for name, each in [("gateway", stack.gateway), ("predictor", stack.predictor)]}
-    return {"seconds": seconds, **memory}
+    return {"seconds": seconds, "gateway_mb": held_mb(stack.gateway), "predictor_mb": held_mb(stack.predictor)}
 
 
 def report(measured, stream):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -102,6 +103,13 @@ def start_nats(bench, folder):
     options = ["-js", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", folder, "-sd", folder / "nats"]
     nats = bench.start(bench.nats_server, *options)
     return nats, bench.wait(nats, lambda: read_ports(folder))
+
+
+def start_gateway(bench, env):
+    """A gateway on a port of its choice: its process, and its address once it serves."""
+    gateway = bench.start(bench.programs / "gateway", "--listen", "127.0.0.1:0", env=env)
+    serving = bench.wait(gateway, lambda: re.search(r"serving address=(\S+)", gateway.log_path.read_text()))
+    return gateway, serving[1]
 
 
 def read_ports(folder):

@@ -11,7 +11,6 @@ memory than MEMORY_MB says. Standard library only; numpy and pyarrow come with .
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from memory import peaks  # noqa: E402
-from ours import Commands, read_ports  # noqa: E402
+from ours import Commands, start_gateway, start_nats  # noqa: E402
 from packages import PYTHON, make_venv  # noqa: E402
 from processes import CACHE, HERE, ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
 
@@ -58,18 +57,14 @@ class Stack(Commands):
     """Broker, one trainer, one predictor, gateway."""
 
     def __init__(self, bench):
-        ports = bench.folder / "ports"
-        ports.mkdir()
-        options = ["-js", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", ports, "-sd", bench.folder / "nats"]
-        nats = bench.start(bench.nats_server, *options)
-        url = bench.wait(nats, lambda: read_ports(ports))
+        folder = bench.folder / "broker"
+        folder.mkdir()
+        _, url = start_nats(bench, folder)
         super().__init__(bench, {"SCOPEFORGE_NATS_URL": url, "SCOPEFORGE_STORE": f"file:{bench.folder / 'store'}"})
         worker = bench.programs / "worker"
         bench.start(worker, "train", "--threads", "2", env=self.env)
         bench.start(worker, "infer", env=self.env)
-        gateway = bench.start(bench.programs / "gateway", "--listen", "127.0.0.1:0", env=self.env)
-        serving = bench.wait(gateway, lambda: re.search(r"serving address=(\S+)", gateway.log_path.read_text()))
-        self.address = serving[1]
+        _, self.address = start_gateway(bench, self.env)
 
     def predict(self, scopes):
         """The gateway's answer to one row of each scope."""

@@ -11,6 +11,17 @@ LONG = ["--algorithm", "forest", "--param", "trees=40", "--param", "max_depth=10
 SOON = {"SCOPEFORGE_LEASE_SECONDS": "3"}
 
 
+def under_way(site, *others):
+    """A long campaign of which something has landed, by trainer-1 and `others`; lost packs are soon given away."""
+    site.trainer("trainer-1", env=SOON)
+    for other in others:
+        site.trainer(other)
+    site.trainers(1 + len(others))
+    campaign = site.order(*LONG)
+    site.landed(campaign)
+    return campaign
+
+
 def scale(site):
     """1 → 4 → 1 trainers during a campaign; those that leave drain."""
     site.trainer("trainer-1")
@@ -79,11 +90,7 @@ def well(site, name, program, *words):
 
 def trainer_apart(site):
     """A trainer that the network loses: its packs go to another, and its late results change nothing."""
-    site.trainer("trainer-1", env=SOON)
-    site.trainer("trainer-2")
-    site.trainers(2)
-    campaign = site.order(*LONG)
-    site.landed(campaign)
+    campaign = under_way(site, "trainer-2")
     site.disconnect("trainer-1")
     site.trainers(1)
     time.sleep(4)  # longer than its lease
@@ -94,10 +101,7 @@ def trainer_apart(site):
 
 def store_apart(site):
     """Redis is gone for a while: results wait for it."""
-    site.trainer("trainer-1", env=SOON)
-    site.trainers(1)
-    campaign = site.order(*LONG)
-    site.landed(campaign)
+    campaign = under_way(site)
     site.disconnect("redis")
     time.sleep(5)
     if site.campaign(campaign)["state"] == "complete":
@@ -108,10 +112,7 @@ def store_apart(site):
 
 def broker_apart(site):
     """The broker is gone for a while: trainers and what they have found wait for it."""
-    site.trainer("trainer-1", env=SOON)
-    site.trainers(1)
-    campaign = site.order(*LONG)
-    site.landed(campaign)
+    campaign = under_way(site)
     site.disconnect("nats")
     time.sleep(5)
     site.connect("nats")
@@ -121,10 +122,7 @@ def broker_apart(site):
 
 def leader_apart(site):
     """Of three brokers, the one that leads the queue is gone for a while: the others go on, and it comes back."""
-    site.trainer("trainer-1", env=SOON)
-    site.trainers(1)
-    campaign = site.order(*LONG)
-    site.landed(campaign)
+    campaign = under_way(site)
     leader, _ = until("a leader", lambda: site.leader("JOBS"))
     site.disconnect(leader)
     _, took = until("another leader", lambda: next_leader(site, leader), 60)
@@ -143,11 +141,7 @@ def next_leader(site, last):
 
 def killed(site):
     """A trainer's container is killed in the middle of its packs."""
-    site.trainer("trainer-1", env=SOON)
-    site.trainer("trainer-2")
-    site.trainers(2)
-    campaign = site.order(*LONG)
-    site.landed(campaign)
+    campaign = under_way(site, "trainer-2")
     docker("kill", site.ids["trainer-1"])
     exactly_once(site, campaign)
 

@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use crate::args::InferArgs;
 use crate::{health, memory, start};
 
-/// Answers requests until `shutdown`, `slots` at once, and what takes longer on the threads of `pool`; then announces that it leaves, finishes what is on its way, and goes.
+/// Answers requests until `shutdown`, `slots` at once, and what takes longer on the threads of `pool`; then announces that it
+/// leaves, finishes what is on its way, and goes.
 ///
 /// # Errors
 /// When broker or store cannot be reached at the start.

@@ -5,9 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use runtime::campaigns::view_of;
-use runtime::exact::{Exact, with_scopes};
-use runtime::orders;
-use runtime::rivals::Rivals;
+use runtime::exact::{self, Exact};
 use schemas::campaign::{Campaign, Tally};
 use schemas::channel::LIVE;
 use schemas::limits::TRAIN_SCOPES_MAX;
@@ -66,7 +64,7 @@ pub(crate) async fn train(
     })?;
     let channel = wanted.channel.as_deref().unwrap_or(LIVE);
     schemas::name::check("channel", channel).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let scopes = exact(&spec, &wanted.scopes)?;
+    let scopes = named(&spec, &wanted.scopes)?;
     let exact = Exact { spec: &spec, channel, priority: wanted.priority, force: wanted.force };
     let campaign = Campaign { patterns: wanted.scopes, ..exact.campaign() };
     let campaign = ordered(&app, campaign, scopes).await?;
@@ -77,7 +75,7 @@ pub(crate) async fn train(
 }
 
 /// The scopes that patterns name, each once.
-fn exact(spec: &ModelSpec, patterns: &[String]) -> Result<Vec<(Scope, Window)>, Problem> {
+fn named(spec: &ModelSpec, patterns: &[String]) -> Result<Vec<(Scope, Window)>, Problem> {
     let dimensions = &spec.scope.dimensions;
     let mut all = Vec::new();
     for text in patterns {
@@ -100,18 +98,9 @@ fn exact(spec: &ModelSpec, patterns: &[String]) -> Result<Vec<(Scope, Window)>, 
 /// Orders a campaign: what exists may have to be read first, and that is no work for a thread that answers requests.
 async fn ordered(app: &App, campaign: Campaign, scopes: Vec<(Scope, Window)>) -> Result<Campaign, Problem> {
     let (broker, blobs) = (app.broker.clone(), app.blobs.clone());
-    let order = async move {
-        let spec = &campaign.spec;
-        let rivals = match Rivals::matter(spec, campaign.force) {
-            true => Rivals::read(&broker, Some(&blobs), &spec.name, &campaign.channel).await?,
-            false => Rivals::default(),
-        };
-        let scopes = scopes.into_iter().map(|(scope, window)| rivals.meet(spec, scope, window)).collect();
-        let (campaign, packs) = with_scopes(campaign, scopes);
-        orders::order(&broker, &campaign, &packs).await?;
-        anyhow::Ok(campaign)
-    };
+    let order = async move { exact::order(&broker, &blobs, campaign, scopes, false).await };
     app.background.spawn(order).await.map_err(Problem::internal)?.map_err(|error| {
+        let error = anyhow::Error::from(error);
         Problem::unavailable(format!("the campaign could not be ordered: {error:#}; try again"))
     })
 }

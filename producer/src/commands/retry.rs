@@ -1,10 +1,9 @@
 //! Training failed scopes again: in a new campaign, since every scope of a campaign ends once.
 
 use runtime::clock::now_ms;
-use runtime::rivals::Rivals;
 use runtime::{ids, ledger};
 use schemas::campaign::{Campaign, CampaignState};
-use schemas::outcome::{Landing, OutcomeKind};
+use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::pack::{Pack, PackScope};
 use schemas::shard::Work;
 use schemas::subjects::campaign_landings;
@@ -23,23 +22,21 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
             campaign.id
         )));
     }
-    let mut packs = Vec::new();
-    let filter = campaign_landings(&campaign.spec.name, &campaign.id);
     let spec = &campaign.spec;
-    let rivals = match Rivals::matter(spec, campaign.force) {
-        true => session.rivals(&spec.name, &campaign.channel).await?,
-        false => Rivals::default(),
-    };
+    let mut packs: Vec<Vec<ScopeOutcome>> = Vec::new();
+    let filter = campaign_landings(&spec.name, &campaign.id);
     ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
-        let failed = landing.outcomes.into_iter().filter(|end| end.outcome == OutcomeKind::Failed);
-        let scopes: Vec<PackScope> = failed.map(|end| rivals.meet(spec, end.scope, end.window)).collect();
-        packs.extend((!scopes.is_empty()).then_some(scopes));
+        let ends = landing.outcomes.into_iter();
+        let failed: Vec<ScopeOutcome> = ends.filter(|end| end.outcome == OutcomeKind::Failed).collect();
+        packs.extend((!failed.is_empty()).then_some(failed));
     })
     .await?;
-    match packs.is_empty() {
-        true => Err(usage(format!("no scope of the campaign {} failed", campaign.id))),
-        false => Ok(packs),
+    if packs.is_empty() {
+        return Err(usage(format!("no scope of the campaign {} failed", campaign.id)));
     }
+    let rivals = session.rivals(spec, &campaign.channel, campaign.force).await?;
+    let again = |end: ScopeOutcome| rivals.meet(spec, end.scope, end.window);
+    Ok(packs.into_iter().map(|failed| failed.into_iter().map(again).collect()).collect())
 }
 
 /// A campaign like `of`, of these scopes alone.

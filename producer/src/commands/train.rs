@@ -22,13 +22,10 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let created_at_ms = now_ms();
     let spec = patiently(async || session.model(&args.plan.model).await).await?;
     let order = Order::new(spec, &args.plan)?;
-    let model = &order.spec.name;
-    let (planned, rivals) = tokio::join!(plan(session, &order, &args.plan), async {
-        match Rivals::matter(&order.spec, args.force) {
-            true => session.rivals(model, &args.channel).await,
-            false => Ok(Rivals::default()),
-        }
-    });
+    let (planned, rivals) = tokio::join!(
+        plan(session, &order, &args.plan),
+        session.rivals(&order.spec, &args.channel, args.force)
+    );
     let (planned, rivals) = (planned?, rivals?);
     let campaign = record(&order, args, &planned, created_at_ms);
     let packs = packs(&campaign, planned, &rivals);

@@ -1,7 +1,6 @@
 //! The catalog in memory, following the ledger.
 
 use futures::future::BoxFuture;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,6 @@ const NEVER_AFTER: Duration = Duration::from_secs(30);
 pub struct LiveCatalog {
     catalog: Arc<RwLock<Catalog>>,
     read: Arc<Read>,
-    /// How many landings have been folded in.
-    folded: watch::Sender<u64>,
     ready: watch::Receiver<bool>,
 }
 
@@ -33,14 +30,18 @@ pub struct LiveCatalog {
 #[derive(Debug, Default)]
 struct Read {
     /// The last place that has been folded in.
-    place: AtomicU64,
+    place: watch::Sender<u64>,
     /// Since when a later one is waited for.
     waiting: Mutex<Option<Instant>>,
 }
 
 impl Read {
     fn up_to(&self, place: u64) {
-        self.place.fetch_max(place, Ordering::Release);
+        self.place.send_if_modified(|known| {
+            let is_later = place > *known;
+            *known = place.max(*known);
+            is_later
+        });
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -53,13 +54,8 @@ impl LiveCatalog {
         shutdown: CancellationToken,
     ) -> (LiveCatalog, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let live = LiveCatalog {
-            catalog: Arc::default(),
-            read: Arc::default(),
-            folded: watch::Sender::new(0),
-            ready,
-        };
-        let LiveCatalog { catalog, read, folded, .. } = live.clone();
+        let live = LiveCatalog { catalog: Arc::default(), read: Arc::default(), ready };
+        let LiveCatalog { catalog, read, .. } = live.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 11);
             let mut next = match tokio::select! {
@@ -77,7 +73,7 @@ impl LiveCatalog {
             };
             loop {
                 let reason = tokio::select! {
-                    ended = follow_once(&broker, (&catalog, &read, &folded), &ready_tx, &mut next) => ended,
+                    ended = follow_once(&broker, (&catalog, &read), &ready_tx, &mut next) => ended,
                     () = shutdown.cancelled() => return,
                 };
                 let Err(error) = reason;
@@ -98,16 +94,16 @@ impl LiveCatalog {
 
     /// Whether everything up to `place` in the ledger has been folded in.
     pub fn has(&self, place: u64) -> bool {
-        if self.read.place.load(Ordering::Acquire) >= place {
+        if *self.read.place.borrow() >= place {
             return true;
         }
         let mut waiting = self.read.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get_or_insert_with(Instant::now).elapsed() > NEVER_AFTER
     }
 
-    /// Tells when something has landed.
+    /// Tells when more of the ledger has been folded in.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.folded.subscribe()
+        self.read.place.subscribe()
     }
 
     /// Whether everything that had landed at the start has been folded in.
@@ -124,7 +120,7 @@ impl LiveCatalog {
 
 async fn follow_once(
     broker: &Broker,
-    (catalog, read, folded): (&RwLock<Catalog>, &Read, &watch::Sender<u64>),
+    (catalog, read): (&RwLock<Catalog>, &Read),
     ready: &watch::Sender<bool>,
     next: &mut u64,
 ) -> Result<std::convert::Infallible, BrokerError> {
@@ -135,7 +131,6 @@ async fn follow_once(
         let place = match reader.next().await? {
             Entry::Landing(place, landing) => {
                 catalog.write().unwrap_or_else(PoisonError::into_inner).apply(*landing);
-                folded.send_modify(|folded| *folded += 1);
                 place
             }
             Entry::PassedOver(place) => place,

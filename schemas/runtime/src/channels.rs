@@ -50,7 +50,8 @@ pub fn promote<'a>(
     Box::pin(async move { promote_all(broker, channels, of, &[campaign.to_owned()]).await.map(drop) })
 }
 
-/// Makes `campaigns`, oldest first, the newest of a model's channel, in one move; gives the channel, or `None` where all are there.
+/// Makes `campaigns`, oldest first, the newest of a model's channel, in one move; gives the channel, or `None` where all are
+/// there.
 ///
 /// # Errors
 /// As [`promote`].

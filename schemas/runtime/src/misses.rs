@@ -10,9 +10,7 @@ use schemas::window::Window;
 
 use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
-use crate::exact::{Exact, with_scopes};
-use crate::orders::{self, OrderError};
-use crate::rivals::{Rivals, RivalsError};
+use crate::exact::{self, Exact, ExactError};
 use crate::store::Blobs;
 
 /// Claims under way at once.
@@ -27,12 +25,9 @@ pub enum MissError {
     /// A bucket did not do as asked.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// What exists could not be read.
-    #[error(transparent)]
-    Rivals(#[from] RivalsError),
     /// The campaign could not be ordered.
     #[error(transparent)]
-    Order(#[from] OrderError),
+    Order(#[from] ExactError),
 }
 
 /// Orders one campaign of low priority for those of `scopes` that nobody has ordered lately for this revision of the model
@@ -54,11 +49,14 @@ pub fn order<'a>(
         if claimed.is_empty() {
             return Ok(None);
         }
-        match place(broker, blobs, &campaign, &claimed).await {
+        let patterns = claimed.iter().map(ToString::to_string).collect();
+        let ordered = Campaign { patterns, ..campaign.clone() };
+        let scopes = claimed.iter().map(|scope| (scope.clone(), Window::ALL)).collect();
+        match exact::order(broker, blobs, ordered, scopes, true).await {
             Ok(campaign) => Ok(Some(campaign)),
             Err(error) => {
                 release(&claims, &campaign, &claimed).await;
-                Err(error)
+                Err(error.into())
             }
         }
     })
@@ -93,24 +91,4 @@ async fn release(claims: &Bucket<String>, campaign: &Campaign, scopes: &[Scope])
             return;
         }
     }
-}
-
-/// Orders the campaign of these scopes.
-async fn place(
-    broker: &Broker,
-    blobs: &Blobs,
-    campaign: &Campaign,
-    scopes: &[Scope],
-) -> Result<Campaign, MissError> {
-    let spec = &campaign.spec;
-    // They have no fit of their own, so only a gate has something to compare with.
-    let rivals = match spec.release.gate.is_none() {
-        true => Rivals::default(),
-        false => Rivals::read(broker, Some(blobs), &spec.name, &campaign.channel).await?,
-    };
-    let patterns = scopes.iter().map(ToString::to_string).collect();
-    let scopes = scopes.iter().map(|scope| rivals.meet(spec, scope.clone(), Window::ALL)).collect();
-    let (campaign, packs) = with_scopes(Campaign { patterns, ..campaign.clone() }, scopes);
-    orders::order(broker, &campaign, &packs).await?;
-    Ok(campaign)
 }

@@ -38,10 +38,7 @@ impl Predictor {
                 tokio::time::sleep((began.elapsed() * PAUSE_FACTOR).max(PAUSE_MIN)).await;
             }
         };
-        tokio::select! {
-            () = keeping => {}
-            () = shutdown.cancelled() => {}
-        }
+        shutdown.run_until_cancelled(keeping).await;
     }
 
     async fn load_ahead(&self) {
