@@ -24,6 +24,9 @@ use crate::shadow::Shadows;
 /// How long a measured lag is good for: many scrapers cost the broker one look.
 const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
 
+/// How long a gateway may take to read models and channels before it says so in its answers instead of waiting.
+const INFORMED_WITHIN: Duration = Duration::from_secs(10);
+
 /// The gateway's state; each thread has one, with its own connection and lanes.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -66,8 +69,28 @@ impl App {
     /// The same state for a thread with its own connection.
     #[must_use]
     pub fn on(&self, broker: Broker, waiting_max: usize) -> App {
-        let lanes = Lanes::new(broker.clone(), self.near.clone(), waiting_max);
+        let lanes = Lanes::new(broker.clone(), self.table.clone(), self.near.clone(), waiting_max);
         App { broker, lanes, known: Arc::default(), ..self.clone() }
+    }
+
+    /// Waits until all that was there at the start is known: models, channels, campaigns, and the workers that answer a roll
+    /// call. A request that came before would be told that there is no such model, or nobody to ask.
+    pub async fn wait_informed(&self) {
+        let (called, models, channels, campaigns) = tokio::join!(
+            self.table.call(&self.broker),
+            self.models.wait_ready(INFORMED_WITHIN),
+            self.channels.wait_ready(INFORMED_WITHIN),
+            self.campaigns.wait_ready(INFORMED_WITHIN),
+        );
+        if let Err(error) = called {
+            tracing::warn!(
+                "{:#}; workers are known once they announce themselves",
+                anyhow::Error::from(error)
+            );
+        }
+        if !(models && channels && campaigns) {
+            tracing::warn!("models and channels are still being read after {INFORMED_WITHIN:?}");
+        }
     }
 
     /// The model called `name`.

@@ -9,8 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::task::JoinSet;
 
 use crate::front::Front;
 
@@ -58,26 +57,26 @@ impl Drop for Place {
 pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: Duration) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
-    let (graceful, connections, late) =
-        (GracefulShutdown::new(), TaskTracker::new(), CancellationToken::new());
-    while let Some(Accepted { stream, place }) = incoming.recv().await {
+    let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = incoming.recv() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Some(Accepted { stream, place }) = accepted else { break };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
-        let late = late.clone();
         connections.spawn(async move {
-            tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended early");
-                },
-                () = late.cancelled() => {}
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
         });
     }
     front.leave();
-    connections.close();
     let leaving = async {
-        if tokio::time::timeout(LAST_REQUESTS, connections.wait()).await.is_err() {
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_REQUESTS, all).await.is_err() {
             graceful.shutdown().await;
         }
     };
@@ -85,6 +84,5 @@ pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: 
         tracing::warn!("requests were still open after {} s", grace.as_secs());
     }
     // A stream that goes on and on would keep what it uses alive.
-    late.cancel();
-    connections.wait().await;
+    connections.shutdown().await;
 }

@@ -1,5 +1,6 @@
 //! The life of the gateway's process.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use schemas::announce::Role;
 use schemas::channel::Channel;
 use schemas::predict::{PredictReply, PredictRequest};
 use schemas::spec::ModelSpec;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,9 @@ use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::shadow::Shadows;
 use crate::threads::{Serving, Thread, accept};
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// Serves HTTP until a signal, then finishes open requests.
 ///
@@ -47,14 +51,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
-    let address = listener.local_addr().context("listening")?;
+    let taken = take(cli.listen).with_context(|| format!("listening on {}", cli.listen))?;
     let patience = cli.connection.patience(0);
     let request = ConnectRequest { url: cli.connection.nats_url(), name: ids::worker("gateway"), patience };
     let broker = Broker::connect(&request, &shutdown).await?;
     let declared =
-        topology::declare_patiently(&broker, (usize::from(cli.replicas), None), patience, &shutdown).await;
+        topology::declare_patiently(&broker, (cli.connection.replicas(), None), patience, &shutdown).await;
     declared.context("preparing the broker")?;
     let opened = patiently(
         async || {
@@ -95,7 +97,7 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         models,
         channels,
         campaigns: follow(campaigns, &services, &tasks),
-        lanes: Lanes::new(broker.clone(), near.clone(), waiting_max),
+        lanes: Lanes::new(broker.clone(), table.clone(), near.clone(), waiting_max),
         near,
         known: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
@@ -112,6 +114,9 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let starting = (0..cli.threads.unwrap_or_else(|| threads(cli.predict_here)))
         .map(|_| Thread::start(&app, &serving, &shutdown));
     let threads = try_join_all(starting).await?;
+    shutdown.run_until_cancelled(app.wait_informed()).await;
+    let listener = taken.listen(BACKLOG).context("listening")?;
+    let address = listener.local_addr().context("listening")?;
     tracing::info!(%address, broker = broker.address(), threads = threads.len(), "serving");
     accept(listener, &threads, cli.connections_max as usize, &shutdown).await;
     let ended = join_all(threads.into_iter().map(Thread::join)).await;
@@ -126,6 +131,15 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     broker.close().await;
     tracing::info!("ended");
     ended.into_iter().collect()
+}
+
+/// Takes an address, and refuses connections to it: who comes before the gateway knows models and predictors is told at once,
+/// and goes to another one.
+fn take(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// How many threads serve HTTP. The fewer they are, the more requests travel together: where the broker has to be given a

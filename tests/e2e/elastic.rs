@@ -181,3 +181,23 @@ async fn a_gateway_leaves_and_every_request_that_it_took_is_answered() {
         see(&stack, port, 2).await;
     }
 }
+
+/// Until it knows models and predictors it refuses connections: nobody is told that there is no such model.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_answers_from_its_first_connection_on() {
+    let (stack, _gateway, _) = stack().await;
+    let body = json!({"rows": [row(&name(0), 1.0)]}).to_string();
+    for _ in 0..5 {
+        let port = free_port();
+        let mut command = stack.command("gateway");
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        let gateway = Program::start(command);
+        let first = until("a connection", || async {
+            reqwest::Client::new().post(predict(port)).body(body.clone()).send().await.ok()
+        });
+        let first = first.await;
+        let status = first.status();
+        assert_eq!(status, 200, "{}", first.text().await.unwrap_or_default());
+        assert_eq!(gateway.stop().await, 0);
+    }
+}

@@ -124,7 +124,7 @@ impl<'a> From<&'a UsedFit> for FitUsed<'a> {
 /// Predicts rows, each by the fit of its scope or of the nearest level above that has one
 ///
 /// A row that cannot be predicted is an error at its index, beside the predictions of the others. As `application/x-ndjson`,
-/// one row a line, any number of rows is answered line by line.
+/// one row a line, any number of rows is answered line by line; as `application/vnd.apache.arrow.stream`, batch by batch.
 #[utoipa::path(
     post,
     path = "/v1/models/{model}/predict",
@@ -136,13 +136,15 @@ impl<'a> From<&'a UsedFit> for FitUsed<'a> {
     request_body(
         content((Body = "application/json", example = json!({"rows": [{"carrier": "UA", "origin": "EWR", "dest": "IAH",
             "dep_delay": 12, "distance": 1400, "hour": 9, "month": 12, "day": 3, "time_hour": "2013-12-03T14:00:00Z"}]})),
-            (String = "application/x-ndjson")),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream")),
     ),
     responses(
         (status = 200, description = "One entry for each row", content(
             (Answer = "application/json", example = json!({"predictions": [4.93], "fits": [{"scope": "carrier=UA,origin=EWR,dest=IAH",
                 "level": 0, "fingerprint": "9f0c", "campaign": "20261122t215601047-7k3qm", "trained_at": "2026-11-22T21:56:01Z"}], "fit_of": [0]})),
-            (String = "application/x-ndjson"))),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"))),
         Refusals
     )
 )]

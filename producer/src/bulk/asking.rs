@@ -53,7 +53,8 @@ impl Asking {
         let (following, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (table, task) = Table::follow(&session.broker, following.clone()).await?;
         tasks.spawn(task);
-        let lanes = Lanes::new(session.broker.clone(), None, WAITING_MAX);
+        table.call(&session.broker).await?;
+        let lanes = Lanes::new(session.broker.clone(), table.clone(), None, WAITING_MAX);
         Ok(Asking { by, lanes, table, patience: session.patience(), following, tasks })
     }
 
@@ -111,7 +112,7 @@ impl Asking {
         let mut backoff = Backoff::new(50, 2_000, u64::from(std::process::id()));
         loop {
             let order = Order { spec: &self.by.spec, request: request.clone(), limit: BATCH_LIMIT };
-            match dispatch(&self.lanes, &self.table, order).await {
+            match dispatch(&self.lanes, order).await {
                 Err(error)
                     if may_pass(&error) && !self.is_over(*troubled.get_or_insert_with(Instant::now)) =>
                 {

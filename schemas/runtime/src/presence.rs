@@ -135,7 +135,8 @@ struct Seen {
 }
 
 impl Table {
-    /// A table, and the task that keeps it fresh until `shutdown`; the caller owns the task.
+    /// An empty table, and the task that keeps it fresh until `shutdown`; the caller owns the task. Whoever is there already
+    /// is known within a second, or after [`Table::call`].
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses the subscription.
@@ -143,10 +144,8 @@ impl Table {
         broker: &Broker,
         shutdown: CancellationToken,
     ) -> Result<(Table, impl Future<Output = ()> + Send + 'static), BrokerError> {
-        let failed = |error: async_nats::Error| BrokerError::new("follow announcements", error);
-        let mut words = broker.client.subscribe(subjects::ANNOUNCE).await.map_err(|e| failed(e.into()))?;
-        let call = broker.client.publish(subjects::ROLL_CALL, Bytes::new()).await;
-        call.map_err(|error| failed(error.into()))?;
+        let words = broker.client.subscribe(subjects::ANNOUNCE).await;
+        let mut words = words.map_err(|error| BrokerError::new("follow announcements", error))?;
         let table = Table::default();
         let own = table.clone();
         let task = async move {
@@ -165,6 +164,16 @@ impl Table {
             }
         };
         Ok((table, task))
+    }
+
+    /// Calls the roll, and notes everyone who answers.
+    ///
+    /// # Errors
+    /// As [`roll_call`].
+    pub async fn call(&self, broker: &Broker) -> Result<(), BrokerError> {
+        let present = roll_call(broker).await?;
+        present.into_iter().for_each(|word| self.note(word, Instant::now()));
+        Ok(())
     }
 
     fn note(&self, word: Announcement, at: Instant) {
@@ -192,6 +201,12 @@ impl Table {
         let mut alive: Vec<Announcement> = fresh.map(|seen| seen.word.clone()).collect();
         alive.sort_by(|a, b| a.worker.cmp(&b.worker));
         alive
+    }
+
+    /// The version of messages in which to speak to a worker; the oldest to one that is not known.
+    pub fn messages(&self, worker: &str) -> u16 {
+        let workers = self.workers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        workers.get(worker).map_or(envelope::NAMED, |seen| envelope::common(seen.word.messages))
     }
 
     /// The names of the predictors that take requests: ready and not leaving. Asked for at each prediction, so that it is
