@@ -175,7 +175,7 @@ impl By {
             columns,
         };
         let order = Order { spec: &self.spec, request, limit: app.deadline };
-        dispatch(&app.lanes, &app.table, order).await.map_err(|error| refused(&error))
+        dispatch(&app.lanes, order).await.map_err(|error| refused(&error))
     }
 }
 

@@ -41,4 +41,12 @@ pub struct Announcement {
     pub draining: bool,
     /// Fits in its catalog (predictors).
     pub fits: u64,
+    /// The newest version of messages that it reads.
+    #[serde(default = "named")]
+    pub messages: u16,
+}
+
+/// What those read who do not say it.
+fn named() -> u16 {
+    crate::envelope::NAMED
 }

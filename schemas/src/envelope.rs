@@ -1,14 +1,24 @@
-//! The wire format: `{v, body}` in MessagePack with field names.
+//! The wire format: `{v, body}` in MessagePack.
 //!
-//! Every version is read for ever, only the newest is written. Adding an optional field is no new version;
-//! a reader that would misunderstand a message needs one.
+//! With field names, adding an optional field is no new version: that is what is kept for long, and what programs of all
+//! releases have to read. Without names, messages are smaller and faster to read, and any change is a new version: those are
+//! for two programs that have agreed upon one. Every version is read for ever.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-/// The version written into every message. History:
-/// * 1: the first.
-pub const VERSION: u16 = 1;
+/// The version with names.
+pub const NAMED: u16 = 1;
+
+/// The newest version that this release reads. History:
+/// * 1: with field names.
+/// * 2: without, for what gateways and predictors say to each other.
+pub const NEWEST: u16 = 2;
+
+/// The version in which to speak to somebody who reads up to version `theirs`.
+pub fn common(theirs: u16) -> u16 {
+    theirs.clamp(NAMED, NEWEST)
+}
 
 #[derive(Serialize)]
 struct Outgoing<'a, T> {
@@ -18,8 +28,7 @@ struct Outgoing<'a, T> {
 
 #[derive(Deserialize)]
 struct Incoming<T> {
-    #[serde(rename = "v")]
-    _v: u16,
+    v: u16,
     body: T,
 }
 
@@ -37,7 +46,7 @@ pub enum EnvelopeError {
     #[error("the message is not of the form {{v, body}} in MessagePack: {0}")]
     Garbage(String),
     /// Written by a newer release.
-    #[error("the message is of version {found}; this release reads up to {VERSION}: upgrade this process")]
+    #[error("the message is of version {found}; this release reads up to {NEWEST}: upgrade this process")]
     Future {
         /// The message's version.
         found: u16,
@@ -52,22 +61,40 @@ pub enum EnvelopeError {
     },
 }
 
-/// Wraps `body` for the wire.
+/// Wraps `body` for the wire, with names.
 ///
 /// # Errors
 /// [`EnvelopeError::Body`] when the type cannot be serialised.
 pub fn encode<T: Serialize>(body: &T) -> Result<Vec<u8>, EnvelopeError> {
-    rmp_serde::to_vec_named(&Outgoing { v: VERSION, body })
-        .map_err(|error| EnvelopeError::Body { expected: type_name::<T>(), problem: error.to_string() })
+    encode_as(NAMED, body)
 }
 
-/// Reads what [`encode`] wrote, in this or any earlier version; trailing bytes are an error.
+/// Wraps `body` in a version that its reader knows. Types that leave out fields can only be written with names.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_as<T: Serialize>(version: u16, body: &T) -> Result<Vec<u8>, EnvelopeError> {
+    let message = Outgoing { v: version, body };
+    let bytes =
+        if version == NAMED { rmp_serde::to_vec_named(&message) } else { rmp_serde::to_vec(&message) };
+    bytes.map_err(|error| EnvelopeError::Body { expected: type_name::<T>(), problem: error.to_string() })
+}
+
+/// Reads what [`encode`] or [`encode_as`] wrote, in this or any earlier version; trailing bytes are an error.
 ///
 /// # Errors
 /// [`EnvelopeError`], telling garbage from a future version from a wrong body.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EnvelopeError> {
+    decode_versioned(bytes).map(|(_, body)| body)
+}
+
+/// [`decode`], with the version that the message is of: whoever answers it does so in the same.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_versioned<T: DeserializeOwned>(bytes: &[u8]) -> Result<(u16, T), EnvelopeError> {
     match whole::<Incoming<T>>(bytes) {
-        Ok(message) if message._v == VERSION => Ok(message.body),
+        Ok(message) if (NAMED..=NEWEST).contains(&message.v) => Ok((message.v, message.body)),
         outcome => Err(explain::<T>(bytes, outcome.err())),
     }
 }
@@ -75,7 +102,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EnvelopeError> {
 fn explain<T>(bytes: &[u8], body_problem: Option<String>) -> EnvelopeError {
     match whole::<Version>(bytes) {
         Err(problem) => EnvelopeError::Garbage(problem),
-        Ok(version) if version.v != VERSION => EnvelopeError::Future { found: version.v },
+        Ok(version) if !(NAMED..=NEWEST).contains(&version.v) => EnvelopeError::Future { found: version.v },
         Ok(_) => {
             EnvelopeError::Body { expected: type_name::<T>(), problem: body_problem.unwrap_or_default() }
         }
@@ -102,11 +129,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_names_it_says_the_same_and_shorter() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Named {
+            first: u8,
+            #[serde(default)]
+            second: Option<String>,
+        }
+        let body = Named { first: 1, second: None };
+        let (named, bare) = (encode(&body).unwrap(), encode_as(2, &body).unwrap());
+        assert!(bare.len() < named.len());
+        assert_eq!(decode_versioned::<Named>(&named).unwrap(), (1, Named { first: 1, second: None }));
+        assert_eq!(decode_versioned::<Named>(&bare).unwrap(), (2, body));
+        assert_eq!(bare, b"\x92\x02\x92\x01\xc0");
+        assert_eq!([0, 1, 2, 3].map(common), [1, 1, 2, 2]);
+    }
+
+    #[test]
     fn round_trip_and_each_kind_of_bad_bytes() {
         let bytes = encode(&vec![1u32, 2]).unwrap();
         assert_eq!(decode::<Vec<u32>>(&bytes).unwrap(), [1, 2]);
-        let future = rmp_serde::to_vec_named(&Outgoing { v: 9, body: &1 }).unwrap();
-        assert_eq!(decode::<u32>(&future), Err(EnvelopeError::Future { found: 9 }));
+        for future in
+            [rmp_serde::to_vec_named, rmp_serde::to_vec].map(|write| write(&Outgoing { v: 9, body: &1 }))
+        {
+            assert_eq!(decode::<u32>(&future.unwrap()), Err(EnvelopeError::Future { found: 9 }));
+        }
         assert!(matches!(decode::<String>(&bytes), Err(EnvelopeError::Body { .. })));
         assert!(matches!(decode::<u32>(b"garbage"), Err(EnvelopeError::Garbage(_))));
         assert!(matches!(decode::<u32>(b""), Err(EnvelopeError::Garbage(_))));

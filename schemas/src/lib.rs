@@ -32,6 +32,8 @@ pub mod fingerprint;
 pub mod fit;
 pub mod forecast;
 pub mod gate;
+#[cfg(test)]
+mod golden;
 pub mod instances;
 pub mod label;
 pub mod limits;

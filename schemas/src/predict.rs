@@ -1,5 +1,8 @@
 //! What gateway and predictors say to each other: a message is a list of requests, its answer the list of replies in
 //! the same order (or one refusal, when the message itself is unreadable or cannot be taken).
+//!
+//! Both speak the newest version of [`crate::envelope`] that the predictor has announced and the gateway knows. No field may
+//! be left out when it is empty: without names, its place counts.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,10 +25,10 @@ pub struct PredictRequest {
     #[serde(with = "crate::shared::text")]
     pub channel: Arc<str>,
     /// The state of the channel that answers, so that all parts of a request over several predictors agree.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::shared::option")]
+    #[serde(default, with = "crate::shared::option")]
     pub state: Option<Arc<ChannelState>>,
     /// Whether each prediction is to be taken apart into what each feature adds to it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub explain: bool,
     /// Number of rows; every column has as many.
     pub rows: u32,
@@ -103,7 +106,7 @@ pub struct Predictions {
     pub values: Vec<f64>,
     /// Row by row the probabilities of the classes of the row's fit, or its scores where the fit has some; of a row whose fit
     /// has neither, nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::packed")]
+    #[serde(default, with = "crate::packed")]
     pub probabilities: Vec<f64>,
     /// Per row the index into `fits`, or [`NO_FIT`].
     #[serde(with = "crate::packed")]
@@ -114,10 +117,10 @@ pub struct Predictions {
     /// Rows without a prediction, ascending.
     pub errors: Vec<RowError>,
     /// Prediction intervals by row, where the fit has some.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub intervals: Vec<Band>,
     /// What each feature adds to the predictions, where it was asked for and the fit can tell: one entry for each fit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub explained: Vec<Explained>,
 }
 
@@ -198,19 +201,11 @@ pub struct UsedFit {
     /// When, milliseconds since 1970.
     pub trained_at_ms: i64,
     /// What a classifier tells apart.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub classes: Vec<Label>,
     /// Scores that a row gets instead of one number; 0 where it is one number or a class.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub scores: u32,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 impl Predictions {

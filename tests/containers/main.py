@@ -15,12 +15,15 @@ from scenarios import CLUSTERED, SCENARIOS
 from sites import Failed, Site, run, say
 
 TAG = "containers"
+EARLIER = "containers-earlier"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binaries", help="the folder of enqueue, worker and gateway")
     parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, "rolling"]))
+    parser.add_argument("--earlier", metavar="FOLDER", help="the programs of an earlier release (tests/tools/programs-of"
+                        " makes them): the upgrade begins with them, and goes back to them")
     arguments = parser.parse_args()
     if shutil.which("docker") is None or run(["docker", "version"], check=False).returncode != 0:
         say("no Docker daemon answers: containers are not tested")
@@ -42,7 +45,9 @@ def main():
         say(f"  passed in {time.monotonic() - began:.0f} s")
     if not arguments.only or "rolling" in arguments.only:
         said("rolling", rolling.__doc__)
-        rolling(TAG)
+        if arguments.earlier:
+            run(["docker/build", "--tag", EARLIER, "--binaries", arguments.earlier])
+        rolling(TAG, EARLIER if arguments.earlier else None)
         passed += 1
     say(f"\n{passed} passed, 0 failed")
 

@@ -50,12 +50,15 @@ class Compose:
         return sorted(image for image in running if image.split(":")[0].split("/")[-1] in ("trainer", "predictor", "gateway"))
 
 
-def rolling(tag):
-    """Predictors, gateways and trainers are replaced and brought back under load, without a failed request."""
-    other = f"{tag}-next"
-    for image in ("trainer", "predictor", "gateway"):
-        run(["docker", "tag", f"scopeforge/{image}:{tag}", f"scopeforge/{image}:{other}"])
-    with Compose(tag) as system, tempfile.TemporaryDirectory() as folder:
+def rolling(tag, earlier):
+    """Predictors, gateways and trainers are replaced and brought back under load, without a failed request.
+
+    The system begins with the images `earlier`, if there are some, else with those of `tag` under two names.
+    """
+    first, then = (earlier, tag) if earlier else (tag, f"{tag}-next")
+    for image in () if earlier else ("trainer", "predictor", "gateway"):
+        run(["docker", "tag", f"scopeforge/{image}:{first}", f"scopeforge/{image}:{then}"])
+    with Compose(first) as system, tempfile.TemporaryDirectory() as folder:
         probe = Path(folder, "probe.json")
         probe.write_text(json.dumps({"rows": [ROW]}))
         began = time.monotonic()
@@ -64,9 +67,9 @@ def rolling(tag):
         system.run("run", "--rm", "enqueue", "model", "add", "tests/data/arrival_delay.toml", profile="tools")
         system.run("run", "--rm", "enqueue", "train", MODEL, *SCOPES, profile="tools")
         until("the edge", lambda: answers(system.port, probe), 30)
-        for to in (other, tag):
+        for to in (then, first):
             upgrade(system, to, probe)
-        refuse(system, tag, probe)
+        refuse(system, first, probe)
 
 
 def upgrade(system, to, probe):

@@ -40,5 +40,6 @@ mod sources;
 mod stores;
 mod structure;
 mod tensors;
+mod versions;
 mod warm;
 mod weights;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use runtime::broker::Broker;
+use runtime::presence::Table;
 use schemas::predict::{PredictReply, PredictRequest};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -87,6 +88,8 @@ impl Drop for Open {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     broker: Broker,
+    /// The predictors that there are.
+    pub(crate) table: Table,
     near: Option<Arc<dyn Near>>,
     waiting_max: usize,
     entrances: Arc<Mutex<HashMap<String, Entrance>>>,
@@ -95,8 +98,8 @@ pub struct Lanes {
 
 impl Lanes {
     /// Lanes in each of which at most `waiting_max` requests wait, and the predictor of this process, if there is one.
-    pub fn new(broker: Broker, near: Option<Arc<dyn Near>>, waiting_max: usize) -> Lanes {
-        Lanes { broker, near, waiting_max, entrances: Arc::default(), tasks: TaskTracker::new() }
+    pub fn new(broker: Broker, table: Table, near: Option<Arc<dyn Near>>, waiting_max: usize) -> Lanes {
+        Lanes { broker, table, near, waiting_max, entrances: Arc::default(), tasks: TaskTracker::new() }
     }
 
     /// The predictor of this process, while it has room for a request.
@@ -164,8 +167,12 @@ impl Lanes {
         let (items, waiting) = mpsc::channel(self.waiting_max);
         let entrance = Entrance { items, open: Arc::default() };
         entrances.insert(worker.to_owned(), entrance.clone());
-        let (broker, gone) = (self.broker.clone(), CancellationToken::new());
-        let exchange = Exchange { broker, worker: worker.into(), gone };
+        let exchange = Exchange {
+            broker: self.broker.clone(),
+            worker: worker.into(),
+            messages: self.table.messages(worker),
+            gone: CancellationToken::new(),
+        };
         let lane = Lane { exchange, tasks: self.tasks.clone() };
         self.tasks.spawn(lane.run(waiting));
         entrance

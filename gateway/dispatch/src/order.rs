@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, try_join_all};
-use runtime::presence::Table;
 use schemas::column::{Column, TextColumn};
 use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
@@ -55,8 +54,8 @@ pub struct Order<'a> {
 ///
 /// # Errors
 /// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
-pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<Predictions, DispatchError> {
-    let workers = table.predictors();
+pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, DispatchError> {
+    let workers = lanes.table.predictors();
     let near = lanes.near();
     if workers.is_empty() && near.is_none() {
         return Err(DispatchError::Nobody);
@@ -64,7 +63,7 @@ pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<
     lanes.keep(&workers);
     let Order { spec, request, limit } = order;
     let (rows, rows_max) = (request.rows as usize, rows_per_message(&request.columns)?);
-    let asking = Asking { lanes, table, near, workers: &workers, until: Instant::now() + limit };
+    let asking = Asking { lanes, near, workers: &workers, until: Instant::now() + limit };
     // Whatever the scopes prefer, none of them is nearer.
     let one_asked = near.is_some() || workers.len() == 1 || rows == 1;
     if one_asked && rows <= rows_max {
@@ -93,7 +92,6 @@ pub type Part = (Vec<u32>, Predictions);
 /// One order under way.
 struct Asking<'a> {
     lanes: &'a Lanes,
-    table: &'a Table,
     /// The predictor of this process, if it has room.
     near: Option<&'a str>,
     workers: &'a [String],
@@ -163,7 +161,7 @@ impl Asking<'_> {
     ) -> Result<Predictions, DispatchError> {
         let mut tried = vec![first.to_owned()];
         loop {
-            let workers = self.table.predictors();
+            let workers = self.lanes.table.predictors();
             let preferred = bounded(key, &workers, &self.lanes.open(&workers));
             let next = preferred.into_iter().find(|worker| !tried.iter().any(|known| known == worker));
             let Some(worker) = next.map(str::to_owned) else { return Err(error) };
@@ -192,7 +190,7 @@ impl Asking<'_> {
             },
             Err(error) => {
                 if matches!(error, LaneError::Gone { .. } | LaneError::Lost { .. }) {
-                    self.table.forget(worker);
+                    self.lanes.table.forget(worker);
                 }
                 Err(error.into())
             }

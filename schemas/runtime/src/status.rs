@@ -37,6 +37,7 @@ impl Status {
             ready,
             draining: self.draining.load(Ordering::Relaxed),
             fits,
+            messages: schemas::envelope::NEWEST,
         }
     }
 }

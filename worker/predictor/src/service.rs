@@ -188,7 +188,7 @@ impl Service {
             let Some(request) = request else { return };
             if running.len() >= self.handle.status.slots as usize * HELD_PER_SLOT {
                 self.endpoint.note(Duration::ZERO, Some(Refusal::Overloaded.to_string()));
-                request.answer(encode(&[PredictReply::Refused(Refusal::Overloaded)])).await;
+                request.answer(encode(envelope::NAMED, &[PredictReply::Refused(Refusal::Overloaded)])).await;
                 continue;
             }
             let (handle, endpoint) = (self.handle.clone(), self.endpoint.clone());
@@ -204,14 +204,17 @@ impl Service {
 
 async fn answer(handle: &Handle, endpoint: &Endpoint, request: Request) {
     let began = Instant::now();
-    let mut replies = match envelope::decode::<Vec<PredictRequest>>(&request.payload) {
-        Ok(asked) => join_all(asked.iter().map(|one| handle.answer(one))).await,
-        Err(error) => vec![PredictReply::Refused(Refusal::BadRequest { problem: error.to_string() })],
+    let (version, mut replies) = match envelope::decode_versioned::<Vec<PredictRequest>>(&request.payload) {
+        Ok((version, asked)) => (version, join_all(asked.iter().map(|one| handle.answer(one))).await),
+        Err(error) => {
+            let refusal = Refusal::BadRequest { problem: error.to_string() };
+            (envelope::NAMED, vec![PredictReply::Refused(refusal)])
+        }
     };
-    let mut payload = encode(&replies);
+    let mut payload = encode(version, &replies);
     if payload.len() > MESSAGE_BYTES_MAX {
         replies = vec![PredictReply::Refused(Refusal::AnswerTooLarge)];
-        payload = encode(&replies);
+        payload = encode(version, &replies);
     }
     let refusal = replies.iter().find_map(|reply| match reply {
         PredictReply::Done(_) => None,
@@ -221,7 +224,8 @@ async fn answer(handle: &Handle, endpoint: &Endpoint, request: Request) {
     request.answer(payload).await;
 }
 
-fn encode(replies: &[PredictReply]) -> Bytes {
+/// Replies in the version of the message that asked.
+fn encode(version: u16, replies: &[PredictReply]) -> Bytes {
     // Plain data always serialises; an empty message would be refused by the gateway's decoder.
-    Bytes::from(envelope::encode(&replies).unwrap_or_default())
+    Bytes::from(envelope::encode_as(version, &replies).unwrap_or_default())
 }
