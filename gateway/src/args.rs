@@ -46,9 +46,6 @@ pub struct Cli {
     /// Ask the gateway that listens at --listen, and tell by the exit code whether it is well: for health checks of containers
     #[arg(long, value_enum, value_name = "PROBE")]
     pub check: Option<Probe>,
-    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
-    #[arg(long, env = "SCOPEFORGE_REPLICAS", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub replicas: u8,
     /// Where broker and store are
     #[command(flatten)]
     pub connection: Connection,

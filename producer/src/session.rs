@@ -62,7 +62,9 @@ impl Session {
             Ok(models) => models,
             // The first to come declares what the broker must hold.
             Err(_) => {
-                let declared = topology::declare_patiently(&broker, (1, None), Some(TRY_AGAIN_FOR), &endless);
+                let copies = connection.replicas();
+                let declared =
+                    topology::declare_patiently(&broker, (copies, None), Some(TRY_AGAIN_FOR), &endless);
                 declared.await.context("preparing the broker")?;
                 patiently(async || Ok(bucket::models(&broker).await?)).await?
             }

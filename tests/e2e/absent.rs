@@ -29,6 +29,21 @@ async fn an_absent_broker_is_named_and_given_up_after_the_stated_time() {
     }
 }
 
+/// One server cannot keep three copies, and says so: whoever comes first has asked it for them.
+#[tokio::test]
+async fn every_program_that_comes_first_asks_for_as_many_copies_as_it_is_told() {
+    for (name, arguments) in
+        [("enqueue", ["lag"].as_slice()), ("worker", &["infer"]), ("gateway", &["--listen", "127.0.0.1:0"])]
+    {
+        let nats = Nats::start().await;
+        let mut command = command(name, &nats.url(), "memory:");
+        command.args(arguments).args(["--replicas", "3", "--connect-wait-seconds", "1"]);
+        let done = tests::program::finish(command).await;
+        assert_eq!(done.code, 1, "{name}: {done:?}");
+        assert!(done.err.contains("replicas > 1 not supported"), "{name}: {done:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_worker_waits_for_a_broker_that_comes_later() {
     let mut nats = Nats::start().await;

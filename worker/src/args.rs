@@ -65,9 +65,6 @@ pub struct TrainArgs {
     /// Seconds to finish running packs after the first SIGTERM; what is not done by then is handed back
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
     pub grace_seconds: u64,
-    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
-    #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub replicas: u8,
     /// For health checks
     #[command(flatten)]
     pub health: HealthArgs,
@@ -85,9 +82,6 @@ pub struct InferArgs {
     /// Seconds to finish requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
     pub grace_seconds: u64,
-    /// Copies that the broker keeps of every message: 1, or 3 on a cluster
-    #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub replicas: u8,
     /// For health checks
     #[command(flatten)]
     pub health: HealthArgs,

@@ -26,7 +26,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let worker = ids::worker(Role::Predictor.name());
-    let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, None), &shutdown).await?;
+    let (broker, blobs) = start::connect(&connection, &worker, None, &shutdown).await?;
     let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
     let opened = start::patiently(&connection, &shutdown, async || {
         Ok((bucket::models(&broker).await?, bucket::channels(&broker).await?))

@@ -21,14 +21,14 @@ const PATIENCE_SECONDS: u64 = 0;
 pub async fn connect(
     connection: &Connection,
     name: &str,
-    (replicas, lease): (u8, Option<Duration>),
+    lease: Option<Duration>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(Broker, Blobs)> {
     let patience = connection.patience(PATIENCE_SECONDS);
     let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
     let broker = Broker::connect(&request, shutdown).await?;
-    let declared =
-        topology::declare_patiently(&broker, (usize::from(replicas), lease), patience, shutdown).await;
+    let copies = connection.replicas();
+    let declared = topology::declare_patiently(&broker, (copies, lease), patience, shutdown).await;
     declared.context("preparing the broker")?;
     let given = connection.store_url();
     let blobs = patiently(connection, shutdown, async || {

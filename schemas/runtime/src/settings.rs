@@ -29,6 +29,9 @@ pub struct Connection {
     /// Seconds to wait for a broker and store that do not answer; 0 waits for ever
     #[arg(long, env = "SCOPEFORGE_CONNECT_WAIT_SECONDS", value_name = "SECONDS", global = true)]
     pub connect_wait_seconds: Option<u64>,
+    /// Copies that the broker keeps of every message: 3 on a cluster; the first program that comes to a broker decides [default: 1]
+    #[arg(long, env = "SCOPEFORGE_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5), global = true)]
+    pub replicas: Option<u8>,
 }
 
 /// The addresses that `enqueue dev` chose, as written to `STATE/dev.json`.
@@ -52,6 +55,11 @@ pub struct DevAddresses {
 pub struct NoStore;
 
 impl Connection {
+    /// Copies that the broker keeps.
+    pub fn replicas(&self) -> usize {
+        usize::from(self.replicas.unwrap_or(1))
+    }
+
     /// The broker's address.
     pub fn nats_url(&self) -> String {
         let given = self.nats_url.clone().filter(|url| !url.is_empty());

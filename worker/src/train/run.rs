@@ -36,7 +36,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 pub async fn run(connection: Connection, args: TrainArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let worker = ids::worker(Role::Trainer.name());
     let lease = args.lease_seconds.map(Duration::from_secs);
-    let (broker, blobs) = start::connect(&connection, &worker, (args.replicas, lease), &shutdown).await?;
+    let (broker, blobs) = start::connect(&connection, &worker, lease, &shutdown).await?;
     let slots = args.threads.unwrap_or_else(cores);
     let data_mib = args.data_cache_mib.unwrap_or_else(memory::data_mib);
     let services = CancellationToken::new();
