@@ -59,7 +59,7 @@ pub async fn dispatch(lanes: &Lanes, table: &Table, order: Order<'_>) -> Result<
     let workers = table.predictors();
     let near = lanes.near();
     if workers.is_empty() && near.is_none() {
-        return Err(DispatchError::Nobody);
+        return Err(lanes.nobody());
     }
     lanes.keep(&workers);
     let Order { spec, request, limit } = order;

@@ -53,7 +53,7 @@ impl Asking {
         let (following, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (table, task) = Table::follow(&session.broker, following.clone()).await?;
         tasks.spawn(task);
-        let lanes = Lanes::new(session.broker.clone(), None, WAITING_MAX);
+        let lanes = Lanes::new(Some(session.broker.clone()), None, WAITING_MAX);
         Ok(Asking { by, lanes, table, patience: session.patience(), following, tasks })
     }
 
