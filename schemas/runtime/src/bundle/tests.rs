@@ -149,6 +149,26 @@ async fn it_answers_for_its_channel_and_for_callers_that_name_none() {
     assert!(held.blobs.delete("x").await.is_err() && held.blobs.check().await.is_ok());
 }
 
+/// A file of the first release, trained from forty rows of each shop.
+#[tokio::test]
+async fn files_of_version_one_are_read_for_ever() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bundle/version-1.pack");
+    Bundle::open(&file).unwrap().verify(|_| ()).unwrap();
+    let held = open(&file).await.unwrap();
+    assert_eq!((held.fits, held.channel.as_str()), (4, LIVE));
+    let channel = held.channels.get(&channel_key("shops", LIVE)).unwrap();
+    for shop in 0..3 {
+        let found = held.catalog.with(|catalog| catalog.resolve("shops", &channel, &scope(shop))).unwrap();
+        let Parameters::Linear { intercept, coefficients } =
+            held.blobs.fit(&found.fit).await.unwrap().parameters
+        else {
+            panic!("a line");
+        };
+        let sold = intercept + 2.0 * coefficients[0];
+        assert!((sold - (12.0 * shop as f64 + 2.0)).abs() < 1e-9, "shop {shop}: {sold}");
+    }
+}
+
 #[test]
 fn sizes_that_a_file_tells_are_not_believed() {
     let (folder, whole) = a_bundle(3, 2);
