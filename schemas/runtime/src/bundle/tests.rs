@@ -203,7 +203,10 @@ proptest! {
         let torn = why(opened(&folder, &whole[..at]));
         match at {
             0 => prop_assert_eq!(torn, BundleError::Foreign),
-            _ => prop_assert!(matches!(torn, BundleError::Torn { found, .. } if found == at as u64), "{torn:?}"),
+            _ => {
+                let is_torn = matches!(torn, BundleError::Torn { found, .. } if found == at as u64);
+                prop_assert!(is_torn, "{:?}", torn);
+            }
         }
         let mut flipped = whole.clone();
         flipped[at] ^= flip;
@@ -214,6 +217,7 @@ proptest! {
             _ => prop_assert_eq!(damaged, BundleError::Damaged { part: "bytes" }),
         }
         let longer = [whole.clone(), vec![0; behind]].concat();
-        prop_assert!(matches!(why(opened(&folder, &longer)), BundleError::Torn { .. }));
+        let is_torn = matches!(why(opened(&folder, &longer)), BundleError::Torn { .. });
+        prop_assert!(is_torn);
     }
 }
