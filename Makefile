@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
+.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-baked bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -50,6 +50,9 @@ bench-serve: nats-server build ## Predictions over HTTP against bare axum, Gunic
 
 bench-capacity: nats-server redis-server build ## What a predictor with 100,000 fits holds, cold answers, ten million rows
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/capacity.py $(BIN)
+
+bench-baked: nats-server build ## What a channel weighs in a file and an image, and how soon one that begins with it answers
+	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/baked.py $(BIN)
 
 bench-scale: nats-server redis-server build ## A million scopes through everything, exact to the last
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/scale.py $(BIN)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dispatch::{Lanes, Near};
-use runtime::broker::{Broker, BrokerError};
+use runtime::broker::Broker;
 use runtime::lag::{self, Lag};
 use runtime::mirror::Mirror;
 use runtime::presence::Table;
@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::problem::Problem;
 use crate::shadow::Shadows;
+use crate::sources::Bundled;
 
 /// How long a measured lag is good for: many scrapers cost the broker one look.
 const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
@@ -30,8 +31,8 @@ const INFORMED_WITHIN: Duration = Duration::from_secs(10);
 /// The gateway's state; each thread has one, with its own connection and lanes.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// The broker.
-    pub broker: Broker,
+    /// The broker; a gateway that answers from a bundle alone has none.
+    pub broker: Option<Broker>,
     /// Where fits rest.
     pub blobs: Blobs,
     /// Model specs.
@@ -54,12 +55,14 @@ pub struct App {
     pub near: Option<Arc<dyn Near>>,
     /// What is worked out once for many requests.
     pub known: Arc<KnownModels>,
-    /// Scopes that were asked for in vain.
-    pub misses: Misses,
+    /// Scopes that were asked for in vain; where they cannot be trained nobody notes them.
+    pub misses: Option<Misses>,
     /// Comparisons of channels.
     pub shadows: Shadows,
     /// Where work runs that is no prediction and may take long.
     pub background: Handle,
+    /// What is answered from, where it is not broker and store.
+    pub bundle: Option<Bundled>,
 }
 
 /// The state as handlers get it.
@@ -68,7 +71,7 @@ pub type Shared = Arc<App>;
 impl App {
     /// The same state for a thread with its own connection.
     #[must_use]
-    pub fn on(&self, broker: Broker, waiting_max: usize) -> App {
+    pub fn on(&self, broker: Option<Broker>, waiting_max: usize) -> App {
         let lanes = Lanes::new(broker.clone(), self.table.clone(), self.near.clone(), waiting_max);
         App { broker, lanes, known: Arc::default(), ..self.clone() }
     }
@@ -77,7 +80,12 @@ impl App {
     /// call. A request that came before would be told that there is no such model, or nobody to ask.
     pub async fn wait_informed(&self) {
         let (called, models, channels, campaigns) = tokio::join!(
-            self.table.call(&self.broker),
+            async {
+                match &self.broker {
+                    Some(broker) => self.table.call(broker).await,
+                    None => Ok(()),
+                }
+            },
             self.models.wait_ready(INFORMED_WITHIN),
             self.channels.wait_ready(INFORMED_WITHIN),
             self.campaigns.wait_ready(INFORMED_WITHIN),
@@ -105,11 +113,23 @@ impl App {
         })
     }
 
+    /// The broker with queue and ledger.
+    ///
+    /// # Errors
+    /// A 501 where a bundle takes their place.
+    pub fn ledger(&self) -> Result<&Broker, Problem> {
+        match (&self.broker, &self.bundle) {
+            (Some(broker), None) => Ok(broker),
+            (_, bundle) => Err(Problem::not_implemented(bundle.as_ref().map(|bundle| bundle.file.as_path()))),
+        }
+    }
+
     /// The state of the queue, measured at most once a second.
     ///
     /// # Errors
-    /// When the broker does not answer.
-    pub async fn lag(&self) -> Result<Lag, BrokerError> {
+    /// When the broker does not answer, or there is none.
+    pub async fn lag(&self) -> Result<Lag, Problem> {
+        let broker = self.ledger()?;
         let mut known = self.lag.lock().await;
         if let Some((at, lag)) = *known
             && at.elapsed() < LAG_GOOD_FOR
@@ -118,7 +138,7 @@ impl App {
         }
         let campaigns = self.campaigns.all();
         let pack_seconds = lag::mean_pack_seconds(campaigns.iter().map(|(_, campaign)| &**campaign));
-        let lag = lag::measure(&self.broker, pack_seconds).await?;
+        let lag = lag::measure(broker, pack_seconds).await.map_err(Problem::internal)?;
         *known = Some((Instant::now(), lag));
         Ok(lag)
     }

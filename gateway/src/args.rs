@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser};
@@ -15,7 +16,7 @@ use crate::check::Probe;
     name = "gateway",
     version,
     about,
-    after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 gateway --listen 0.0.0.0:8080\n  curl -s localhost:8080/v1/models"
+    after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 gateway --listen 0.0.0.0:8080\n  curl -s localhost:8080/v1/models\n\nOne process, with no broker and no store:\n  gateway --predict-here --fits fits.pack"
 )]
 pub struct Cli {
     /// Address to listen on; port 0 takes a free one and logs it
@@ -40,6 +41,11 @@ pub struct Cli {
     /// Memory for loaded fits, in MiB, with --predict-here
     #[arg(long, env = "SCOPEFORGE_FIT_CACHE_MIB", default_value_t = 256, value_name = "MIB")]
     pub fit_cache_mib: u64,
+    /// Answer from this bundle alone, as `enqueue channel export` writes them: models, channels and, with --predict-here, fits
+    /// come from it. With --predict-here and no --nats-url nothing else is needed, no broker and no store; else predictors
+    /// answer that have the same bundle, over a broker that needs no JetStream. Training, campaigns and the queue are not there
+    #[arg(long, env = "SCOPEFORGE_FITS", value_name = "FILE")]
+    pub fits: Option<PathBuf>,
     /// Seconds to finish open requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     pub grace_seconds: u64,

@@ -3,6 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`args`], [`serve`](run) | the command line, and the life of the process |
+//! | [`sources`] | where models, channels and fits come from |
 //! | [`threads`], [`connections`] | the threads that serve HTTP, and what each does with a connection |
 //! | [`rows`] | JSON rows straight into typed columns; bad values become errors at their row |
 //! | [`lines`] | a stream of bytes cut into whole lines |
@@ -32,6 +33,7 @@ pub mod routes;
 pub mod rows;
 mod serve;
 pub mod shadow;
+pub mod sources;
 pub mod threads;
 pub mod v2;
 

@@ -77,6 +77,9 @@ pub(crate) enum Refusals {
     /// A predictor failed, or a fit is damaged
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
+    /// The gateway answers from a bundle: there is no queue and no ledger
+    #[response(status = 501, content_type = "application/problem+json")]
+    NotImplemented(Problem),
     /// Something behind the gateway failed
     #[response(status = 502, content_type = "application/problem+json")]
     BadGateway(Problem),

@@ -88,7 +88,8 @@ impl By {
     /// When nobody can answer.
     pub async fn predict(self: &Arc<By>, app: &App, parsed: Rows) -> Result<Predictions, Problem> {
         let Rows { rows, columns, errors, explain, .. } = parsed;
-        let follows = self.shadow.is_some() || self.spec.release.on_miss == OnMiss::Train;
+        let misses = app.misses.as_ref().filter(|_| self.spec.release.on_miss == OnMiss::Train);
+        let follows = self.shadow.is_some() || misses.is_some();
         let kept = follows.then(|| columns.clone());
         let whole = match errors.is_empty() {
             true => self.ask(app, explain, rows, columns).await?,
@@ -103,7 +104,9 @@ impl By {
         };
         if let Some(columns) = kept {
             let campaigns = self.channel.state.campaigns as usize;
-            app.misses.note((&self.spec, &self.channel.name), campaigns, &columns, &whole);
+            if let Some(misses) = misses {
+                misses.note((&self.spec, &self.channel.name), campaigns, &columns, &whole);
+            }
             app.shadows.compare(app, self, columns, &whole);
         }
         self.metrics.note(rows - whole.errors.len(), whole.errors.len());

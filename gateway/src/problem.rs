@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use std::path::Path;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemas::predict::RowError;
@@ -74,6 +76,15 @@ impl Problem {
     pub fn unavailable(detail: impl Into<String>) -> Problem {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         Problem { retry_after_seconds: Some(1), ..problem }
+    }
+
+    /// What a gateway cannot do that answers from a bundle.
+    pub fn not_implemented(bundle: Option<&Path>) -> Problem {
+        let file = bundle.map(|file| format!(" {}", file.display())).unwrap_or_default();
+        let detail = format!(
+            "this gateway answers from the bundle{file} and has no queue and no ledger; ask one that was started without --fits"
+        );
+        Problem::new(StatusCode::NOT_IMPLEMENTED, "not implemented", detail)
     }
 
     /// Whether the same request may well succeed a moment later.

@@ -8,18 +8,11 @@ use anyhow::Context;
 use dispatch::{Lanes, Near};
 use futures::future::{BoxFuture, join_all, try_join_all};
 use predictor::{Service, Setup};
-use runtime::broker::{Broker, ConnectRequest};
-use runtime::bucket::{self, Bucket};
-use runtime::mirror::Mirror;
-use runtime::patience::patiently;
-use runtime::presence::Table;
+use runtime::broker::Broker;
+use runtime::ids;
 use runtime::settings::cores;
-use runtime::store::{self, Blobs};
-use runtime::{channels, ids, topology};
 use schemas::announce::Role;
-use schemas::channel::Channel;
 use schemas::predict::{PredictReply, PredictRequest};
-use schemas::spec::ModelSpec;
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +23,7 @@ use crate::check;
 use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::shadow::Shadows;
+use crate::sources::{Following, Sources};
 use crate::threads::{Serving, Thread, accept};
 
 /// Connections that wait to be accepted.
@@ -38,7 +32,7 @@ const BACKLOG: u32 = 1_024;
 /// Serves HTTP until a signal, then finishes open requests.
 ///
 /// # Errors
-/// When the address is taken, or the broker cannot be used.
+/// When the address is taken, the broker cannot be used, or the bundle is not whole.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(probe) = cli.check {
         return check::ask(cli.listen, probe);
@@ -52,52 +46,57 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 
 async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let taken = take(cli.listen).with_context(|| format!("listening on {}", cli.listen))?;
-    let patience = cli.connection.patience(0);
-    let request = ConnectRequest { url: cli.connection.nats_url(), name: ids::worker("gateway"), patience };
-    let broker = Broker::connect(&request, &shutdown).await?;
-    let declared =
-        topology::declare_patiently(&broker, (cli.connection.replicas(), None), patience, &shutdown).await;
-    declared.context("preparing the broker")?;
-    let opened = patiently(
-        async || {
-            Ok::<_, anyhow::Error>((
-                store::find(&broker, cli.connection.store_url()).await?,
-                bucket::models(&broker).await?,
-                bucket::channels(&broker).await?,
-                bucket::campaigns(&broker).await?,
-            ))
-        },
-        patience,
-        &shutdown,
-    );
-    let (blobs, models, channels, campaigns) = opened.await?;
-
-    let services = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    let (table, following) = Table::follow(&broker, services.clone()).await?;
-    tasks.spawn(following);
-    let models = follow(models, &services, &tasks);
-    let (channels, following) = channels::follow(channels, services.clone());
-    tasks.spawn(following);
-    let leaving = CancellationToken::new();
-    let predicting = TaskTracker::new();
-    let near = match cli.predict_here {
-        true => {
-            let service = predict_here(&broker, &cli, (&models, &channels), &blobs).await?;
-            let handle: Arc<dyn Near> = Arc::new(Here(service.handle()));
-            predicting.spawn(service.run(leaving.clone()));
-            Some(handle)
-        }
+    let following = Following::default();
+    let sources = Sources::open(&cli, &following, &shutdown).await?;
+    let (leaving, predicting) = (CancellationToken::new(), TaskTracker::new());
+    let near: Option<Arc<dyn Near>> = match cli.predict_here {
+        true => Some(Arc::new(Here(predict_here(&cli, &sources, (&leaving, &predicting)).await?))),
         false => None,
     };
+    let (broker, request) = sources.broker.clone().unzip();
     let waiting_max = cli.waiting_max as usize;
-    let misses = Misses::default();
-    tasks.spawn(misses.clone().run(broker.clone(), blobs.clone(), services.clone()));
-    let app = App {
-        models,
-        channels,
-        campaigns: follow(campaigns, &services, &tasks),
-        lanes: Lanes::new(broker.clone(), table.clone(), near.clone(), waiting_max),
+    let app = app(&cli, sources, near, &following)?;
+    let serving = Serving { request, waiting_max, grace: Duration::from_secs(cli.grace_seconds) };
+    let starting = (0..cli.threads.unwrap_or_else(|| threads(cli.predict_here)))
+        .map(|_| Thread::start(&app, &serving, &shutdown));
+    let threads = try_join_all(starting).await?;
+    shutdown.run_until_cancelled(app.wait_informed()).await;
+    let listener = taken.listen(BACKLOG).context("listening")?;
+    let address = listener.local_addr().context("listening")?;
+    let at = broker.as_ref().map_or("none", Broker::address);
+    tracing::info!(%address, broker = at, threads = threads.len(), "serving");
+    accept(listener, &threads, cli.connections_max as usize, &shutdown).await;
+    let ended = join_all(threads.into_iter().map(Thread::join)).await;
+    app.lanes.close().await;
+    // Its own requests are answered; what other gateways have sent it is finished.
+    leaving.cancel();
+    predicting.close();
+    predicting.wait().await;
+    following.end().await;
+    if let Some(broker) = &broker {
+        broker.close().await;
+    }
+    tracing::info!("ended");
+    ended.into_iter().collect()
+}
+
+/// What the threads begin with.
+fn app(
+    cli: &Cli,
+    sources: Sources,
+    near: Option<Arc<dyn Near>>,
+    following: &Following,
+) -> anyhow::Result<App> {
+    let Sources { broker, table, models, channels, campaigns, blobs, bundle } = sources;
+    let broker = broker.map(|(broker, _)| broker);
+    // A bundle stays as it is, whatever is asked for.
+    let misses = broker.clone().filter(|_| bundle.is_none()).map(|broker| {
+        let misses = Misses::default();
+        following.tasks.spawn(misses.clone().run(broker, blobs.clone(), following.until.clone()));
+        misses
+    });
+    Ok(App {
+        lanes: Lanes::new(broker.clone(), table.clone(), near.clone(), cli.waiting_max as usize),
         near,
         known: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
@@ -106,31 +105,14 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         misses,
         shadows: Shadows::default(),
         background: tokio::runtime::Handle::current(),
-        broker: broker.clone(),
+        broker,
         blobs,
+        models,
+        channels,
+        campaigns,
         table,
-    };
-    let serving = Serving { request, waiting_max, grace: Duration::from_secs(cli.grace_seconds) };
-    let starting = (0..cli.threads.unwrap_or_else(|| threads(cli.predict_here)))
-        .map(|_| Thread::start(&app, &serving, &shutdown));
-    let threads = try_join_all(starting).await?;
-    shutdown.run_until_cancelled(app.wait_informed()).await;
-    let listener = taken.listen(BACKLOG).context("listening")?;
-    let address = listener.local_addr().context("listening")?;
-    tracing::info!(%address, broker = broker.address(), threads = threads.len(), "serving");
-    accept(listener, &threads, cli.connections_max as usize, &shutdown).await;
-    let ended = join_all(threads.into_iter().map(Thread::join)).await;
-    app.lanes.close().await;
-    // Its own requests are answered; what other gateways have sent it is finished.
-    leaving.cancel();
-    predicting.close();
-    predicting.wait().await;
-    services.cancel();
-    tasks.close();
-    tasks.wait().await;
-    broker.close().await;
-    tracing::info!("ended");
-    ended.into_iter().collect()
+        bundle,
+    })
 }
 
 /// Takes an address, and refuses connections to it: who comes before the gateway knows models and predictors is told at once,
@@ -166,34 +148,35 @@ impl Near for Here {
     }
 }
 
-/// The predictor of this process.
+/// The predictor of this process; where there is a broker, other gateways may ask it, too, until it is `leaving`.
 async fn predict_here(
-    broker: &Broker,
     cli: &Cli,
-    (models, channels): (&Mirror<ModelSpec>, &Mirror<Channel>),
-    blobs: &Blobs,
-) -> anyhow::Result<Service> {
+    sources: &Sources,
+    (leaving, predicting): (&CancellationToken, &TaskTracker),
+) -> anyhow::Result<predictor::Handle> {
     let setup = Setup {
         name: ids::worker(Role::Predictor.name()),
         slots: cores(),
         fit_cache_mib: cli.fit_cache_mib,
         grace: Duration::from_secs(cli.grace_seconds),
-        models: models.clone(),
-        channels: channels.clone(),
-        blobs: blobs.clone(),
+        models: sources.models.clone(),
+        channels: sources.channels.clone(),
+        catalog: sources.bundle.as_ref().map(|bundle| bundle.catalog.clone()),
+        blobs: sources.blobs.clone(),
         pool: tokio::runtime::Handle::current(),
     };
     let name = setup.name.clone();
-    let service = Service::open(broker, setup).await.context("starting the predictor of this process")?;
+    let handle = match (&sources.broker, &sources.bundle) {
+        (None, Some(bundle)) => predictor::Handle::alone(setup, bundle.catalog.clone()),
+        (Some((broker, _)), _) => {
+            let service = Service::open(broker, setup).await;
+            let service = service.context("starting the predictor of this process")?;
+            let handle = service.handle();
+            predicting.spawn(service.run(leaving.clone()));
+            handle
+        }
+        (None, None) => anyhow::bail!("there is neither broker nor bundle to predict from"),
+    };
     tracing::info!(worker = name, "predicting here");
-    Ok(service)
-}
-
-fn follow<T>(bucket: Bucket<T>, services: &CancellationToken, tasks: &TaskTracker) -> Mirror<T>
-where
-    T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
-{
-    let (mirror, following) = Mirror::follow(bucket, services.clone());
-    tasks.spawn(following);
-    mirror
+    Ok(handle)
 }

@@ -25,8 +25,8 @@ const NOT_ACCEPTED_WAIT: Duration = Duration::from_millis(50);
 /// How a thread is to serve.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    /// The broker to connect to.
-    pub request: ConnectRequest,
+    /// The broker to connect to, if there is one.
+    pub request: Option<ConnectRequest>,
     /// Requests that may wait in a lane.
     pub waiting_max: usize,
     /// Time to finish open requests.
@@ -84,14 +84,19 @@ async fn live(
     ready: oneshot::Sender<()>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let broker = Broker::connect(&serving.request, &shutdown).await?;
+    let broker = match &serving.request {
+        Some(request) => Some(Broker::connect(request, &shutdown).await?),
+        None => None,
+    };
     let app = Arc::new(app.on(broker.clone(), serving.waiting_max));
     // Nobody waits any more only when the gateway ends.
     let _ = ready.send(());
     serve(incoming, Front::new(app.clone()), serving.grace).await;
     app.shadows.close().await;
     app.lanes.close().await;
-    broker.close().await;
+    if let Some(broker) = &broker {
+        broker.close().await;
+    }
     Ok(())
 }
 

@@ -202,6 +202,36 @@ pub enum ChannelCommand {
         /// The channel that is compared
         to: String,
     },
+    /// Writes a channel's specs, catalog and fits into one compressed, checksummed file, to answer from without broker and store
+    #[command(
+        after_help = "Examples:\n  enqueue channel export live --out fits.pack\n  enqueue channel export next --out fits.pack --model arrival_delay --force\n\nThe file appears when it is complete. Answer from it with `gateway --predict-here --fits fits.pack` or\n`worker infer --fits fits.pack`, or put it into an image with `docker/bake --fits fits.pack`. It holds the fits that answer\nnow; it does not change when the channel moves. A canary or shadow of the channel is left out."
+    )]
+    Export(ExportArgs),
+    /// Checks every byte and every fit of an exported file, and lists what is in it; needs no broker
+    #[command(
+        after_help = "Example:\n  enqueue channel verify fits.pack --json\n\nExit codes: 0 it is whole, 1 it is not, 2 there is no such file."
+    )]
+    Verify {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `enqueue channel export`
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The channel
+    #[arg(default_value = "live")]
+    pub channel: String,
+    /// Where the file goes
+    #[arg(long, env = "SCOPEFORGE_OUT", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Only this model; may be given several times [default: all that have fits on the channel]
+    #[arg(long = "model", env = "SCOPEFORGE_MODEL", value_name = "MODEL")]
+    pub models: Vec<String>,
+    /// Replace what is there
+    #[arg(long, env = "SCOPEFORGE_FORCE", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
+    pub force: bool,
 }
 
 /// Which scopes, and by what spec.

@@ -11,13 +11,14 @@
 //! | [`campaign`], [`pack`], [`shard`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
 //! | [`cost`] | how much work a scope is |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
-//! | [`channel`], [`catalog`] | which fits answer, and where their bytes are |
+//! | [`channel`], [`catalog`], [`bundle`] | which fits answer, where their bytes are, and all of it in one file |
 //! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
 //! | [`envelope`], [`packed`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;
 pub mod announce;
 pub mod blob;
+pub mod bundle;
 pub mod campaign;
 pub mod catalog;
 pub mod channel;

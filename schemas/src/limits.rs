@@ -95,3 +95,12 @@ pub const FAILED_NAMED_MAX: usize = 100;
 
 /// Campaigns a channel keeps, newest last: the record stays below 512 KiB.
 pub const CHANNEL_CAMPAIGNS_MAX: usize = 10_000;
+
+/// Bytes of fits that a bundle keeps together: what a first answer has to unpack, and large enough to be compressed well.
+pub const BUNDLE_BLOCK_BYTES: usize = 128 * 1024;
+
+/// Bytes of one block of a bundle when it is unpacked: a single fit may be a large forest.
+pub const BUNDLE_FIT_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes of a bundle's contents when they are unpacked: those of ten million fits.
+pub const BUNDLE_CONTENTS_BYTES_MAX: u64 = 4 << 30;

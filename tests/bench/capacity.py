@@ -138,12 +138,12 @@ def answers(port):
         return True
 
 
-def generate(file):
+def generate(file, fits=FITS):
     chance = random.Random(7)
     with file.open("w") as out:
         out.write(f"user,{','.join(FEATURES)},y\n")
         for _ in range(ROWS_OF_EACH):
-            for user in range(FITS):
+            for user in range(fits):
                 values = [round(chance.random(), 3) for _ in FEATURES]
                 out.write(f"u{user},{','.join(map(str, values))},{sum(values) * (user % 7) + chance.random():.3f}\n")
 

@@ -1,9 +1,12 @@
 //! The images, really built and run, where a Docker daemon answers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use tests::program::{Finished, finish, root};
-use tests::{flights, until};
+use tests::{Setup, Stack, flights, until};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 async fn run(program: &str, arguments: &[&str]) -> Finished {
     let mut command = Command::new(program);
@@ -36,7 +39,9 @@ impl Drop for Site {
 
 impl Site {
     async fn new() -> Site {
-        let name = format!("scopeforge-test-{}", std::process::id());
+        static SITES: AtomicUsize = AtomicUsize::new(0);
+        let number = SITES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("scopeforge-test-{}-{number}", std::process::id());
         docker(&["network", "create", &name]).await;
         let data = tempfile::TempDir::new().expect("a folder");
         std::fs::copy(root().join("tests/data/flights.parquet"), data.path().join("flights.parquet"))
@@ -80,15 +85,64 @@ impl Site {
     }
 }
 
+/// The folder of the programs that are tested.
+fn programs() -> String {
+    tests::program("enqueue").parent().expect("a folder").display().to_string()
+}
+
+/// Whether a Docker daemon answers; then the images are there, made once for all tests.
+async fn images() -> bool {
+    static MADE: OnceCell<bool> = OnceCell::const_new();
+    let make = || async {
+        let daemon = run("docker", &["version", "--format", "{{.Server.Version}}"]).await;
+        if daemon.code != 0 {
+            eprintln!("no Docker daemon answers, so no image is tried");
+            return false;
+        }
+        let folder = programs();
+        run("docker/local-base", &["--binaries", &folder]).await.ok();
+        run("docker/build", &["--tag", "test", "--binaries", &folder]).await.ok();
+        true
+    };
+    *MADE.get_or_init(make).await
+}
+
+/// An image that carries a channel's fits answers with nothing beside it, and on a root file system that is only read.
 #[tokio::test]
-async fn images_train_and_predict_and_a_trainer_joins_with_one_variable() {
-    let daemon = run("docker", &["version", "--format", "{{.Server.Version}}"]).await;
-    if daemon.code != 0 {
-        eprintln!("no Docker daemon answers, so no image is tried");
+async fn an_image_with_fits_answers_alone() {
+    if !images().await {
         return;
     }
-    run("docker/local-base", &[]).await.ok();
-    run("docker/build", &["--tag", "test"]).await.ok();
+    let stack = Stack::start(Setup::default()).await;
+    stack.add_model(&flights::spec()).await;
+    stack.ask(&["train", "arrival_delay", "--scope", flights::SCOPES, "--levels", "--wait"]).await;
+    let file = stack.folder.path().join("fits.pack").display().to_string();
+    stack.ask(&["channel", "export", "live", "--out", &file]).await;
+    let site = Site::new().await;
+    let image = format!("scopeforge/gateway:{}", site.name);
+    let folder = programs();
+    let bake = ["--gateway", "--from", "scopeforge/gateway:test", "--tag", &image, "--binaries", &folder];
+    let baked = run("docker/bake", &[&["--fits", &file], &bake[..]].concat()).await.ok();
+    assert!(baked.out.contains("403 fits") && baked.out.contains(&image), "{baked:?}");
+    let gateway = site.start("gateway", &[&image], &["--read-only", "-p", "127.0.0.1::8080"]).await;
+    let address =
+        docker(&["port", &gateway, "8080/tcp"]).await.out.lines().next().expect("an address").to_owned();
+    predicts(&address).await;
+    docker(&["stop", "--time", "20", &gateway]).await;
+    docker(&["rm", &gateway]).await;
+    docker(&["image", "rm", &image]).await;
+
+    let torn = std::fs::read(&file).expect("the file");
+    let torn = stack.write("torn.pack", &torn[..torn.len() / 2]).display().to_string();
+    let refused = run("docker/bake", &[&["--fits", &torn], &bake[..]].concat()).await;
+    assert!(refused.code == 1 && refused.err.contains("it should have"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn images_train_and_predict_and_a_trainer_joins_with_one_variable() {
+    if !images().await {
+        return;
+    }
     let site = Site::new().await;
     let nats = ["-e", "SCOPEFORGE_NATS_URL=nats://nats:4222"];
     let both = [&nats[..], &["-e", "SCOPEFORGE_STORE=redis://redis:6379"]].concat();

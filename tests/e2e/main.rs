@@ -3,6 +3,7 @@
 mod absent;
 mod architecture;
 mod bulk;
+mod bundles;
 mod campaigns;
 mod canaries;
 mod channels;

@@ -48,13 +48,24 @@ pub fn python_clients() -> String {
 pub struct Nats {
     folder: TempDir,
     port: u16,
+    jetstream: bool,
     process: Option<Program>,
 }
 
 impl Nats {
     /// Starts a broker.
     pub async fn start() -> Nats {
-        let mut nats = Nats { folder: TempDir::new().expect("a folder"), port: free_port(), process: None };
+        Nats::begin(true).await
+    }
+
+    /// Starts a broker that carries messages and keeps nothing: one without JetStream.
+    pub async fn start_plain() -> Nats {
+        Nats::begin(false).await
+    }
+
+    async fn begin(jetstream: bool) -> Nats {
+        let (folder, port) = (TempDir::new().expect("a folder"), free_port());
+        let mut nats = Nats { folder, port, jetstream, process: None };
         nats.resume().await;
         nats
     }
@@ -62,7 +73,10 @@ impl Nats {
     /// Starts it again where it was.
     pub async fn resume(&mut self) {
         let mut command = Command::new(nats_server());
-        command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"]).arg(self.folder.path());
+        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
+        if self.jetstream {
+            command.args(["-js", "-sd"]).arg(self.folder.path());
+        }
         let mut process = Program::start(command);
         process.says("Server is ready").await;
         self.process = Some(process);

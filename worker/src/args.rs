@@ -36,7 +36,7 @@ pub enum Role {
     Train(TrainArgs),
     /// Answers prediction batches
     #[command(
-        after_help = "Example:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker infer"
+        after_help = "Examples:\n  SCOPEFORGE_NATS_URL=nats://broker:4222 SCOPEFORGE_STORE=redis://redis:6379 worker infer\n  SCOPEFORGE_NATS_URL=nats://broker:4222 worker infer --fits fits.pack"
     )]
     Infer(InferArgs),
     /// Tells by its exit code whether the worker that writes --health-file is alive, for health checks of containers
@@ -82,6 +82,10 @@ pub struct InferArgs {
     /// Seconds to finish requests after the first SIGTERM
     #[arg(long, env = "SCOPEFORGE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 20)]
     pub grace_seconds: u64,
+    /// Answer from this bundle alone, as `enqueue channel export` writes them: no store is needed, and of the broker neither
+    /// models nor ledger (no JetStream)
+    #[arg(long, env = "SCOPEFORGE_FITS", value_name = "FILE")]
+    pub fits: Option<PathBuf>,
     /// For health checks
     #[command(flatten)]
     pub health: HealthArgs,

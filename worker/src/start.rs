@@ -14,6 +14,20 @@ use tokio_util::sync::CancellationToken;
 /// Seconds a worker waits for absent servers when not told otherwise: for ever, as an orchestrator expects.
 const PATIENCE_SECONDS: u64 = 0;
 
+/// Connects to the broker, and asks nothing of it.
+///
+/// # Errors
+/// When it refuses, stays away longer than asked, or `shutdown` comes first.
+pub async fn broker(
+    connection: &Connection,
+    name: &str,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Broker> {
+    let patience = connection.patience(PATIENCE_SECONDS);
+    let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
+    Ok(Broker::connect(&request, shutdown).await?)
+}
+
 /// Connects to the broker, declares what it must hold, and waits for the store.
 ///
 /// # Errors
@@ -25,8 +39,7 @@ pub async fn connect(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(Broker, Blobs)> {
     let patience = connection.patience(PATIENCE_SECONDS);
-    let request = ConnectRequest { url: connection.nats_url(), name: name.to_owned(), patience };
-    let broker = Broker::connect(&request, shutdown).await?;
+    let broker = broker(connection, name, shutdown).await?;
     let copies = connection.replicas();
     let declared = topology::declare_patiently(&broker, (copies, lease), patience, shutdown).await;
     declared.context("preparing the broker")?;

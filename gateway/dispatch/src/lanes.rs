@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::batch::{Batch, Item, Out, SLOW_AFTER};
 use crate::exchange::Exchange;
+use crate::order::DispatchError;
 
 /// Why a predictor did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,7 @@ impl Drop for Open {
 /// The lanes to all predictors, made as they are needed.
 #[derive(Debug, Clone)]
 pub struct Lanes {
-    broker: Broker,
+    broker: Option<Broker>,
     /// The predictors that there are.
     pub(crate) table: Table,
     near: Option<Arc<dyn Near>>,
@@ -97,14 +98,28 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Lanes in each of which at most `waiting_max` requests wait, and the predictor of this process, if there is one.
-    pub fn new(broker: Broker, table: Table, near: Option<Arc<dyn Near>>, waiting_max: usize) -> Lanes {
+    /// Lanes to the predictors of `table`, in each of which at most `waiting_max` requests wait, and the predictor of this
+    /// process, if there is one. Without a broker that one is all there is.
+    pub fn new(
+        broker: Option<Broker>,
+        table: Table,
+        near: Option<Arc<dyn Near>>,
+        waiting_max: usize,
+    ) -> Lanes {
         Lanes { broker, table, near, waiting_max, entrances: Arc::default(), tasks: TaskTracker::new() }
     }
 
     /// The predictor of this process, while it has room for a request.
     pub fn near(&self) -> Option<&str> {
         self.near.as_ref().filter(|near| near.has_room()).map(|near| near.worker())
+    }
+
+    /// Why nobody can be asked, where the table of predictors is empty: the one of this process has no room, or there is none.
+    pub(crate) fn nobody(&self) -> DispatchError {
+        match &self.near {
+            Some(near) => LaneError::Full { worker: near.worker().to_owned() }.into(),
+            None => DispatchError::Nobody,
+        }
     }
 
     /// Asks `worker`; the answer comes before `until` or is an error.
@@ -122,7 +137,7 @@ impl Lanes {
             return tokio::time::timeout_at(until, near.answer(&request)).await.map_err(late);
         }
         let (reply, answer) = oneshot::channel();
-        let entrance = self.entrance(worker);
+        let entrance = self.entrance(worker).ok_or_else(|| LaneError::Gone { worker: worker.to_owned() })?;
         entrance.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(entrance.open.clone());
         entrance.items.try_send(Item { request, until, reply }).map_err(|error| match error {
@@ -159,23 +174,24 @@ impl Lanes {
         self.tasks.wait().await;
     }
 
-    fn entrance(&self, worker: &str) -> Entrance {
+    fn entrance(&self, worker: &str) -> Option<Entrance> {
+        let broker = self.broker.clone()?;
         let mut entrances = self.entrances.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = entrances.get(worker).filter(|known| !known.items.is_closed()) {
-            return known.clone();
+            return Some(known.clone());
         }
         let (items, waiting) = mpsc::channel(self.waiting_max);
         let entrance = Entrance { items, open: Arc::default() };
         entrances.insert(worker.to_owned(), entrance.clone());
         let exchange = Exchange {
-            broker: self.broker.clone(),
+            broker,
             worker: worker.into(),
             messages: self.table.messages(worker),
             gone: CancellationToken::new(),
         };
         let lane = Lane { exchange, tasks: self.tasks.clone() };
         self.tasks.spawn(lane.run(waiting));
-        entrance
+        Some(entrance)
     }
 }
 

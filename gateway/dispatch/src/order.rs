@@ -58,7 +58,7 @@ pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, Di
     let workers = lanes.table.predictors();
     let near = lanes.near();
     if workers.is_empty() && near.is_none() {
-        return Err(DispatchError::Nobody);
+        return Err(lanes.nobody());
     }
     lanes.keep(&workers);
     let Order { spec, request, limit } = order;

@@ -21,11 +21,9 @@ const LISTED_MAX: usize = 100;
     responses((status = 200, description = "Newest first, 100 at most", body = Vec<Object>, content_type = "application/json"), Refusals)
 )]
 pub(crate) async fn list(State(app): State<Shared>) -> Result<Json<Vec<CampaignView>>, Problem> {
+    let broker = app.ledger()?;
     let newest = app.campaigns.all().into_iter().rev().take(LISTED_MAX);
-    let views = newest.map(|(_, campaign)| {
-        let broker = app.broker.clone();
-        async move { campaigns::view(&broker, &campaign).await }
-    });
+    let views = newest.map(|(_, campaign)| async move { campaigns::view(broker, &campaign).await });
     Ok(Json(try_join_all(views).await.map_err(Problem::internal)?))
 }
 
@@ -41,8 +39,9 @@ pub(crate) async fn show(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<CampaignView>, Problem> {
+    let broker = app.ledger()?;
     let campaign = app.campaigns.get(&id).ok_or_else(|| Problem::not_found(format!("no campaign `{id}`")))?;
-    Ok(Json(campaigns::view(&app.broker, &campaign).await.map_err(Problem::internal)?))
+    Ok(Json(campaigns::view(broker, &campaign).await.map_err(Problem::internal)?))
 }
 
 /// The queue
@@ -53,5 +52,5 @@ pub(crate) async fn show(
     responses((status = 200, description = "Packs that wait and are out, and the work left in seconds of one core", body = Object, content_type = "application/json"), Refusals)
 )]
 pub(crate) async fn queue(State(app): State<Shared>) -> Result<Json<Lag>, Problem> {
-    Ok(Json(app.lag().await.map_err(Problem::internal)?))
+    Ok(Json(app.lag().await?))
 }

@@ -38,14 +38,16 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Prob
 /// # Errors
 /// A 503 that says what is missing.
 pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
-    if !app.broker.is_connected() {
-        return Err(Problem::unavailable(format!("the broker at {} does not answer", app.broker.address())));
+    // The one of this process is there before it has heard itself.
+    let near = usize::from(app.lanes.near().is_some());
+    // With a bundle, it answers whatever becomes of the broker.
+    let needed = app.broker.as_ref().filter(|_| app.bundle.is_none() || near == 0);
+    if let Some(broker) = needed.filter(|broker| !broker.is_connected()) {
+        return Err(Problem::unavailable(format!("the broker at {} does not answer", broker.address())));
     }
     if !(app.models.is_ready() && app.channels.is_ready() && app.campaigns.is_ready()) {
         return Err(Problem::unavailable("models and channels are still being read"));
     }
-    // The one of this process is there before it has heard itself.
-    let near = usize::from(app.lanes.near().is_some());
     match app.table.predictors().len().max(near) {
         0 => Err(Problem::unavailable("no predictor is ready; start one with `worker infer`")),
         predictors => Ok(predictors),
@@ -60,10 +62,11 @@ pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
     responses((status = 200, description = "In Prometheus' text format", body = String, content_type = "text/plain"), Refusals)
 )]
 pub(crate) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
-    match app.lag().await {
-        Ok(lag) => app.metrics.queue(&lag),
-        // The other numbers are wanted most when the broker is away.
-        Err(error) => tracing::warn!("{:#}", anyhow::Error::from(error)),
+    // The other numbers are wanted most when the broker is away, which the log has by now; a bundle has no queue.
+    if app.bundle.is_none()
+        && let Ok(lag) = app.lag().await
+    {
+        app.metrics.queue(&lag);
     }
     let text = app.metrics.text().map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))

@@ -91,8 +91,13 @@ pub(crate) async fn fits(
     let own = app.clone();
     let listing = async move {
         let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
-        fits::list(&own.broker, &own.blobs, selection).await
+        match &own.bundle {
+            Some(bundle) => {
+                fits::list_of(&bundle.catalog, &own.blobs, selection).await.map_err(Problem::internal)
+            }
+            None => fits::list(own.ledger()?, &own.blobs, selection).await.map_err(Problem::internal),
+        }
     };
     let listed = app.background.spawn(listing).await.map_err(Problem::internal)?;
-    Ok(Json(listed.map_err(Problem::internal)?))
+    Ok(Json(listed?))
 }

@@ -57,6 +57,7 @@ pub(crate) async fn train(
     Payload(body): Payload,
 ) -> Result<Response, Problem> {
     let spec = app.model(&model)?;
+    app.ledger()?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
         let form =
             r#"{"scopes": ["dimension=value"], "channel": "live", "priority": "normal", "force": false}"#;
@@ -97,7 +98,7 @@ fn named(spec: &ModelSpec, patterns: &[String]) -> Result<Vec<(Scope, Window)>, 
 
 /// Orders a campaign: what exists may have to be read first, and that is no work for a thread that answers requests.
 async fn ordered(app: &App, campaign: Campaign, scopes: Vec<(Scope, Window)>) -> Result<Campaign, Problem> {
-    let (broker, blobs) = (app.broker.clone(), app.blobs.clone());
+    let (broker, blobs) = (app.ledger()?.clone(), app.blobs.clone());
     let order = async move { exact::order(&broker, &blobs, campaign, scopes, false).await };
     app.background.spawn(order).await.map_err(Problem::internal)?.map_err(|error| {
         let error = anyhow::Error::from(error);

@@ -54,7 +54,7 @@ impl Asking {
         let (table, task) = Table::follow(&session.broker, following.clone()).await?;
         tasks.spawn(task);
         table.call(&session.broker).await?;
-        let lanes = Lanes::new(session.broker.clone(), table.clone(), None, WAITING_MAX);
+        let lanes = Lanes::new(Some(session.broker.clone()), table.clone(), None, WAITING_MAX);
         Ok(Asking { by, lanes, table, patience: session.patience(), following, tasks })
     }
 

@@ -24,6 +24,8 @@ pub(super) async fn run(session: &Session, command: ChannelCommand, out: Output)
         ChannelCommand::Rollback { model, channel } => roll_back(session, (&model, &channel), out).await?,
         ChannelCommand::Canary(args) => share(session, Beside::Canary, &args, out).await?,
         ChannelCommand::Shadow(args) => share(session, Beside::Shadow, &args, out).await?,
+        ChannelCommand::Export(args) => return super::export::run(session, &args, out).await,
+        ChannelCommand::Verify { file } => super::verify::run(&file, out).await?,
         ChannelCommand::Diff { model, from, to } => diff(session, &model, (&from, &to), out).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ mod campaign;
 mod channel;
 mod cluster;
 mod dead;
+mod export;
 mod fits;
 mod lag;
 mod model;
@@ -13,11 +14,12 @@ mod predict;
 mod retry;
 mod sweep;
 mod train;
+mod verify;
 mod watch;
 
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command};
+use crate::args::{ChannelCommand, Cli, Command};
 use crate::output::Output;
 use crate::session::Session;
 use crate::usage::usage;
@@ -36,6 +38,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Output::new(cli.json);
     if let Command::Dev(args) = cli.command {
         return crate::dev::run(&cli.connection, args, out).await;
+    }
+    // A file is looked at wherever it is.
+    if let Command::Channel(ChannelCommand::Verify { file }) = &cli.command {
+        return verify::run(file, out).await.map(|()| ExitCode::SUCCESS);
     }
     let session = Session::open(&cli.connection).await?;
     let done = match cli.command {

@@ -47,6 +47,16 @@ impl Read {
 }
 
 impl LiveCatalog {
+    /// A catalog that follows no ledger.
+    pub fn fixed(catalog: Catalog) -> LiveCatalog {
+        LiveCatalog {
+            catalog: Arc::new(RwLock::new(catalog)),
+            read: Arc::default(),
+            folded: watch::Sender::new(0),
+            ready: watch::channel(true).1,
+        }
+    }
+
     /// A catalog, and the task that keeps it fresh until `shutdown`; the caller owns the task.
     pub fn follow(
         broker: Broker,

@@ -5,8 +5,10 @@ mod views;
 use futures::future::BoxFuture;
 use std::collections::HashMap;
 
+use schemas::catalog::Landed;
 use schemas::channel::Channel;
-use schemas::outcome::{Landing, ScopeOutcome};
+use schemas::fit::Fit;
+use schemas::outcome::{Landing, OutcomeKind, ScopeOutcome};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use schemas::subjects;
@@ -15,6 +17,7 @@ use schemas::window::Window;
 use self::views::view;
 pub use self::views::{FitView, FunctionView, MetricsView, ParametersView, WindowView};
 use crate::broker::{Broker, BrokerError};
+use crate::catalog::LiveCatalog;
 use crate::ledger;
 use crate::store::{Blobs, StoreError};
 
@@ -86,6 +89,52 @@ pub fn list<'a>(
         views.sort_by(|a, b| place(a).cmp(&place(b)));
         Ok(views)
     })
+}
+
+/// The fit that answers for each scope in a channel whose catalog is all that is known, as of a bundle: what outcomes say
+/// beside their fits (candidates, gates) is not there, nor are scopes without a fit.
+///
+/// # Errors
+/// [`StoreError`] when a blob cannot be read.
+pub fn list_of<'a>(
+    catalog: &'a LiveCatalog,
+    blobs: &'a Blobs,
+    selection: Selection<'a>,
+) -> BoxFuture<'a, Result<Vec<FitView>, StoreError>> {
+    Box::pin(async move {
+        let Selection { spec, channel, scopes } = selection;
+        let mut found: Vec<(Scope, Landed)> = catalog.with(|catalog| {
+            let answering = catalog.answering(&spec.name, channel);
+            answering.filter(|(scope, _)| scopes.is_empty() || scopes.contains(scope)).collect()
+        });
+        // By blob, so that each is read once.
+        found.sort_by(|(_, a), (_, b)| (&a.fit.blob, a.fit.index).cmp(&(&b.fit.blob, b.fit.index)));
+        let mut views = Vec::with_capacity(found.len());
+        for (scope, landed) in found {
+            let fit = blobs.fit(&landed.fit).await?;
+            let campaign = landed.campaign.to_string();
+            views.push(view(outcome(scope, landed, &fit), campaign, Some(fit)));
+        }
+        views.sort_by(|a, b| place(a).cmp(&place(b)));
+        Ok(views)
+    })
+}
+
+/// How a scope ended that has this fit.
+fn outcome(scope: Scope, landed: Landed, fit: &Fit) -> ScopeOutcome {
+    ScopeOutcome {
+        scope,
+        window: landed.window,
+        level: landed.level,
+        outcome: OutcomeKind::Trained,
+        reason: None,
+        counts: fit.counts,
+        algorithm: fit.algorithm,
+        candidates: Vec::new(),
+        metrics: landed.metrics,
+        gate: None,
+        fit: Some(landed.fit),
+    }
 }
 
 fn place(view: &FitView) -> (u8, &str, Option<&str>, Option<&str>) {

@@ -123,6 +123,27 @@ impl Catalog {
         }
     }
 
+    /// Adds a fit as the newest of its scope.
+    pub fn add(&mut self, model: &str, scope: Scope, landed: &Landed) {
+        // Fingerprints are 32 hex digits; another text names no fit of ours.
+        let Ok(fingerprint) = u128::from_str_radix(&landed.fit.fingerprint, 16) else { return };
+        let model = self.models.entry(model.to_owned()).or_default();
+        let campaign = model.campaigns.number(landed.campaign.clone());
+        let window = model.windows.number(landed.window);
+        let blob = model.blobs.number(landed.fit.blob.as_str().into());
+        model.add(scope, |older| Entry {
+            older,
+            campaign,
+            window,
+            blob,
+            index: landed.fit.index,
+            level: landed.level,
+            fingerprint,
+            trained_at_ms: landed.fit.trained_at_ms,
+            metrics: landed.metrics,
+        });
+    }
+
     /// The fit that answers for exactly this scope: of the channel's newest campaign that has one, the newest window.
     pub fn resolve(&self, model: &str, channel: &Channel, scope: &Scope) -> Option<Landed> {
         let model = self.models.get(model)?;

@@ -91,6 +91,20 @@ impl ModelSnapshot {
         self.scope_of.is_empty()
     }
 
+    /// Where each fit is: its blob, and its place there; `None` where the columns do not say it.
+    pub fn places(&self) -> impl Iterator<Item = Option<(&str, u32)>> {
+        let blob = |number: &u32| self.blobs.get(*number as usize).map(String::as_str);
+        self.blob_of
+            .iter()
+            .enumerate()
+            .map(move |(at, number)| blob(number).zip(self.index_of.get(at).copied()))
+    }
+
+    /// The fallback level of each fit's scope; `None` for one that is no level of its model's.
+    pub fn levels(&self) -> impl Iterator<Item = Option<u8>> {
+        self.level_of.iter().map(|level| u8::try_from(*level).ok())
+    }
+
     fn of(name: &str, model: &ModelFits) -> ModelSnapshot {
         let (mut scopes, mut scope_ends) = (String::new(), Vec::with_capacity(model.newest.len()));
         let mut scope_of = vec![0; model.entries.len()];

@@ -54,6 +54,8 @@ pub struct Setup {
     pub models: Mirror<ModelSpec>,
     /// Channels.
     pub channels: Mirror<Channel>,
+    /// Which fits there are, where that is known and does not change; else it is read from the broker's ledger.
+    pub catalog: Option<LiveCatalog>,
     /// Where fits rest.
     pub blobs: Blobs,
     /// The threads for what takes longer than a few rows.
@@ -89,6 +91,15 @@ impl Drop for Busy<'_> {
 }
 
 impl Handle {
+    /// A predictor that only this process asks: no broker knows of it. What it answers from must not change.
+    pub fn alone(setup: Setup, catalog: LiveCatalog) -> Handle {
+        let Setup { name, slots, fit_cache_mib, models, channels, blobs, .. } = setup;
+        let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
+        let fits = FitCache::new(blobs, cache_bytes);
+        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
+        Handle { predictor, status: Arc::new(Status::new(&name, Role::Predictor, slots)) }
+    }
+
     /// Its name.
     pub fn worker(&self) -> &str {
         &self.status.worker
@@ -124,19 +135,19 @@ impl Service {
     /// [`BrokerError`] when the broker refuses.
     pub async fn open(broker: &Broker, setup: Setup) -> Result<Service, BrokerError> {
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let Setup { name, slots, fit_cache_mib, grace, models, channels, blobs, pool } = setup;
-        let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs.clone(), services.clone());
-        tasks.spawn_on(following, &pool);
-        let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
-        let fits = FitCache::new(blobs, cache_bytes);
-        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
-        let (ahead, until) = (predictor.clone(), services.clone());
+        let (grace, pool) = (setup.grace, setup.pool.clone());
+        let catalog = setup.catalog.clone().unwrap_or_else(|| {
+            let blobs = setup.blobs.clone();
+            let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs, services.clone());
+            tasks.spawn_on(following, &pool);
+            catalog
+        });
+        let handle = Handle::alone(setup, catalog);
+        let (ahead, until) = (handle.predictor.clone(), services.clone());
         tasks.spawn_on(async move { ahead.keep_ahead(until).await }, &pool);
-        let status = Arc::new(Status::new(&name, Role::Predictor, slots));
-        let handle = Handle { predictor, status };
         let says = handle.clone();
         // It listens before anybody hears of it.
-        let subject = subjects::infer(&name);
+        let subject = subjects::infer(handle.worker());
         let requests = Requests::listen(broker, &subject).await?;
         let endpoint = Arc::new(Endpoint::new(subject));
         let announcer = Announcer::open(broker, Some(endpoint.clone()), move || says.announcement()).await?;
