@@ -41,4 +41,7 @@ pub struct Announcement {
     pub draining: bool,
     /// Fits in its catalog (predictors).
     pub fits: u64,
+    /// The share of the last seconds in which it was busy, 0 to 1 (predictors; older releases do not say).
+    #[serde(default)]
+    pub busy_share: Option<f64>,
 }

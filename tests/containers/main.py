@@ -10,22 +10,25 @@ import signal
 import sys
 import time
 
+from autoscaling import autoscaling
 from rolling import rolling
 from scenarios import CLUSTERED, SCENARIOS
 from sites import Failed, Site, run, say
 
 TAG = "containers"
+# What runs docker/compose.yaml.
+COMPOSED = {"rolling": rolling, "autoscaling": autoscaling}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binaries", help="the folder of enqueue, worker and gateway")
-    parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, "rolling"]))
+    parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, *COMPOSED]))
     arguments = parser.parse_args()
     if shutil.which("docker") is None or run(["docker", "version"], check=False).returncode != 0:
         say("no Docker daemon answers: containers are not tested")
         return
-    unknown = set(arguments.only or ()) - {*SCENARIOS, "rolling"}
+    unknown = set(arguments.only or ()) - {*SCENARIOS, *COMPOSED}
     if unknown:
         raise Failed(f"there is no scenario {', '.join(unknown)}")
     run(["docker/local-base", "nats", "redis", "nginx"])
@@ -40,9 +43,11 @@ def main():
             scenario(site)
         passed += 1
         say(f"  passed in {time.monotonic() - began:.0f} s")
-    if not arguments.only or "rolling" in arguments.only:
-        said("rolling", rolling.__doc__)
-        rolling(TAG)
+    for name, scenario in COMPOSED.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        said(name, scenario.__doc__)
+        scenario(TAG)
         passed += 1
     say(f"\n{passed} passed, 0 failed")
 

@@ -69,6 +69,7 @@ async fn live(
         ready: true,
         draining: false,
         fits: 1,
+        busy_share: None,
     };
     let word = envelope::encode(&word).expect("it serialises");
     let mut beats = tokio::time::interval(Duration::from_millis(500));

@@ -10,11 +10,12 @@
 //! | [`bucket`], [`mirror`] | typed key-value buckets, and a copy of one in memory |
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`fits`] | the listing of a model's fits |
-//! | [`presence`], [`status`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, and request-reply |
+//! | [`presence`], [`status`], [`busyness`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, how busy they are, and request-reply |
 //! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
 pub mod broker;
 pub mod bucket;
+pub mod busyness;
 pub mod campaigns;
 pub mod catalog;
 pub mod channels;

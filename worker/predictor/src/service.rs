@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 use runtime::broker::{Broker, BrokerError};
+use runtime::busyness::Busyness;
 use runtime::catalog::LiveCatalog;
 use runtime::discovery::Endpoint;
 use runtime::mirror::Mirror;
@@ -77,6 +78,7 @@ pub struct Service {
 pub struct Handle {
     predictor: Arc<Predictor>,
     status: Arc<Status>,
+    busyness: Arc<Busyness>,
 }
 
 /// A request under way: one less when it is dropped, answered or not.
@@ -113,12 +115,13 @@ impl Handle {
     /// What the predictor says of itself.
     pub fn announcement(&self) -> Announcement {
         let fits = self.predictor.catalog.with(schemas::catalog::Catalog::len);
-        self.status.announcement(self.predictor.is_ready(), fits as u64)
+        let word = self.status.announcement(self.predictor.is_ready(), fits as u64);
+        Announcement { busy_share: Some(self.busyness.share()), ..word }
     }
 }
 
 impl Service {
-    /// A predictor that is announced and listens.
+    /// A predictor that is announced and listens; the runtime that calls this is the one that it talks on.
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses.
@@ -133,7 +136,9 @@ impl Service {
         let (ahead, until) = (predictor.clone(), services.clone());
         tasks.spawn_on(async move { ahead.keep_ahead(until).await }, &pool);
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
-        let handle = Handle { predictor, status };
+        let talk = tokio::runtime::Handle::current();
+        let busyness = Arc::new(Busyness::of([talk, pool.clone()]));
+        let handle = Handle { predictor, status, busyness };
         let says = handle.clone();
         // It listens before anybody hears of it.
         let subject = subjects::infer(&name);
