@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use dispatch::{Lanes, Near};
 use runtime::broker::Broker;
-use runtime::lag::{self, Lag};
+use runtime::lag::{self, Lag, Running};
 use runtime::mirror::Mirror;
 use runtime::presence::Table;
 use runtime::store::Blobs;
+use schemas::announce::Role;
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
 use schemas::spec::ModelSpec;
@@ -137,8 +138,10 @@ impl App {
             return Ok(lag);
         }
         let campaigns = self.campaigns.all();
-        let pack_seconds = lag::mean_pack_seconds(campaigns.iter().map(|(_, campaign)| &**campaign));
-        let lag = lag::measure(broker, pack_seconds).await.map_err(Problem::internal)?;
+        let running = Running::of(campaigns.iter().map(|(_, campaign)| &**campaign));
+        // A worker that has much to do may be too late for a roll call, but not for its announcements.
+        let workers = [Role::Trainer, Role::Predictor].map(|role| self.table.alive(role)).concat();
+        let lag = lag::measure(broker, running, &workers).await.map_err(Problem::internal)?;
         *known = Some((Instant::now(), lag));
         Ok(lag)
     }

@@ -56,6 +56,7 @@ pub struct Metrics {
     work: Gauge,
     trainers: IntGauge,
     predictors: IntGauge,
+    predictors_busy: Gauge,
 }
 
 /// The numbers of one route.
@@ -157,6 +158,10 @@ impl Metrics {
             work: real("scopeforge_queue_work_seconds", "Estimated work left, in seconds of one core")?,
             trainers: gauge("scopeforge_trainers", "Living trainers")?,
             predictors: gauge("scopeforge_predictors", "Living predictors")?,
+            predictors_busy: real(
+                "scopeforge_predictors_busy",
+                "Shares of the last seconds in which each predictor was busy, added up",
+            )?,
             latency,
             registry,
         })
@@ -212,6 +217,7 @@ impl Metrics {
         set(&self.predictors, lag.predictors);
         self.oldest.set(lag.oldest_seconds);
         self.work.set(lag.seconds_of_work);
+        self.predictors_busy.set(lag.predictors_busy);
     }
 
     /// All numbers in Prometheus' text format.

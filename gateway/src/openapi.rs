@@ -26,7 +26,7 @@ use crate::routes;
         routes::train::train,
         routes::campaigns::list,
         routes::campaigns::show,
-        routes::campaigns::queue,
+        routes::queue::queue,
         routes::v2::server,
         routes::v2::live,
         routes::v2::ready,

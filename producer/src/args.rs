@@ -76,8 +76,10 @@ pub enum Command {
     /// Removes blobs from the store that nothing names, and tells which are missing (a trainer does it every hour, too)
     #[command(after_help = "Example:\n  enqueue sweep --older-than-seconds 86400")]
     Sweep(SweepArgs),
-    /// Shows how much work waits and who is there to do it
-    #[command(after_help = "Example:\n  enqueue lag --watch")]
+    /// Shows how much work waits, who is there to do it, and how many workers there should be
+    #[command(
+        after_help = "Examples:\n  enqueue lag --watch\n  enqueue lag --json --target-seconds 300 --max-trainers 8\n\nDesired trainers: seconds of work left / target seconds / cores of a trainer, rounded up, and no more than there are packs\nfor; at least one while a campaign is open. Desired predictors: the time that predictors were busy in the last ten seconds\nor so, so that each is busy for 0.6 of it. docker/autoscaler follows this advice."
+    )]
     Lag(LagArgs),
     /// Lists the fits that answer for a model
     #[command(
@@ -436,6 +438,21 @@ pub struct LagArgs {
     /// Look again every second until Ctrl-C
     #[arg(long, env = "SCOPEFORGE_WATCH", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub watch: bool,
+    /// Advise so many trainers that the work left ends within this time
+    #[arg(long, default_value_t = 60.0, env = "SCOPEFORGE_TARGET_SECONDS", value_name = "N")]
+    pub target_seconds: f64,
+    /// Advise no fewer trainers
+    #[arg(long, default_value_t = 0, env = "SCOPEFORGE_MIN_TRAINERS", value_name = "N")]
+    pub min_trainers: u64,
+    /// Advise no more trainers [default: any number]
+    #[arg(long, env = "SCOPEFORGE_MAX_TRAINERS", value_name = "N")]
+    pub max_trainers: Option<u64>,
+    /// Advise no fewer predictors
+    #[arg(long, default_value_t = 1, env = "SCOPEFORGE_MIN_PREDICTORS", value_name = "N")]
+    pub min_predictors: u64,
+    /// Advise no more predictors [default: any number]
+    #[arg(long, env = "SCOPEFORGE_MAX_PREDICTORS", value_name = "N")]
+    pub max_predictors: Option<u64>,
 }
 
 /// `enqueue fits`

@@ -44,6 +44,9 @@ pub struct Announcement {
     /// The newest version of messages that it reads.
     #[serde(default = "named")]
     pub messages: u16,
+    /// The share of the last seconds in which it was busy, 0 to 1 (predictors; older releases do not say).
+    #[serde(default)]
+    pub busy_share: Option<f64>,
 }
 
 /// What those read who do not say it.

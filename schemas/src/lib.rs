@@ -9,7 +9,7 @@
 //! | [`fit`], [`trees`], [`classifier`], [`instances`], [`label`], [`forecast`], [`structure`], [`sums`] | what training yields |
 //! | [`metrics`], [`fingerprint`], [`blob`] | how good it is, its name, and how it rests |
 //! | [`campaign`], [`pack`], [`shard`], [`outcome`], [`dead`] | a training order, its queue messages, how each scope ended |
-//! | [`cost`] | how much work a scope is |
+//! | [`cost`], [`scaling`] | how much work a scope is, and how many workers there should be |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`], [`bundle`] | which fits answer, where their bytes are, and all of it in one file |
 //! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
@@ -46,6 +46,7 @@ pub mod packed;
 pub mod pattern;
 pub mod predict;
 pub mod retry;
+pub mod scaling;
 pub mod scope;
 pub mod shard;
 pub mod shared;

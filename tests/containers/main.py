@@ -10,25 +10,28 @@ import signal
 import sys
 import time
 
+from autoscaling import autoscaling
 from rolling import rolling
 from scenarios import CLUSTERED, SCENARIOS
 from sites import Failed, Site, run, say
 
 TAG = "containers"
 EARLIER = "containers-earlier"
+# What runs docker/compose.yaml.
+COMPOSED = {"rolling": rolling, "autoscaling": autoscaling}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binaries", help="the folder of enqueue, worker and gateway")
-    parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, "rolling"]))
+    parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, *COMPOSED]))
     parser.add_argument("--earlier", metavar="FOLDER", help="the programs of an earlier release (tests/tools/programs-of"
                         " makes them): the upgrade begins with them, and goes back to them")
     arguments = parser.parse_args()
     if shutil.which("docker") is None or run(["docker", "version"], check=False).returncode != 0:
         say("no Docker daemon answers: containers are not tested")
         return
-    unknown = set(arguments.only or ()) - {*SCENARIOS, "rolling"}
+    unknown = set(arguments.only or ()) - {*SCENARIOS, *COMPOSED}
     if unknown:
         raise Failed(f"there is no scenario {', '.join(unknown)}")
     run(["docker/local-base", "nats", "redis", "nginx"])
@@ -43,11 +46,14 @@ def main():
             scenario(site)
         passed += 1
         say(f"  passed in {time.monotonic() - began:.0f} s")
-    if not arguments.only or "rolling" in arguments.only:
-        said("rolling", rolling.__doc__)
-        if arguments.earlier:
-            run(["docker/build", "--tag", EARLIER, "--binaries", arguments.earlier])
-        rolling(TAG, EARLIER if arguments.earlier else None)
+    earlier = EARLIER if arguments.earlier else None
+    if earlier:
+        run(["docker/build", "--tag", EARLIER, "--binaries", arguments.earlier])
+    for name, scenario in COMPOSED.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        said(name, scenario.__doc__)
+        rolling(TAG, earlier) if scenario is rolling else scenario(TAG)
         passed += 1
     say(f"\n{passed} passed, 0 failed")
 

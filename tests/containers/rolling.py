@@ -1,13 +1,11 @@
 """A rolling upgrade of the system of docker/compose.yaml, under load, and the way back."""
 
 import json
-import os
-import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
 
+from compose import Compose
 from load import Load
 from sites import Failed, run, say, until
 
@@ -20,36 +18,6 @@ ROW = {
 SCOPES = ["--scope", "carrier=*,origin=*,dest=*", "--levels", "--wait"]
 
 
-class Compose:
-    """docker/compose.yaml with images of this machine, under a name of its own."""
-
-    def __init__(self, tag):
-        self.words = composer()
-        self.port = free_port()
-        self.env = {**os.environ, "SCOPEFORGE_TAG": tag, "SCOPEFORGE_GATEWAYS": "2", "EDGE_PORT": str(self.port),
-                    "SCOPEFORGE_PORTS": "20080-20099", "COMPOSE_PROJECT_NAME": PROJECT}
-        self.options = ["--env-file", "docker/local.env"]
-
-    def __enter__(self):
-        self.down()
-        return self
-
-    def __exit__(self, *_):
-        self.down()
-
-    def run(self, *words, profile="edge"):
-        return run([*self.words, "--file", "docker/compose.yaml", *self.options, "--profile", profile, *words], env=self.env)
-
-    def down(self):
-        self.run("down", "--volumes", "--remove-orphans", "--timeout", "5")
-
-    def images(self):
-        """The tags of the programs that run."""
-        label = f"label=com.docker.compose.project={PROJECT}"
-        running = run(["docker", "ps", "--filter", label, "--format", "{{.Image}}"]).splitlines()
-        return sorted(image for image in running if image.split(":")[0].split("/")[-1] in ("trainer", "predictor", "gateway"))
-
-
 def rolling(tag, earlier):
     """Predictors, gateways and trainers are replaced and brought back under load, without a failed request.
 
@@ -58,7 +26,7 @@ def rolling(tag, earlier):
     first, then = (earlier, tag) if earlier else (tag, f"{tag}-next")
     for image in () if earlier else ("trainer", "predictor", "gateway"):
         run(["docker", "tag", f"scopeforge/{image}:{first}", f"scopeforge/{image}:{then}"])
-    with Compose(first) as system, tempfile.TemporaryDirectory() as folder:
+    with Compose(PROJECT, first, SCOPEFORGE_GATEWAYS="2") as system, tempfile.TemporaryDirectory() as folder:
         probe = Path(folder, "probe.json")
         probe.write_text(json.dumps({"rows": [ROW]}))
         began = time.monotonic()
@@ -110,28 +78,10 @@ def refuse(system, tag, probe):
 
 def rollout(system, to, probe, *more, check=True):
     words = ["docker/rollout", to, "--model", MODEL, "--probe", probe, "--edge", f"http://127.0.0.1:{system.port}"]
-    return run([*words, "--project", PROJECT, *more, "--", *system.options], env=system.env, check=check)
+    return run([*words, "--project", system.project, *more, "--", *system.options], env=system.env, check=check)
 
 
 def answers(port, probe):
     url = f"http://127.0.0.1:{port}/v1/models/{MODEL}/predict"
     command = ["curl", "--silent", "--fail", "--max-time", "5", "--header", "content-type: application/json"]
     return run([*command, "--data-binary", f"@{probe}", url], check=False).returncode == 0
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def composer():
-    """docker compose, by either name; Debian's where there is none."""
-    if run(["docker", "compose", "version"], check=False).returncode == 0:
-        return ["docker", "compose"]
-    if shutil.which("docker-compose") is None:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise Failed("there is no docker compose; install it (Debian's package is docker-compose)")
-        run(["apt-get", "update"], limit_s=300)
-        run(["apt-get", "install", "--yes", "--no-install-recommends", "docker-compose"], limit_s=300)
-    return ["docker-compose"]

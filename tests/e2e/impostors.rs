@@ -69,6 +69,8 @@ async fn live(
         ready: true,
         draining: false,
         fits: 1,
+        messages: envelope::NAMED,
+        busy_share: None,
     };
     let word = envelope::encode(&word).expect("it serialises");
     let mut beats = tokio::time::interval(Duration::from_millis(500));

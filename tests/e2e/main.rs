@@ -33,6 +33,7 @@ mod promotions;
 mod protocol;
 mod queue;
 mod requests;
+mod scaling;
 mod search;
 mod serving;
 mod shards;

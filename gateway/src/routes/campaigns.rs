@@ -1,10 +1,9 @@
-//! Campaigns and the queue.
+//! Campaigns.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use futures::future::try_join_all;
 use runtime::campaigns::{self, CampaignView};
-use runtime::lag::Lag;
 
 use crate::app::Shared;
 use crate::openapi::Refusals;
@@ -42,15 +41,4 @@ pub(crate) async fn show(
     let broker = app.ledger()?;
     let campaign = app.campaigns.get(&id).ok_or_else(|| Problem::not_found(format!("no campaign `{id}`")))?;
     Ok(Json(campaigns::view(broker, &campaign).await.map_err(Problem::internal)?))
-}
-
-/// The queue
-#[utoipa::path(
-    get,
-    path = "/v1/queue",
-    tag = "campaigns",
-    responses((status = 200, description = "Packs that wait and are out, and the work left in seconds of one core", body = Object, content_type = "application/json"), Refusals)
-)]
-pub(crate) async fn queue(State(app): State<Shared>) -> Result<Json<Lag>, Problem> {
-    Ok(Json(app.lag().await?))
 }

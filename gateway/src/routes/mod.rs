@@ -8,6 +8,7 @@ mod intervals;
 pub(crate) mod models;
 mod ndjson;
 pub(crate) mod predict;
+pub(crate) mod queue;
 pub(crate) mod train;
 pub(crate) mod v2;
 
@@ -36,7 +37,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/models/{model}/train", post(train::train))
         .route("/v1/campaigns", get(campaigns::list))
         .route("/v1/campaigns/{id}", get(campaigns::show))
-        .route("/v1/queue", get(campaigns::queue))
+        .route("/v1/queue", get(queue::queue))
         .route("/v2", get(v2::server))
         .route("/v2/health/live", get(v2::live))
         .route("/v2/health/ready", get(v2::ready))

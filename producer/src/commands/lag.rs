@@ -3,15 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use runtime::bucket;
-use runtime::lag::{self, Lag};
+use runtime::lag::{self, QueueView, Running};
+use runtime::{bucket, presence};
+use schemas::scaling::Wish;
 
 use crate::args::LagArgs;
 use crate::output::{Output, count};
 use crate::session::Session;
+use crate::usage::usage;
 
 pub(super) async fn run(session: &Session, args: &LagArgs, out: Output) -> anyhow::Result<ExitCode> {
-    out.show(&measure(session).await?, text)?;
+    let wish = wish(args)?;
+    out.show(&measure(session, &wish).await?, text)?;
     if !args.watch {
         return Ok(ExitCode::SUCCESS);
     }
@@ -20,22 +23,36 @@ pub(super) async fn run(session: &Session, args: &LagArgs, out: Output) -> anyho
     ticks.tick().await;
     loop {
         tokio::select! {
-            _ = ticks.tick() => out.show(&measure(session).await?, text)?,
+            _ = ticks.tick() => out.show(&measure(session, &wish).await?, text)?,
             () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-async fn measure(session: &Session) -> anyhow::Result<Lag> {
-    let campaigns = bucket::campaigns(&session.broker).await?.all().await?;
-    let pack_seconds = lag::mean_pack_seconds(campaigns.iter().map(|(_, campaign)| campaign));
-    Ok(lag::measure(&session.broker, pack_seconds).await?)
+fn wish(args: &LagArgs) -> anyhow::Result<Wish> {
+    let usual = Wish::default();
+    let wish = Wish {
+        target_s: args.target_seconds,
+        min_trainers: args.min_trainers,
+        max_trainers: args.max_trainers.unwrap_or(usual.max_trainers),
+        min_predictors: args.min_predictors,
+        max_predictors: args.max_predictors.unwrap_or(usual.max_predictors),
+    };
+    wish.checked().map_err(usage)
 }
 
-fn text(lag: &Lag) -> String {
+async fn measure(session: &Session, wish: &Wish) -> anyhow::Result<QueueView> {
+    let campaigns = bucket::campaigns(&session.broker).await?.all().await?;
+    let running = Running::of(campaigns.iter().map(|(_, campaign)| campaign));
+    let workers = presence::roll_call(&session.broker).await?;
+    Ok(QueueView::new(lag::measure(&session.broker, running, &workers).await?, wish))
+}
+
+fn text(view: &QueueView) -> String {
+    let QueueView { lag, advice } = view;
     let held = if lag.paused { "  held (enqueue resume)" } else { "" };
     format!(
-        "pending {}  in flight {}  redelivered {}  dead {}  oldest {:.1} s  work {:.2} s  trainers {}  predictors {}{held}",
+        "pending {}  in flight {}  redelivered {}  dead {}  oldest {:.1} s  work {:.2} s  trainers {} (desired {})  predictors {} (desired {}){held}",
         count(lag.pending),
         count(lag.in_flight),
         count(lag.redelivered),
@@ -43,6 +60,8 @@ fn text(lag: &Lag) -> String {
         lag.oldest_seconds,
         lag.seconds_of_work,
         lag.trainers,
-        lag.predictors
+        advice.desired_trainers,
+        lag.predictors,
+        advice.desired_predictors
     )
 }

@@ -1,14 +1,15 @@
 //! How much work waits, and who is there to do it.
 
 use futures::future::BoxFuture;
-use schemas::announce::Role;
+use schemas::announce::{Announcement, Role};
 use schemas::campaign::Campaign;
+use schemas::scaling::{self, Advice, BUSY_TARGET, Situation, Wish};
 use schemas::subjects::{self, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::{Broker, BrokerError};
 use crate::clock::now_ms;
-use crate::{campaigns, dead, presence, topology};
+use crate::{campaigns, dead, topology};
 
 /// The state of the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -27,38 +28,105 @@ pub struct Lag {
     pub seconds_of_work: f64,
     /// Whether the queue is held.
     pub paused: bool,
-    /// Living trainers.
+    /// Campaigns that have not ended.
+    pub campaigns: u64,
+    /// Living trainers, without those that are leaving.
     pub trainers: u64,
-    /// Living predictors.
+    /// Packs that they can work on at once, one a core.
+    pub trainer_slots: u64,
+    /// Living predictors, without those that are leaving.
     pub predictors: u64,
+    /// The shares of the last ten seconds or so in which each predictor was busy, added up: 1.5 is what one and a half do.
+    pub predictors_busy: f64,
 }
 
-/// Measures the queue, whose packs take `pack_seconds` each, see [`mean_pack_seconds`].
+impl Lag {
+    /// How many workers there should be.
+    pub fn advice(&self, wish: &Wish) -> Advice {
+        let packs = self.pending + self.in_flight;
+        let situation = Situation {
+            pending: if self.paused { 0 } else { self.pending },
+            in_flight: self.in_flight,
+            pack_seconds: if packs > 0 { self.seconds_of_work / packs as f64 } else { 0.0 },
+            campaigns: self.campaigns,
+            trainers: self.trainers,
+            trainer_slots: self.trainer_slots,
+            predictors_busy: self.predictors_busy,
+        };
+        scaling::advise(&situation, wish)
+    }
+
+    fn count(&mut self, workers: &[Announcement]) {
+        let staying = |role| workers.iter().filter(move |word| word.role == role && !word.draining);
+        self.trainers = staying(Role::Trainer).count() as u64;
+        self.trainer_slots = staying(Role::Trainer).map(|word| u64::from(word.slots)).sum();
+        self.predictors = staying(Role::Predictor).count() as u64;
+        // What one that is leaving does will have to be done by others. One of an older release counts as well used.
+        let predictors = workers.iter().filter(|word| word.role == Role::Predictor);
+        self.predictors_busy = predictors.map(|word| word.busy_share.unwrap_or(BUSY_TARGET)).sum();
+    }
+}
+
+/// The queue, and how many workers there should be for it, as programs see it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct QueueView {
+    /// The queue.
+    #[serde(flatten)]
+    pub lag: Lag,
+    /// How many workers there should be.
+    #[serde(flatten)]
+    pub advice: Advice,
+}
+
+impl QueueView {
+    /// The queue, with advice as it is wished for.
+    pub fn new(lag: Lag, wish: &Wish) -> QueueView {
+        QueueView { lag, advice: lag.advice(wish) }
+    }
+}
+
+/// The campaigns that have not ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Running {
+    campaigns: u64,
+    packs: f64,
+    seconds: f64,
+}
+
+impl Running {
+    /// Those of all.
+    pub fn of<'a>(all: impl IntoIterator<Item = &'a Campaign>) -> Running {
+        campaigns::running(all).fold(Running::default(), |sum, campaign| Running {
+            campaigns: sum.campaigns + 1,
+            packs: sum.packs + f64::from(campaign.packs),
+            seconds: sum.seconds + campaign.estimated_seconds,
+        })
+    }
+
+    /// Seconds of one core that an average pack takes, as planned; 0 when no campaign runs.
+    fn pack_seconds(&self) -> f64 {
+        if self.packs > 0.0 { self.seconds / self.packs } else { 0.0 }
+    }
+}
+
+/// Measures the queue; `running` campaigns say what its packs take, and `workers` who is there.
 ///
 /// # Errors
 /// [`BrokerError`] when the broker does not answer.
-pub fn measure<'a>(broker: &'a Broker, pack_seconds: f64) -> BoxFuture<'a, Result<Lag, BrokerError>> {
+pub fn measure<'a>(
+    broker: &'a Broker,
+    running: Running,
+    workers: &'a [Announcement],
+) -> BoxFuture<'a, Result<Lag, BrokerError>> {
     Box::pin(async move {
-        let (queue, dead, workers) =
-            tokio::join!(queue(broker), dead::count(broker), presence::roll_call(broker));
+        let (queue, dead) = tokio::join!(queue(broker), dead::count(broker));
         let mut lag = queue?;
         lag.dead = dead?;
-        let workers = workers?;
-        let alive = |role| workers.iter().filter(|w| w.role == role).count() as u64;
-        lag.trainers = alive(Role::Trainer);
-        lag.predictors = alive(Role::Predictor);
-        lag.seconds_of_work = pack_seconds * (lag.pending + lag.in_flight) as f64;
+        lag.campaigns = running.campaigns;
+        lag.seconds_of_work = running.pack_seconds() * (lag.pending + lag.in_flight) as f64;
+        lag.count(workers);
         Ok(lag)
     })
-}
-
-/// Seconds of one core that an average pack of the running campaigns takes, as planned; 0 when none runs.
-pub fn mean_pack_seconds<'a>(all: impl IntoIterator<Item = &'a Campaign>) -> f64 {
-    let sum = |(packs, seconds): (f64, f64), campaign: &Campaign| {
-        (packs + f64::from(campaign.packs), seconds + campaign.estimated_seconds)
-    };
-    let (packs, seconds) = campaigns::running(all).fold((0.0, 0.0), sum);
-    if packs > 0.0 { seconds / packs } else { 0.0 }
 }
 
 async fn queue(broker: &Broker) -> Result<Lag, BrokerError> {

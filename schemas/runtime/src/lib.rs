@@ -11,12 +11,13 @@
 //! | [`store`], [`objects`], [`sweep`] | where fits rest: memory, files, S3, Redis; removing what nothing names |
 //! | [`bundle`] | a channel's specs, catalog and fits in one file, to answer without broker and store |
 //! | [`fits`] | the listing of a model's fits |
-//! | [`presence`], [`status`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, and request-reply |
+//! | [`presence`], [`status`], [`busyness`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, how busy they are, and request-reply |
 //! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
 
 pub mod broker;
 pub mod bucket;
 pub mod bundle;
+pub mod busyness;
 pub mod campaigns;
 pub mod catalog;
 pub mod channels;

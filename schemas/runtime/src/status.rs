@@ -26,7 +26,7 @@ impl Status {
         Status { worker: worker.to_owned(), role, slots, busy, draining }
     }
 
-    /// The announcement of this moment; `ready` and `fits` as the worker's role has them.
+    /// The announcement of this moment; `ready` and `fits` as the worker's role has them. How busy it was is added by who knows it.
     pub fn announcement(&self, ready: bool, fits: u64) -> Announcement {
         Announcement {
             worker: self.worker.clone(),
@@ -38,6 +38,7 @@ impl Status {
             draining: self.draining.load(Ordering::Relaxed),
             fits,
             messages: schemas::envelope::NEWEST,
+            busy_share: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 use runtime::broker::{Broker, BrokerError};
+use runtime::busyness::Busyness;
 use runtime::catalog::LiveCatalog;
 use runtime::discovery::Endpoint;
 use runtime::mirror::Mirror;
@@ -79,6 +80,7 @@ pub struct Service {
 pub struct Handle {
     predictor: Arc<Predictor>,
     status: Arc<Status>,
+    busyness: Arc<Busyness>,
 }
 
 /// A request under way: one less when it is dropped, answered or not.
@@ -91,13 +93,16 @@ impl Drop for Busy<'_> {
 }
 
 impl Handle {
-    /// A predictor that only this process asks: no broker knows of it. What it answers from must not change.
+    /// A predictor that only this process asks: no broker knows of it. What it answers from must not change. The runtime that
+    /// calls this is the one that asks it.
     pub fn alone(setup: Setup, catalog: LiveCatalog) -> Handle {
-        let Setup { name, slots, fit_cache_mib, models, channels, blobs, .. } = setup;
+        let Setup { name, slots, fit_cache_mib, models, channels, blobs, pool, .. } = setup;
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
         let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
-        Handle { predictor, status: Arc::new(Status::new(&name, Role::Predictor, slots)) }
+        let status = Arc::new(Status::new(&name, Role::Predictor, slots));
+        let busyness = Arc::new(Busyness::of([tokio::runtime::Handle::current(), pool]));
+        Handle { predictor, status, busyness }
     }
 
     /// Its name.
@@ -124,12 +129,13 @@ impl Handle {
     /// What the predictor says of itself.
     pub fn announcement(&self) -> Announcement {
         let fits = self.predictor.catalog.with(schemas::catalog::Catalog::len);
-        self.status.announcement(self.predictor.is_ready(), fits as u64)
+        let word = self.status.announcement(self.predictor.is_ready(), fits as u64);
+        Announcement { busy_share: Some(self.busyness.share()), ..word }
     }
 }
 
 impl Service {
-    /// A predictor that is announced and listens.
+    /// A predictor that is announced and listens; the runtime that calls this is the one that it talks on.
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses.
