@@ -68,6 +68,8 @@ async fn bad_orders_are_refused_with_the_right_name() {
     refused(&stack, &["plan", "../x", "--scope", ""], "has '.' in it").await;
     refused(&stack, &order(&["--scope", "carier=UA"]), "did you mean `carrier`?").await;
     refused(&stack, &order(&["--scope", "carrier=ZZ"]), "matches nothing").await;
+    let planned = stack.enqueue(&["plan", "arrival_delay", "--scope", "carrier=UA|DLL"]).await;
+    assert!(planned.code == 0 && planned.err.contains("`carrier` is never `DLL`"), "{planned:?}");
     refused(&stack, &order(&["--scope", "carrier=UA,time=2020"]), "matches nothing").await;
     refused(&stack, &order(&["--scope", "time=2013-07..2013-01"]), "ends before it starts").await;
     refused(&stack, &order(&["--scope", "carrier=UA", "--algorithm", "rigde"]), "did you mean `ridge`?")

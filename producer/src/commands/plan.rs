@@ -11,7 +11,9 @@ use schemas::cost::CostModel;
 
 use crate::args::PlanArgs;
 use crate::output::Output;
-use crate::plan::{Counted, Cutting, Order, Planned, PlannedPack, Summary, expand, pack, rate, windows};
+use crate::plan::{
+    Counted, Cutting, Order, Planned, PlannedPack, Summary, expand, pack, rate, remarks, windows,
+};
 use crate::session::{Session, patiently};
 use crate::usage::usage;
 
@@ -20,7 +22,7 @@ const TABLE_BYTES_MAX: u64 = 128 << 20;
 
 pub(super) async fn run(session: &Session, args: &PlanArgs, out: Output) -> anyhow::Result<ExitCode> {
     let order = Order::new(session.model(&args.model).await?, args)?;
-    let packs = plan(session, &order, args).await?;
+    let packs = plan(session, &order, args, out).await?;
     out.show(&Summary::new(&order.spec, &packs), Summary::text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -31,10 +33,12 @@ pub(super) async fn plan(
     session: &Session,
     order: &Order,
     args: &PlanArgs,
+    out: Output,
 ) -> anyhow::Result<Vec<PlannedPack>> {
     let (counted, before) = tokio::join!(count(order), campaigns(session));
     let (files, counted) = counted.map_err(|error| usage(format!("{error:#}")))?;
     let scopes = expand(order, &args.scopes, &counted).map_err(usage)?;
+    remarks(order, &args.scopes, &counted).iter().for_each(|remark| out.note(remark));
     let (model, rate) =
         (CostModel::new(&order.spec), rate(&order.spec, &before.context("reading the campaigns before")?));
     let cost = |scope: &Planned| model.seconds(rate, scope.rows);

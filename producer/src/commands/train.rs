@@ -23,7 +23,7 @@ pub(super) async fn run(session: &Session, args: &TrainArgs, out: Output) -> any
     let spec = patiently(async || session.model(&args.plan.model).await).await?;
     let order = Order::new(spec, &args.plan)?;
     let (planned, rivals) = tokio::join!(
-        plan(session, &order, &args.plan),
+        plan(session, &order, &args.plan, out),
         session.rivals(&order.spec, &args.channel, args.force)
     );
     let (planned, rivals) = (planned?, rivals?);

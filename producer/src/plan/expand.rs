@@ -53,6 +53,35 @@ pub struct Counted {
     pub newest: Option<i64>,
 }
 
+impl Counted {
+    /// The values that a pattern lists and the data lacks, each with the nearest that it has.
+    fn absent<'a>(&'a self, spec: &'a ModelSpec, pattern: &'a Pattern) -> impl Iterator<Item = String> + 'a {
+        pattern.terms.iter().flat_map(move |(place, values)| {
+            let dimension = &spec.scope.dimensions[*place];
+            let known = self.counts.values(dimension);
+            let listed: &[String] = match values {
+                Values::Each => &[],
+                Values::Listed(listed) => listed.as_slice(),
+            };
+            let absent = listed.iter().filter(|value| known.binary_search(value).is_err());
+            absent.map(move |value| {
+                let hint = schemas::suggest::hint(value, known.iter().map(String::as_str));
+                format!("`{dimension}` is never `{value}`{hint}")
+            })
+        })
+    }
+}
+
+/// What is to be said of patterns that mean less than they list.
+pub fn remarks(order: &Order, texts: &[String], counted: &Counted) -> Vec<String> {
+    let patterns = order.patterns.iter().zip(texts);
+    let of_pattern = |(pattern, text): (&Pattern, &String)| {
+        let absent = counted.absent(&order.spec, pattern);
+        absent.map(|absent| format!("--scope {text:?}: {absent}")).collect::<Vec<_>>()
+    };
+    patterns.flat_map(of_pattern).collect()
+}
+
 /// The windows that `order` means, each once; `newest` is the data's newest time.
 pub fn windows(order: &Order, newest: Option<i64>) -> Vec<Window> {
     let terms = order.patterns.iter().flat_map(|pattern| &pattern.windows);
@@ -74,7 +103,9 @@ pub fn expand(order: &Order, texts: &[String], counted: &Counted) -> Result<Vec<
         let own = pattern.level_mask();
         let found = plan.level(pattern, own, &windows)?;
         if found == 0 {
-            return Err(ExpandError::Nothing { pattern: text.clone(), hint: plan.hint(pattern) });
+            let hint = counted.absent(&order.spec, pattern).next().map(|absent| format!(": {absent}"));
+            let hint = hint.unwrap_or_else(|| ": no row has these values together within the window".into());
+            return Err(ExpandError::Nothing { pattern: text.clone(), hint });
         }
         let above = order.spec.level_masks().into_iter().filter(|mask| mask & own == *mask && *mask != own);
         for mask in above.filter(|_| order.levels) {
@@ -148,20 +179,5 @@ impl Plan<'_> {
             self.planned.push(planned);
         }
         Ok(())
-    }
-
-    /// The first listed value that the data lacks, with the nearest that it has.
-    fn hint(&self, pattern: &Pattern) -> String {
-        for (place, values) in &pattern.terms {
-            let (dimension, Values::Listed(listed)) = (&self.spec.scope.dimensions[*place], values) else {
-                continue;
-            };
-            let known = self.counted.counts.values(dimension);
-            if let Some(wrong) = listed.iter().find(|value| !known.contains(value)) {
-                let hint = schemas::suggest::hint(wrong, known.iter().map(String::as_str));
-                return format!(": `{dimension}` is never `{wrong}`{hint}");
-            }
-        }
-        ": no row has these values together within the window".into()
     }
 }

@@ -11,7 +11,7 @@ pub mod rate;
 pub mod shards;
 pub mod summary;
 
-pub use expand::{Counted, Planned, expand, windows};
+pub use expand::{Counted, Planned, expand, remarks, windows};
 pub use order::Order;
 pub use packing::{PlannedPack, pack};
 pub use rate::rate;
