@@ -105,10 +105,10 @@ async fn a_bundle_answers_as_the_system_did_when_that_is_gone() {
     let (nats, port) = (Nats::start_plain().await, free_port());
     let (url, listen) = (nats.url(), format!("127.0.0.1:{port}"));
     let joined = ["--nats-url", &url, "--fits", &file];
-    let mut predictor = Program::start(alone("worker", &[&["infer"], &joined[..]].concat(), folder.path()));
+    let mut predictor = Program::start(alone("worker", &[&["infer"][..], &joined].concat(), folder.path()));
     predictor.says("predicting").await;
     let gateway =
-        Program::start(alone("gateway", &[&["--listen", &listen], &joined[..]].concat(), folder.path()));
+        Program::start(alone("gateway", &[&["--listen", &listen][..], &joined].concat(), folder.path()));
     ready(port).await;
     assert_eq!(answers(port).await, live);
     // It leaves like any other.
@@ -144,7 +144,7 @@ async fn models_are_picked_and_mistakes_are_named() {
     let file = stack.folder.path().join("fits.pack").display().to_string();
     let export = |channel: &'static str, more: &'static [&'static str]| {
         let (stack, file) = (&stack, &file);
-        async move { stack.enqueue(&[&["channel", "export", channel, "--out", file], more].concat()).await }
+        async move { stack.enqueue(&[&["channel", "export", channel, "--out", file][..], more].concat()).await }
     };
     let says = |done: Finished, words: &str| {
         assert!(done.code == 2 && done.err.contains(words), "{words}: {done:?}")

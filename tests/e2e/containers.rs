@@ -122,7 +122,7 @@ async fn an_image_with_fits_answers_alone() {
     let image = format!("scopeforge/gateway:{}", site.name);
     let folder = programs();
     let bake = ["--gateway", "--from", "scopeforge/gateway:test", "--tag", &image, "--binaries", &folder];
-    let baked = run("docker/bake", &[&["--fits", &file], &bake[..]].concat()).await.ok();
+    let baked = run("docker/bake", &[&["--fits", &file][..], &bake].concat()).await.ok();
     assert!(baked.out.contains("403 fits") && baked.out.contains(&image), "{baked:?}");
     let gateway = site.start("gateway", &[&image], &["--read-only", "-p", "127.0.0.1::8080"]).await;
     let address =
@@ -134,7 +134,7 @@ async fn an_image_with_fits_answers_alone() {
 
     let torn = std::fs::read(&file).expect("the file");
     let torn = stack.write("torn.pack", &torn[..torn.len() / 2]).display().to_string();
-    let refused = run("docker/bake", &[&["--fits", &torn], &bake[..]].concat()).await;
+    let refused = run("docker/bake", &[&["--fits", &torn][..], &bake].concat()).await;
     assert!(refused.code == 1 && refused.err.contains("it should have"), "{refused:?}");
 }
 

@@ -29,7 +29,7 @@ pub struct Header {
     pub contents_bytes: u64,
     /// Their bytes when they are unpacked.
     pub contents_unpacked_bytes: u64,
-    /// [`Digest`] of all that follows the header.
+    /// [`super::Digest`] of all that follows the header.
     pub digest: u128,
 }
 
