@@ -52,7 +52,7 @@ def gateway(system):
 
 
 def words(system, url, *more):
-    bounds = ["--trainers", f"0:{TRAINERS}", "--predictors", f"1:{PREDICTORS}", "--target-seconds", "2", "--cool-down", "6"]
+    bounds = ["--trainers", f"0:{TRAINERS}", "--predictors", f"1:{PREDICTORS}", "--target-seconds", "1", "--cool-down", "6"]
     place = ["--every", "1", "--gateway", url, "--project", PROJECT]
     return ["docker/autoscaler", *bounds, *place, *more, "--", *system.options]
 
