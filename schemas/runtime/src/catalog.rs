@@ -52,7 +52,6 @@ impl LiveCatalog {
         LiveCatalog {
             catalog: Arc::new(RwLock::new(catalog)),
             read: Arc::default(),
-            folded: watch::Sender::new(0),
             ready: watch::channel(true).1,
         }
     }
