@@ -1,9 +1,13 @@
 //! Scopes that are trained because they are asked for.
 
+use futures::StreamExt;
+use schemas::announce::Announcement;
+use schemas::{envelope, subjects};
 use serde_json::{Value, json};
 use tests::servers::free_port;
 use tests::shops::{csv, name, row, sold};
 use tests::{Program, Setup, Stack, until};
+use tokio::sync::Mutex;
 
 const ON_MISS: &str = "[release]\non_miss = \"train\"\n";
 
@@ -12,8 +16,27 @@ async fn stack(shops: usize) -> Stack {
     let stack = Stack::start(Setup::default()).await;
     stack.add_shops(shops, ON_MISS).await;
     stack.write("shops.csv", csv(shops) + "small,1,1\nsmall,2,2\nsmall,3,3\n");
-    stack.train_shops("", 1).await;
+    stack.ask(&["train", "shops", "--scope", "", "--wait"]).await;
+    first_fit_is_known(&stack).await;
     stack
+}
+
+/// Waits until gateway and predictor know a fit, without a question for a prediction: that would be a miss.
+async fn first_fit_is_known(stack: &Stack) {
+    until("the gateway knowing the fit", || async {
+        let fits: Value = serde_json::from_str(&stack.get("/v1/models/shops/fits").await.1).ok()?;
+        fits[0]["fingerprint"].is_string().then_some(())
+    })
+    .await;
+    let client = stack.nats.client().await;
+    let words = client.subscribe(subjects::announce("predictor", "*")).await.expect("the broker takes it");
+    let words = Mutex::new(words);
+    until("the predictor knowing the fit", || async {
+        let word = words.lock().await.next().await?;
+        let word: Announcement = envelope::decode(&word.payload).ok()?;
+        (word.fits > 0).then_some(())
+    })
+    .await;
 }
 
 async fn predict(stack: &Stack, shops: &[&str]) -> Value {

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use runtime::store::{Blobs, StoreError};
-use schemas::blob::BlobError;
+use schemas::blob::{Blob, BlobError};
 use schemas::encoding::Missing;
 use schemas::fit::{Fit, FitRef, Input, Parameters};
 use schemas::label::Label;
 use tokio::sync::OnceCell;
 
-use crate::memory;
+use crate::loaders::Loaders;
 
 /// What predicting needs of a fit.
 #[derive(Debug, PartialEq)]
@@ -40,6 +41,7 @@ pub struct FitCache {
     blobs: Blobs,
     budget_bytes: usize,
     state: Mutex<State>,
+    loaders: Loaders,
 }
 
 type Loaded = Arc<Vec<Result<Arc<Served>, BlobError>>>;
@@ -64,7 +66,7 @@ struct Entry {
 impl FitCache {
     /// A cache of the fits in `blobs` that keeps about `budget_bytes`.
     pub fn new(blobs: Blobs, budget_bytes: usize) -> FitCache {
-        FitCache { blobs, budget_bytes, state: Mutex::default() }
+        FitCache { blobs, budget_bytes, state: Mutex::default(), loaders: Loaders::start() }
     }
 
     /// The fit at `place`, verified. Callers that want the same blob at the same time read it once.
@@ -87,24 +89,15 @@ impl FitCache {
 
     async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
         let blob = self.blobs.get(name).await?;
-        let mut inputs = self.lock().inputs.clone();
-        let mut size_bytes = 0;
-        let mut fits = Vec::with_capacity(blob.len());
-        for index in 0..blob.len() as u32 {
-            let served = blob.fit(index).map(|fit| Arc::new(served(fit, &mut inputs)));
-            size_bytes += served.as_ref().map_or(0, |served| served.size_bytes());
-            fits.push(served);
-        }
+        let inputs = self.lock().inputs.clone();
+        let (fits, inputs, size_bytes) = self.loaders.run(name, move || all_of(&blob, inputs)).await;
         let mut state = self.lock();
         state.inputs = inputs;
         state.weigh(name, size_bytes);
         let evicted = state.evict(name, self.budget_bytes);
         drop(state);
-        if !evicted.is_empty() {
-            drop((blob, evicted));
-            memory::give_back();
-        }
-        Ok(Arc::new(fits))
+        self.loaders.free(evicted);
+        Ok(fits)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -134,7 +127,7 @@ impl State {
 
     /// Lets the least recently used go, all but `newest`, where there is more than the budget. An eighth goes at once: to look
     /// for the oldest at each load would take longer than loading.
-    fn evict(&mut self, newest: &str, budget_bytes: usize) -> Vec<Entry> {
+    fn evict(&mut self, newest: &str, budget_bytes: usize) -> Vec<(String, Entry)> {
         let mut evicted = Vec::new();
         if self.size_bytes <= budget_bytes {
             return evicted;
@@ -148,11 +141,23 @@ impl State {
             }
             if let Some(entry) = self.entries.remove(&name) {
                 self.size_bytes -= entry.size_bytes;
-                evicted.push(entry);
+                evicted.push((name, entry));
             }
         }
         evicted
     }
+}
+
+/// The fits of a blob, the inputs of the last one, and the fits' size.
+fn all_of(blob: &Blob<Bytes>, mut inputs: Arc<Vec<Input>>) -> (Loaded, Arc<Vec<Input>>, usize) {
+    let mut size_bytes = 0;
+    let mut fits = Vec::with_capacity(blob.len());
+    for index in 0..blob.len() as u32 {
+        let served = blob.fit(index).map(|fit| Arc::new(served(fit, &mut inputs)));
+        size_bytes += served.as_ref().map_or(0, |served| served.size_bytes());
+        fits.push(served);
+    }
+    (Arc::new(fits), inputs, size_bytes)
 }
 
 /// A fit as it is served; `inputs` are shared with the one before where they are the same.
