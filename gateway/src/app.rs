@@ -7,7 +7,7 @@ use dispatch::{Lanes, Near};
 use runtime::broker::Broker;
 use runtime::lag::{self, Lag, Running};
 use runtime::mirror::Mirror;
-use runtime::presence::Table;
+use runtime::presence::{BEAT_AND_MORE, Table};
 use runtime::store::Blobs;
 use schemas::announce::Role;
 use schemas::campaign::Campaign;
@@ -96,6 +96,10 @@ impl App {
                 "{:#}; workers are known once they announce themselves",
                 anyhow::Error::from(error)
             );
+        }
+        // One that has much to do may be later than others for the roll call, but not for its announcement.
+        if self.lanes.near().is_none() && self.broker.is_some() {
+            self.table.wait_predictor(BEAT_AND_MORE).await;
         }
         if !(models && channels && campaigns) {
             tracing::warn!("models and channels are still being read after {INFORMED_WITHIN:?}");

@@ -207,6 +207,11 @@ impl Metrics {
         self.shadow_rows.with_label_values(&[model, channel, "skipped"]).inc_by(rows as u64);
     }
 
+    /// Notes how many predictors there are.
+    pub fn predictors(&self, count: usize) {
+        self.predictors.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Notes the state of the queue.
     pub fn queue(&self, lag: &Lag) {
         let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -174,6 +174,7 @@ impl By {
             channel: channel.name.clone(),
             state: Some(channel.state.clone()),
             explain,
+            bundle: app.bundle.as_ref().map(|bundle| bundle.digest.clone()),
             rows: rows as u32,
             columns,
         };

@@ -61,7 +61,7 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
         .map(|_| Thread::start(&app, &serving, &shutdown));
     let threads = try_join_all(starting).await?;
     shutdown.run_until_cancelled(app.wait_informed()).await;
-    let listener = taken.listen(BACKLOG).context("listening")?;
+    let listener = taken.listen(BACKLOG).with_context(|| format!("listening on {}", cli.listen))?;
     let address = listener.local_addr().context("listening")?;
     let at = broker.as_ref().map_or("none", Broker::address);
     tracing::info!(%address, broker = at, threads = threads.len(), "serving");
@@ -162,6 +162,7 @@ async fn predict_here(
         models: sources.models.clone(),
         channels: sources.channels.clone(),
         catalog: sources.bundle.as_ref().map(|bundle| bundle.catalog.clone()),
+        bundle: sources.bundle.as_ref().map(|bundle| bundle.digest.clone()),
         blobs: sources.blobs.clone(),
         pool: tokio::runtime::Handle::current(),
     };

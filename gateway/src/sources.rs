@@ -1,6 +1,7 @@
 //! Where a gateway has models, channels and fits from: broker and store, or a bundle, with a broker or without.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use runtime::broker::{Broker, ConnectRequest};
@@ -46,6 +47,8 @@ pub struct Bundled {
     pub file: PathBuf,
     /// Which fits there are.
     pub catalog: LiveCatalog,
+    /// What only this bundle has: predictors that have another one are not asked.
+    pub digest: Arc<String>,
 }
 
 /// What follows broker and ledger, and until when.
@@ -67,8 +70,8 @@ impl Following {
         mirror
     }
 
-    async fn table(&self, broker: &Broker) -> anyhow::Result<Table> {
-        let (table, following) = Table::follow(broker, self.until.clone()).await?;
+    async fn table(&self, broker: &Broker, bundle: Option<Arc<String>>) -> anyhow::Result<Table> {
+        let (table, following) = Table::follow(broker, bundle, self.until.clone()).await?;
         self.tasks.spawn(following);
         Ok(table)
     }
@@ -111,10 +114,10 @@ impl Sources {
             false => Some(connect(cli, shutdown).await?),
         };
         let table = match &broker {
-            Some((broker, _)) => following.table(broker).await?,
+            Some((broker, _)) => following.table(broker, Some(held.digest.clone())).await?,
             None => Table::default(),
         };
-        let bundle = Some(Bundled { file: held.file, catalog: held.catalog });
+        let bundle = Some(Bundled { file: held.file, catalog: held.catalog, digest: held.digest });
         let (models, channels, blobs) = (held.models, held.channels, held.blobs);
         Ok(Sources { broker, table, models, channels, campaigns: Mirror::fixed([]), blobs, bundle })
     }
@@ -134,7 +137,7 @@ impl Sources {
             ))
         };
         let (blobs, models, channels, campaigns) = patiently(open, patience, shutdown).await?;
-        let table = following.table(&broker).await?;
+        let table = following.table(&broker, None).await?;
         let (channels, keeping) = channels::follow(channels, following.until.clone());
         following.tasks.spawn(keeping);
         let (models, campaigns) = (following.mirror(models), following.mirror(campaigns));

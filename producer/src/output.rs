@@ -45,6 +45,11 @@ impl Output {
         }
     }
 
+    /// What programs, too, should have in their log: on standard error, beside results for whoever.
+    pub fn remark(self, text: &str) {
+        eprintln!("{text}");
+    }
+
     /// A remark for people, on standard error.
     pub fn note(self, text: &str) {
         if !self.json {

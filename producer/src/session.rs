@@ -63,8 +63,8 @@ impl Session {
             // The first to come declares what the broker must hold.
             Err(_) => {
                 let copies = connection.replicas();
-                let declared =
-                    topology::declare_patiently(&broker, (copies, None), Some(TRY_AGAIN_FOR), &endless);
+                let patience = connection.connect_wait_seconds.map_or(Some(TRY_AGAIN_FOR), |_| patience);
+                let declared = topology::declare_patiently(&broker, (copies, None), patience, &endless);
                 declared.await.context("preparing the broker")?;
                 patiently(async || Ok(bucket::models(&broker).await?)).await?
             }

@@ -44,6 +44,9 @@ pub struct Announcement {
     /// The newest version of messages that it reads.
     #[serde(default = "named")]
     pub messages: u16,
+    /// The digest of the bundle that it answers from, if it does (predictors): only gateways with the same one ask it.
+    #[serde(default)]
+    pub bundle: Option<String>,
     /// The share of the last seconds in which it was busy, 0 to 1 (predictors; older releases do not say).
     #[serde(default)]
     pub busy_share: Option<f64>,

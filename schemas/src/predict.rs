@@ -30,6 +30,10 @@ pub struct PredictRequest {
     /// Whether each prediction is to be taken apart into what each feature adds to it.
     #[serde(default)]
     pub explain: bool,
+    /// The digest of the bundle that the gateway answers from; none for one that follows broker and ledger. A predictor that
+    /// answers from anything else refuses.
+    #[serde(default, with = "crate::shared::option")]
+    pub bundle: Option<Arc<String>>,
     /// Number of rows; every column has as many.
     pub rows: u32,
     /// Dimensions (texts), features (numbers, texts, times).
@@ -51,6 +55,7 @@ impl PredictRequest {
             channel: self.channel.clone(),
             state: self.state.clone(),
             explain: self.explain,
+            bundle: self.bundle.clone(),
             rows: rows.len() as u32,
             columns: self.columns.iter().map(|named| named.take(rows)).collect(),
         }

@@ -69,7 +69,15 @@ async fn bad_orders_are_refused_with_the_right_name() {
     refused(&stack, &order(&["--scope", "carier=UA"]), "did you mean `carrier`?").await;
     refused(&stack, &order(&["--scope", "carrier=ZZ"]), "matches nothing").await;
     let planned = stack.enqueue(&["plan", "arrival_delay", "--scope", "carrier=UA|DLL"]).await;
-    assert!(planned.code == 0 && planned.err.contains("`carrier` is never `DLL`"), "{planned:?}");
+    assert!(
+        planned.code == 0 && planned.err.contains("`carrier` is never `DLL`; did you mean `DL`?"),
+        "{planned:?}"
+    );
+    let many: Vec<String> = (0..500).map(|value| format!("no{value}")).collect();
+    let scope = format!("carrier=UA|{}", many.join("|"));
+    let planned = stack.enqueue(&["--json", "plan", "arrival_delay", "--scope", &scope]).await;
+    assert!(planned.code == 0 && planned.err.contains("`no9` and 490 more"), "{planned:?}");
+    assert_eq!(planned.json()["scopes"], 1);
     refused(&stack, &order(&["--scope", "carrier=UA,time=2020"]), "matches nothing").await;
     refused(&stack, &order(&["--scope", "time=2013-07..2013-01"]), "ends before it starts").await;
     refused(&stack, &order(&["--scope", "carrier=UA", "--algorithm", "rigde"]), "did you mean `ridge`?")

@@ -70,6 +70,7 @@ async fn live(
         draining: false,
         fits: 1,
         messages: envelope::NAMED,
+        bundle: None,
         busy_share: None,
     };
     let word = envelope::encode(&word).expect("it serialises");

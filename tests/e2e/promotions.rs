@@ -191,6 +191,7 @@ async fn a_state_that_was_taken_back_answers_what_is_under_way() {
         channel: "live".into(),
         state: Some(Arc::new(before)),
         explain: false,
+        bundle: None,
         rows: 1,
         columns: vec![NamedColumn::new("shop", shop)],
     };

@@ -41,6 +41,7 @@ async fn a_gateway_of_any_release_is_answered_in_its_version() {
         channel: "live".into(),
         state: None,
         explain: false,
+        bundle: None,
         rows: 2,
         columns: vec![NamedColumn::new("shop", shop), NamedColumn::new("x", Column::Number(vec![3.0, 4.0]))],
     };

@@ -1,6 +1,7 @@
 //! `worker infer`: a predictor in a process of its own.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use predictor::{Service, Setup};
@@ -41,9 +42,9 @@ pub async fn run(
         Some(file) => sources.bundle(file).await?,
         None => sources.live((&services, &tasks), &pool).await?,
     };
-    let Known { models, channels, catalog, blobs } = known;
+    let Known { models, channels, catalog, bundle, blobs } = known;
     let name = worker.clone();
-    let setup = Setup { name, slots, fit_cache_mib, grace, models, channels, catalog, blobs, pool };
+    let setup = Setup { name, slots, fit_cache_mib, grace, models, channels, catalog, bundle, blobs, pool };
     let service = Service::open(&broker, setup).await?;
     let says = service.handle();
     tasks.spawn(health::keep(args.health.file, move || says.announcement(), services.clone()));
@@ -62,6 +63,7 @@ struct Known {
     models: Mirror<ModelSpec>,
     channels: Mirror<Channel>,
     catalog: Option<LiveCatalog>,
+    bundle: Option<Arc<String>>,
     blobs: Blobs,
 }
 
@@ -75,10 +77,10 @@ struct Sources {
 impl Sources {
     /// All of it from a file: a broker that carries messages is enough.
     async fn bundle(&self, file: &Path) -> anyhow::Result<(Broker, Known)> {
-        let Held { models, channels, catalog, blobs, fits, .. } = bundle::open(file).await?;
+        let Held { models, channels, catalog, blobs, fits, digest, .. } = bundle::open(file).await?;
         tracing::info!(file = %file.display(), fits, "answering from a bundle");
         let broker = start::broker(&self.connection, &self.worker, &self.shutdown).await?;
-        Ok((broker, Known { models, channels, catalog: Some(catalog), blobs }))
+        Ok((broker, Known { models, channels, catalog: Some(catalog), bundle: Some(digest), blobs }))
     }
 
     /// From broker and store, and kept fresh until `services` ends.
@@ -97,6 +99,6 @@ impl Sources {
         tasks.spawn_on(following, pool);
         let (channels, following) = channels::follow(channels, services.clone());
         tasks.spawn_on(following, pool);
-        Ok((broker, Known { models, channels, catalog: None, blobs }))
+        Ok((broker, Known { models, channels, catalog: None, bundle: None, blobs }))
     }
 }

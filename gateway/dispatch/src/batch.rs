@@ -149,6 +149,7 @@ mod tests {
             channel: "live".into(),
             state: None,
             explain: false,
+            bundle: None,
             rows,
             columns: Vec::new(),
         };

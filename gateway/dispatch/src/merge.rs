@@ -87,6 +87,7 @@ fn are_alike(one: &PredictRequest, other: &PredictRequest) -> bool {
         && one.channel == other.channel
         && one.state == other.state
         && one.explain == other.explain
+        && one.bundle == other.bundle
         && one.columns.len() == other.columns.len()
         && kinds.into_iter().all(|(a, b)| a.column.kind() == b.column.kind() && a.name == b.name)
 }
@@ -147,6 +148,7 @@ mod tests {
             channel: "live".into(),
             state: None,
             explain: false,
+            bundle: None,
             rows: texts.len() as u32,
             columns: vec![
                 NamedColumn::new(

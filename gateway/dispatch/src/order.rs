@@ -151,8 +151,8 @@ impl Asking<'_> {
         }
     }
 
-    /// Asks those that are alive by now, when the first has failed: until one has seen the request, which may be what ended
-    /// the first.
+    /// Asks those that are alive by now, when the first has failed: until one has worked on the request, which may be what
+    /// ended the first.
     async fn ask_others(
         &self,
         key: u64,
@@ -166,7 +166,10 @@ impl Asking<'_> {
             let next = preferred.into_iter().find(|worker| !tried.iter().any(|known| known == worker));
             let Some(worker) = next.map(str::to_owned) else { return Err(error) };
             match self.ask_one(&worker, request, self.until).await {
-                Err(gone @ DispatchError::Lane(LaneError::Gone { .. })) => error = gone,
+                Err(
+                    unseen @ (DispatchError::Lane(LaneError::Gone { .. })
+                    | DispatchError::Refused(Refusal::Behind)),
+                ) => error = unseen,
                 answered => return answered,
             }
             tried.push(worker);

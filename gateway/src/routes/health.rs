@@ -62,11 +62,11 @@ pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
     responses((status = 200, description = "In Prometheus' text format", body = String, content_type = "text/plain"), Refusals)
 )]
 pub(crate) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
-    // The other numbers are wanted most when the broker is away, which the log has by now; a bundle has no queue.
-    if app.bundle.is_none()
-        && let Ok(lag) = app.lag().await
-    {
-        app.metrics.queue(&lag);
+    match &app.bundle {
+        // A bundle has no queue, but there are predictors of it.
+        Some(_) => app.metrics.predictors(app.table.predictors().len().max(usize::from(app.near.is_some()))),
+        // The other numbers are wanted most when the broker is away, which the log has by now.
+        None => drop(app.lag().await.map(|lag| app.metrics.queue(&lag))),
     }
     let text = app.metrics.text().map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))

@@ -58,11 +58,16 @@ pub(crate) async fn train(
 ) -> Result<Response, Problem> {
     let spec = app.model(&model)?;
     app.ledger()?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
+    let unlike = |problem: String| {
         let form =
             r#"{"scopes": ["dimension=value"], "channel": "live", "priority": "normal", "force": false}"#;
-        Problem::bad_request(format!("the body is not of the form {form}: {error}"))
-    })?;
+        Problem::bad_request(format!("the body is not of the form {form}: {problem}"))
+    };
+    // A list of the same values in their order would be taken as well.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(unlike("it is no object".into()));
+    }
+    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| unlike(error.to_string()))?;
     let channel = wanted.channel.as_deref().unwrap_or(LIVE);
     schemas::name::check("channel", channel).map_err(|error| Problem::bad_request(error.to_string()))?;
     let scopes = named(&spec, &wanted.scopes)?;

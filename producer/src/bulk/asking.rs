@@ -51,7 +51,7 @@ impl Asking {
     /// When the broker refuses.
     pub async fn open(session: &Session, by: By) -> Result<Asking, BrokerError> {
         let (following, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (table, task) = Table::follow(&session.broker, following.clone()).await?;
+        let (table, task) = Table::follow(&session.broker, None, following.clone()).await?;
         tasks.spawn(task);
         table.call(&session.broker).await?;
         let lanes = Lanes::new(Some(session.broker.clone()), table.clone(), None, WAITING_MAX);
@@ -93,6 +93,7 @@ impl Asking {
             channel: self.by.channel.as_str().into(),
             state: Some(Arc::new(self.by.state.clone())),
             explain: false,
+            bundle: None,
             rows: rows as u32,
             columns,
         };

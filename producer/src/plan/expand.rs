@@ -11,6 +11,9 @@ use schemas::window::Window;
 
 use super::order::Order;
 
+/// Values that a remark names; a pattern may list thousands.
+const NAMED_MAX: usize = 10;
+
 /// A scope to train.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
@@ -54,32 +57,31 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// The values that a pattern lists and the data lacks, each with the nearest that it has.
+    /// For each dimension of which a pattern lists values that the data lacks: which, and for one the nearest there is.
     fn absent<'a>(&'a self, spec: &'a ModelSpec, pattern: &'a Pattern) -> impl Iterator<Item = String> + 'a {
-        pattern.terms.iter().flat_map(move |(place, values)| {
+        pattern.terms.iter().filter_map(move |(place, values)| {
             let dimension = &spec.scope.dimensions[*place];
             let known = self.counts.values(dimension);
-            let listed: &[String] = match values {
-                Values::Each => &[],
-                Values::Listed(listed) => listed.as_slice(),
-            };
+            let Values::Listed(listed) = values else { return None };
             let absent = listed.iter().filter(|value| known.binary_search(value).is_err());
-            absent.map(move |value| {
-                let hint = schemas::suggest::hint(value, known.iter().map(String::as_str));
-                format!("`{dimension}` is never `{value}`{hint}")
-            })
+            let absent: Vec<&str> = absent.map(String::as_str).collect();
+            let named: Vec<String> =
+                absent.iter().take(NAMED_MAX).map(|value| format!("`{value}`")).collect();
+            let rest = match absent.len() {
+                0 => return None,
+                1 => schemas::suggest::hint(absent[0], known.iter().map(String::as_str)),
+                many if many > NAMED_MAX => format!(" and {} more", many - NAMED_MAX),
+                _ => String::new(),
+            };
+            Some(format!("`{dimension}` is never {}{rest}", named.join(", ")))
         })
     }
 }
 
 /// What is to be said of patterns that mean less than they list.
-pub fn remarks(order: &Order, texts: &[String], counted: &Counted) -> Vec<String> {
-    let patterns = order.patterns.iter().zip(texts);
-    let of_pattern = |(pattern, text): (&Pattern, &String)| {
-        let absent = counted.absent(&order.spec, pattern);
-        absent.map(|absent| format!("--scope {text:?}: {absent}")).collect::<Vec<_>>()
-    };
-    patterns.flat_map(of_pattern).collect()
+pub fn remarks(order: &Order, counted: &Counted) -> Vec<String> {
+    let absent = order.patterns.iter().flat_map(|pattern| counted.absent(&order.spec, pattern));
+    absent.map(|absent| format!("--scope: {absent}")).collect()
 }
 
 /// The windows that `order` means, each once; `newest` is the data's newest time.
@@ -103,8 +105,9 @@ pub fn expand(order: &Order, texts: &[String], counted: &Counted) -> Result<Vec<
         let own = pattern.level_mask();
         let found = plan.level(pattern, own, &windows)?;
         if found == 0 {
-            let hint = counted.absent(&order.spec, pattern).next().map(|absent| format!(": {absent}"));
-            let hint = hint.unwrap_or_else(|| ": no row has these values together within the window".into());
+            let hint = counted.absent(&order.spec, pattern).next();
+            let hint = hint.unwrap_or_else(|| "no row has these values together within the window".into());
+            let hint = format!(": {hint}");
             return Err(ExpandError::Nothing { pattern: text.clone(), hint });
         }
         let above = order.spec.level_masks().into_iter().filter(|mask| mask & own == *mask && *mask != own);

@@ -79,7 +79,11 @@ impl BrokerError {
     pub fn is_transient(&self) -> bool {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.source);
         while let Some(error) = cause {
-            if error.downcast_ref::<jetstream::Error>().is_some_and(|e| (400..500).contains(&e.code())) {
+            let never = |e: &jetstream::Error| {
+                (400..500).contains(&e.code())
+                    || e.error_code() == jetstream::ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED
+            };
+            if error.downcast_ref::<jetstream::Error>().is_some_and(never) {
                 return false;
             }
             cause = error.source();

@@ -63,7 +63,9 @@ impl Lag {
         self.predictors = staying(Role::Predictor).count() as u64;
         // What one that is leaving does will have to be done by others. One of an older release counts as well used.
         let predictors = workers.iter().filter(|word| word.role == Role::Predictor);
-        self.predictors_busy = predictors.map(|word| word.busy_share.unwrap_or(BUSY_TARGET)).sum();
+        let shares = predictors.map(|word| word.busy_share.unwrap_or(BUSY_TARGET));
+        // The sum of nothing would be -0.
+        self.predictors_busy = shares.fold(0.0, |sum, share| sum + share);
     }
 }
 

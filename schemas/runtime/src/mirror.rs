@@ -20,8 +20,6 @@ use crate::bucket::Bucket;
 pub struct Mirror<T> {
     values: Arc<Values<T>>,
     ready: watch::Receiver<bool>,
-    /// Whether it follows nothing.
-    fixed: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +54,7 @@ impl<T> Values<T> {
 
 impl<T> Clone for Mirror<T> {
     fn clone(&self) -> Self {
-        Mirror { values: self.values.clone(), ready: self.ready.clone(), fixed: self.fixed }
+        Mirror { values: self.values.clone(), ready: self.ready.clone() }
     }
 }
 
@@ -78,7 +76,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
         let (ready_tx, ready) = watch::channel(false);
         let (by_key, past) = (RwLock::default(), RwLock::default());
         let values = Values { by_key, past, past_max, revision: watch::Sender::new(0) };
-        let mirror = Mirror { values: Arc::new(values), ready, fixed: false };
+        let mirror = Mirror { values: Arc::new(values), ready };
         let values = mirror.values.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 7);
@@ -134,12 +132,7 @@ impl<T> Mirror<T> {
     pub fn fixed(values: impl IntoIterator<Item = (String, Arc<T>)>) -> Mirror<T> {
         let by_key = RwLock::new(values.into_iter().collect());
         let values = Values { by_key, past: RwLock::default(), past_max: 0, revision: watch::Sender::new(0) };
-        Mirror { values: Arc::new(values), ready: watch::channel(true).1, fixed: true }
-    }
-
-    /// Whether the values never change: what is not there will not come.
-    pub fn is_fixed(&self) -> bool {
-        self.fixed
+        Mirror { values: Arc::new(values), ready: watch::channel(true).1 }
     }
 
     /// The value of `key`.

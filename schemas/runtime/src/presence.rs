@@ -27,6 +27,12 @@ const LISTED_FOR: Duration = Duration::from_millis(100);
 const FIRST_ANSWER: Duration = Duration::from_millis(250);
 const NEXT_ANSWER: Duration = Duration::from_millis(25);
 
+/// Between two looks for a predictor.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Within so long every living worker has announced itself.
+pub const BEAT_AND_MORE: Duration = Duration::from_millis(1_500);
+
 /// What announces a worker; `now` is asked at each announcement.
 pub struct Announcer<F> {
     broker: Broker,
@@ -120,6 +126,8 @@ pub fn roll_call<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<Vec<Announcemen
 /// Living workers, kept fresh.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
+    /// The bundle that is answered from: only predictors that have the same one count. None for those that have none.
+    bundle: Option<Arc<String>>,
     workers: Arc<RwLock<HashMap<String, Seen>>>,
     /// What [`Table::predictors`] said last, until somebody announces something else.
     predictors: Arc<RwLock<Option<Listed>>>,
@@ -135,18 +143,19 @@ struct Seen {
 }
 
 impl Table {
-    /// An empty table, and the task that keeps it fresh until `shutdown`; the caller owns the task. Whoever is there already
+    /// An empty table of the workers that answer from `bundle`, or from none, and the task that keeps it fresh until `shutdown`; the caller owns the task. Whoever is there already
     /// is known within a second, or after [`Table::call`].
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses the subscription.
     pub async fn follow(
         broker: &Broker,
+        bundle: Option<Arc<String>>,
         shutdown: CancellationToken,
     ) -> Result<(Table, impl Future<Output = ()> + Send + 'static), BrokerError> {
         let words = broker.client.subscribe(subjects::ANNOUNCE).await;
         let mut words = words.map_err(|error| BrokerError::new("follow announcements", error))?;
-        let table = Table::default();
+        let table = Table { bundle, ..Table::default() };
         let own = table.clone();
         let task = async move {
             loop {
@@ -176,6 +185,14 @@ impl Table {
         Ok(())
     }
 
+    /// Waits until a predictor takes requests, at most `limit`.
+    pub async fn wait_predictor(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while self.predictors().is_empty() && Instant::now() < until {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     fn note(&self, word: Announcement, at: Instant) {
         let mut workers = self.workers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         workers.retain(|_, seen| at.duration_since(seen.at) < GONE_AFTER);
@@ -197,7 +214,10 @@ impl Table {
     /// The living workers of one role, by name.
     pub fn alive(&self, role: Role) -> Vec<Announcement> {
         let workers = self.workers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let fresh = workers.values().filter(|seen| seen.word.role == role && seen.at.elapsed() < GONE_AFTER);
+        let bundle = self.bundle.as_deref();
+        let fresh = workers.values().filter(|seen| {
+            seen.word.role == role && seen.at.elapsed() < GONE_AFTER && seen.word.bundle.as_ref() == bundle
+        });
         let mut alive: Vec<Announcement> = fresh.map(|seen| seen.word.clone()).collect();
         alive.sort_by(|a, b| a.worker.cmp(&b.worker));
         alive

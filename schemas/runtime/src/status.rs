@@ -38,6 +38,7 @@ impl Status {
             draining: self.draining.load(Ordering::Relaxed),
             fits,
             messages: schemas::envelope::NEWEST,
+            bundle: None,
             busy_share: None,
         }
     }

@@ -100,7 +100,10 @@ fn dead(replicas: usize) -> Config {
 
 /// Creates the stream, or moves one that an earlier release made to this release's subjects.
 async fn stream(broker: &Broker, config: Config) -> Result<(), BrokerError> {
-    let action = format!("declare the stream {}", config.name);
+    let action = match config.num_replicas {
+        0 | 1 => format!("declare the stream {}", config.name),
+        copies => format!("declare the stream {} with {copies} copies, as --replicas has it", config.name),
+    };
     let found = broker.jetstream.get_or_create_stream(config.clone()).await;
     let found = found.map_err(|error| BrokerError::new(&action, error))?;
     let known = &found.cached_info().config;

@@ -36,6 +36,8 @@ pub struct Predictor {
     pub fits: FitCache,
     /// Which fit answers which rows.
     pub targets: Targets,
+    /// The digest of the bundle that all of this is from, if it is.
+    pub bundle: Option<Arc<String>>,
 }
 
 impl Predictor {
@@ -53,11 +55,11 @@ impl Predictor {
     }
 
     async fn predict(&self, request: &PredictRequest) -> Result<Predictions, Refusal> {
-        // A bundle may have been made before there was such a model: others may know it.
-        let no_model = || match self.models.is_fixed() {
-            true => Refusal::Behind,
-            false => Refusal::NoModel { model: request.model.to_string() },
-        };
+        let no_model = || Refusal::NoModel { model: request.model.to_string() };
+        // The same names may mean other specs, channels and fits elsewhere.
+        if request.bundle != self.bundle {
+            return Err(Refusal::Behind);
+        }
         let spec = self.models.get(&request.model).ok_or_else(no_model)?;
         let channel = self.channel(request).await?;
         let rows = request.rows as usize;
@@ -118,7 +120,7 @@ impl Predictor {
         loop {
             match self.channel_now(&key, request.state.as_deref()) {
                 Some(channel) => return Ok(channel),
-                None if self.channels.is_fixed() || Instant::now() >= until => return Err(Refusal::Behind),
+                None if Instant::now() >= until => return Err(Refusal::Behind),
                 None => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
@@ -129,8 +131,6 @@ impl Predictor {
         let now = self.channels.get(key).unwrap_or_default();
         let channel = match state {
             None => now,
-            // A bundle has the fits of this one state: those of an earlier one are not in it.
-            Some(state) if self.channels.is_fixed() => Some(now).filter(|now| now.state() == *state)?,
             // It may have been taken back since the request was sent.
             Some(state) => now
                 .in_state(state)

@@ -57,6 +57,8 @@ pub struct Setup {
     pub channels: Mirror<Channel>,
     /// Which fits there are, where that is known and does not change; else it is read from the broker's ledger.
     pub catalog: Option<LiveCatalog>,
+    /// The digest of the bundle that all of this is from, if it is.
+    pub bundle: Option<Arc<String>>,
     /// Where fits rest.
     pub blobs: Blobs,
     /// The threads for what takes longer than a few rows.
@@ -96,10 +98,11 @@ impl Handle {
     /// A predictor that only this process asks: no broker knows of it. What it answers from must not change. The runtime that
     /// calls this is the one that asks it.
     pub fn alone(setup: Setup, catalog: LiveCatalog) -> Handle {
-        let Setup { name, slots, fit_cache_mib, models, channels, blobs, pool, .. } = setup;
+        let Setup { name, slots, fit_cache_mib, models, channels, bundle, blobs, pool, .. } = setup;
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
-        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets: Targets::default() });
+        let targets = Targets::default();
+        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets, bundle });
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
         let busyness = Arc::new(Busyness::of([tokio::runtime::Handle::current(), pool]));
         Handle { predictor, status, busyness }
@@ -130,7 +133,8 @@ impl Handle {
     pub fn announcement(&self) -> Announcement {
         let fits = self.predictor.catalog.with(schemas::catalog::Catalog::len);
         let word = self.status.announcement(self.predictor.is_ready(), fits as u64);
-        Announcement { busy_share: Some(self.busyness.share()), ..word }
+        let bundle = self.predictor.bundle.as_deref().cloned();
+        Announcement { bundle, busy_share: Some(self.busyness.share()), ..word }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Held {
     pub channel: String,
     /// Number of fits.
     pub fits: u64,
+    /// What only this bundle has.
+    pub digest: Arc<String>,
     /// Model specs.
     pub models: Mirror<ModelSpec>,
     /// The channel of each model, by both of its names.
@@ -74,11 +76,13 @@ impl Bundle {
     /// [`Error`] when it cannot be read, or is not whole to the last byte.
     pub fn open(file: &Path) -> Result<Bundle, Error> {
         let (disk, unusable) = (Error::disk(file, "read"), Error::unusable(file));
-        let mut open = File::open(file).map_err(&disk)?;
-        let about = open.metadata().map_err(&disk)?;
+        // To open what is no file may take for ever.
+        let about = std::fs::metadata(file).map_err(&disk)?;
         if !about.is_file() {
             return Err(unusable(BundleError::Foreign));
         }
+        let mut open = File::open(file).map_err(&disk)?;
+        let about = open.metadata().map_err(&disk)?;
         let mut start = Vec::with_capacity(HEADER_BYTES);
         open.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut start).map_err(&disk)?;
         let header = Header::read(&start, about.len()).map_err(&unusable)?;
@@ -164,6 +168,7 @@ impl Bundle {
             file: self.file.clone(),
             channel: self.contents.channel.clone(),
             fits: catalog.len() as u64,
+            digest: Arc::new(format!("{:032x}", self.header.digest)),
             models: Mirror::fixed(specs),
             channels: Mirror::fixed(channels),
             catalog: LiveCatalog::fixed(catalog),
