@@ -41,7 +41,6 @@ pub fn declare<'a>(
             try_join_all(Priority::ALL.map(|priority| consumer(broker, priority, lease))).await
         };
         let buckets = [
-            subjects::MODELS_BUCKET,
             subjects::CAMPAIGNS_BUCKET,
             subjects::CHANNELS_BUCKET,
             subjects::SETTINGS_BUCKET,
@@ -49,7 +48,9 @@ pub fn declare<'a>(
         ];
         let buckets = try_join_all(buckets.map(|name| bucket(broker, name, replicas, Duration::ZERO)));
         let misses = bucket(broker, subjects::MISSES_BUCKET, replicas, MISSES_AGE);
-        try_join3(streams, buckets, misses).await.map(|_| ())
+        try_join3(streams, buckets, misses).await?;
+        // The last: whoever finds it finds everything.
+        bucket(broker, subjects::MODELS_BUCKET, replicas, Duration::ZERO).await
     })
 }
 
