@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use runtime::fits::{self, FitView, Selection};
+use runtime::fits::{self, FitView, ListError, Selection};
 use runtime::{bucket, channels};
 use schemas::scope::Scope;
 
 use crate::args::FitsArgs;
 use crate::output::{Output, count, scope_name, table};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyhow::Result<ExitCode> {
@@ -18,10 +18,19 @@ pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyh
     let parse = |text: &String| Scope::parse(text, &spec.scope.dimensions);
     let scopes: Vec<Scope> = args.scopes.iter().map(parse).collect::<Result<_, _>>().map_err(usage)?;
     let blobs = session.blobs().await?;
-    let buckets = bucket::channels(&session.broker).await?;
-    let channel = channels::read(&buckets, &args.model, &args.channel).await?;
-    let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
-    let views = fits::list(&session.broker, &blobs, selection).await.context("listing fits")?;
+    let views = patiently(async || {
+        let buckets = bucket::channels(&session.broker).await?;
+        let channel = channels::read(&buckets, &args.model, &args.channel).await?;
+        let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
+        let listed = fits::list(&session.broker, &blobs, selection).await;
+        let listed = listed.map_err(|error| match error {
+            // Seen as the broker's own, it is tried again.
+            ListError::Broker(error) => anyhow::Error::from(error),
+            ListError::Store(error) => error.into(),
+        });
+        listed.context("listing fits")
+    })
+    .await?;
     out.show(&views, |views| text(views))?;
     Ok(ExitCode::SUCCESS)
 }

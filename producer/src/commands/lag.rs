@@ -9,12 +9,12 @@ use schemas::scaling::Wish;
 
 use crate::args::LagArgs;
 use crate::output::{Output, count};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 pub(super) async fn run(session: &Session, args: &LagArgs, out: Output) -> anyhow::Result<ExitCode> {
     let wish = wish(args)?;
-    out.show(&measure(session, &wish).await?, text)?;
+    out.show(&patiently(async || measure(session, &wish).await).await?, text)?;
     if !args.watch {
         return Ok(ExitCode::SUCCESS);
     }

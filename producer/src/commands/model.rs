@@ -9,7 +9,7 @@ use schemas::spec::{ModelSpec, Source};
 
 use crate::args::ModelCommand;
 use crate::output::{Output, table};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 /// Sources up to this size are read whole when a model is added.
@@ -37,7 +37,7 @@ async fn add(session: &Session, file: &Path, unchecked: bool, out: Output) -> an
             .await
             .map_err(|error| usage(format!("{error:#} (--unchecked adds the model all the same)")))?;
     }
-    session.models.put(&spec.name, &spec).await.context("adding the model")?;
+    patiently(async || session.models.put(&spec.name, &spec).await.context("adding the model")).await?;
     out.show(&spec, |spec| format!("model {} added, revision {}", spec.name, spec.revision()))
 }
 
