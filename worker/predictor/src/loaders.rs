@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::JoinHandle;
 
+use runtime::settings::cores;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
@@ -16,7 +17,7 @@ type Job = Box<dyn FnOnce() + Send>;
 const WAITING_MAX: usize = 1_024;
 
 /// Threads, where there are as many cores.
-const THREADS_MAX: usize = 4;
+const THREADS_MAX: u32 = 4;
 
 /// Threads that end when this is dropped.
 #[derive(Debug)]
@@ -32,8 +33,7 @@ struct Loader {
 impl Loaders {
     /// Starts the threads. Where the system grants none, callers do the work themselves.
     pub(crate) fn start() -> Loaders {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let started = (0..cores.min(THREADS_MAX)).map(|_| Loader::start());
+        let started = (0..cores().min(THREADS_MAX)).map(|_| Loader::start());
         Loaders(started.filter_map(Result::ok).collect())
     }
 
