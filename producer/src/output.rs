@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// Where results go.
@@ -48,6 +49,18 @@ impl Output {
     /// What programs, too, should have in their log: on standard error, beside results for whoever.
     pub fn remark(self, text: &str) {
         eprintln!("{text}");
+    }
+
+    /// A bar of a known or unknown length, drawn by indicatif's `template` where a person watches.
+    pub fn bar(self, length: Option<u64>, template: &str) -> ProgressBar {
+        let target =
+            if self.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(length, target);
+        match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style),
+            // Templates are constants: a wrong one is seen by whoever writes it.
+            Err(_) => bar,
+        }
     }
 
     /// A remark for people, on standard error.

@@ -27,6 +27,15 @@ impl Backoff {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Duration::from_millis(full - (mixed ^ (mixed >> 31)) % (full / 2 + 1))
     }
+
+    /// The next wait of whoever has tried for `elapsed` and has `patience` (`None`: endless); `None` when it is used up. The
+    /// last wait ends with it, so that all of it is used.
+    pub fn next_within(&mut self, elapsed: Duration, patience: Option<Duration>) -> Option<Duration> {
+        let wait = self.next_wait();
+        let Some(patience) = patience else { return Some(wait) };
+        let left = patience.checked_sub(elapsed).filter(|left| !left.is_zero())?;
+        Some(wait.min(left))
+    }
 }
 
 /// What went wrong with an attempt at a pack.
@@ -87,6 +96,18 @@ mod tests {
                 full = (full * 2).min(1_000);
             }
         }
+    }
+
+    #[test]
+    fn patience_is_used_to_its_end_and_no_longer() {
+        let mut backoff = Backoff::new(50, 5_000, 7);
+        let (patience, mut elapsed) = (Duration::from_secs(1), Duration::ZERO);
+        while let Some(wait) = backoff.next_within(elapsed, Some(patience)) {
+            elapsed += wait;
+        }
+        assert_eq!(elapsed, patience);
+        assert!(backoff.next_within(elapsed, None).is_some());
+        assert_eq!(Backoff::new(50, 5_000, 7).next_within(Duration::ZERO, Some(Duration::ZERO)), None);
     }
 
     #[test]

@@ -142,6 +142,26 @@ async fn what_needs_a_ledger_says_so(port: u16) {
     assert!(metrics.text().await.expect("text").contains("scopeforge_rows_total"));
 }
 
+/// Fits of a campaign that is still open may be missing: programs are told so, too.
+#[tokio::test]
+async fn an_open_campaign_of_the_channel_is_named() {
+    let stack = trained(String::new()).await;
+    let file = stack.folder.path().join("fits.pack").display().to_string();
+    let export = ["channel", "export", "live", "--out", &file, "--force", "--json"];
+    assert_eq!(stack.enqueue(&export).await.ok().err, "");
+    stack.ask(&["pause"]).await;
+    let open = stack.ask(&["train", "shops", "--scope", "shop=*", "--force"]).await;
+    stack.ask(&["train", "shops", "--scope", "shop=*", "--force", "--channel", "next"]).await;
+    let done = stack.enqueue(&export).await.ok();
+    assert_eq!(done.json()["fits"], 403);
+    let id = open["id"].as_str().expect("an id");
+    let said: Vec<&str> = done.err.lines().collect();
+    assert!(
+        matches!(said.as_slice(), [only] if only.contains(id) && only.contains("still open")),
+        "{said:?}"
+    );
+}
+
 /// `--model` picks, and what cannot be exported is said with what to do.
 #[tokio::test]
 async fn models_are_picked_and_mistakes_are_named() {

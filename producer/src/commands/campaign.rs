@@ -13,7 +13,7 @@ use super::retry;
 use super::watch::{Watch, text};
 use crate::args::CampaignCommand;
 use crate::output::{Output, count, table};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 pub(super) async fn run(
@@ -24,9 +24,7 @@ pub(super) async fn run(
     match command {
         CampaignCommand::List => list(session, out).await?,
         CampaignCommand::Show { id } => {
-            let campaign = find(session, &id).await?;
-            let view = campaigns::view(&session.broker, &campaign).await?;
-            out.show(&view, |view| format!("{}  {}\n", text(view), view.state))?;
+            out.show(&view_by_id(session, &id).await?, |view| format!("{}  {}\n", text(view), view.state))?;
         }
         CampaignCommand::Watch { id, wait_seconds } => {
             let campaign = find(session, &id).await?;
@@ -53,36 +51,47 @@ pub(super) async fn run(
 
 async fn cancel(session: &Session, id: &str, out: Output) -> anyhow::Result<()> {
     find(session, id).await?;
-    let records = bucket::campaigns(&session.broker).await?;
-    let cancelling = match campaigns::cancel(&records, id).await {
-        Err(CampaignError::State { .. }) => {
-            let state = find(session, id).await?.state.name();
-            return Err(usage(format!("the campaign {id} is {state} already")));
+    let cancelled = patiently(async || {
+        let records = bucket::campaigns(&session.broker).await?;
+        match campaigns::cancel(&records, id).await {
+            Err(CampaignError::State { .. }) => Ok(None),
+            cancelled => Ok(Some(cancelled?)),
         }
-        cancelled => cancelled?,
+    });
+    let Some(cancelling) = cancelled.await? else {
+        let state = find(session, id).await?.state.name();
+        return Err(usage(format!("the campaign {id} is {state} already")));
     };
     if let Some(campaign) = cancelling {
         // Any trainer's keeper would do it as well, a moment later.
         Keeper::open(&session.broker, "enqueue").await?.look(&campaign).await?;
     }
-    let view = campaigns::view(&session.broker, &find(session, id).await?).await?;
-    out.show(&view, text)
+    out.show(&view_by_id(session, id).await?, text)
+}
+
+async fn view_by_id(session: &Session, id: &str) -> anyhow::Result<CampaignView> {
+    let campaign = find(session, id).await?;
+    patiently(async || Ok(campaigns::view(&session.broker, &campaign).await?)).await
 }
 
 async fn find(session: &Session, id: &str) -> anyhow::Result<Campaign> {
     schemas::name::check("campaign", id).map_err(usage)?;
-    let found = bucket::campaigns(&session.broker).await?.get(id).await?;
+    let found = patiently(async || Ok(bucket::campaigns(&session.broker).await?.get(id).await?));
     found
+        .await?
         .map(|found| found.value)
         .ok_or_else(|| usage(format!("no campaign `{id}`; see `enqueue campaign list`")))
 }
 
 async fn list(session: &Session, out: Output) -> anyhow::Result<()> {
-    let mut all = bucket::campaigns(&session.broker).await?.all().await?;
-    // Names begin with the time.
-    all.reverse();
-    let views = all.iter().map(|(_, campaign)| campaigns::view(&session.broker, campaign));
-    let views: Vec<CampaignView> = try_join_all(views).await?;
+    let views = patiently(async || {
+        let mut all = bucket::campaigns(&session.broker).await?.all().await?;
+        // Names begin with the time.
+        all.reverse();
+        let views = all.iter().map(|(_, campaign)| campaigns::view(&session.broker, campaign));
+        Ok(try_join_all(views).await?)
+    });
+    let views: Vec<CampaignView> = views.await?;
     out.show(&views, |views| {
         let row = |view: &CampaignView| {
             let outcomes = view.outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));

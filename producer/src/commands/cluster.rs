@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dataset::{ClusterOrder, Clustered, Progress, Request};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::args::ClusterArgs;
@@ -29,7 +29,7 @@ struct View {
 pub(super) async fn run(session: &Session, args: &ClusterArgs, out: Output) -> anyhow::Result<ExitCode> {
     let spec = session.model(&args.model).await?;
     let files = dataset::open(&spec.data).await.map_err(|error| usage(format!("{error:#}")))?;
-    let bar = bar(files.stored_bytes().unwrap_or_default(), out);
+    let bar = out.bar(files.stored_bytes(), "{msg}  [{elapsed}]");
     let order = ClusterOrder {
         request: Request::for_training(&spec),
         target: target(args),
@@ -68,18 +68,6 @@ fn text(view: &View) -> String {
         count(view.size_bytes.div_ceil(1 << 20)),
         view.source,
     )
-}
-
-fn bar(size_bytes: u64, out: Output) -> ProgressBar {
-    let target = match out.is_watched() {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let bar = ProgressBar::with_draw_target(Some(size_bytes), target);
-    if let Ok(style) = ProgressStyle::with_template("{msg}  [{elapsed}]") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use runtime::fits::{self, FitView, ListError, Selection};
+use runtime::fits::{self, FitView, Selection};
 use runtime::{bucket, channels};
 use schemas::scope::Scope;
 
@@ -22,13 +22,7 @@ pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyh
         let buckets = bucket::channels(&session.broker).await?;
         let channel = channels::read(&buckets, &args.model, &args.channel).await?;
         let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
-        let listed = fits::list(&session.broker, &blobs, selection).await;
-        let listed = listed.map_err(|error| match error {
-            // Seen as the broker's own, it is tried again.
-            ListError::Broker(error) => anyhow::Error::from(error),
-            ListError::Store(error) => error.into(),
-        });
-        listed.context("listing fits")
+        fits::list(&session.broker, &blobs, selection).await.context("listing fits")
     })
     .await?;
     out.show(&views, |views| text(views))?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use dataset::stream::{Sink, Stream, WriteError};
 use dataset::{Answer, Fields};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState};
 use runtime::{bucket, channels};
 use schemas::channel::Channel;
 use schemas::limits::MESSAGE_ROWS_MAX;
@@ -152,17 +152,14 @@ fn text(view: &View, args: &PredictArgs) -> String {
 }
 
 fn bar(rows: Option<u64>, out: Output) -> ProgressBar {
-    let target = if out.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(rows, target);
-    let style = ProgressStyle::with_template(match rows {
+    let template = match rows {
         Some(_) => "{bar:30.cyan} {pos}/{len} rows  {elapsed}{rate}",
         None => "{pos} rows  {elapsed}{rate}",
+    };
+    let bar = out.bar(rows, template);
+    let style = bar.style().with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // Writing to the bar's own text does not fail.
+        let _ = write!(text, "  {:.0} rows/s", state.per_sec());
     });
-    if let Ok(style) = style {
-        bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            // Writing to the bar's own text does not fail.
-            let _ = write!(text, "  {:.0} rows/s", state.per_sec());
-        }));
-    }
-    bar
+    bar.with_style(style)
 }

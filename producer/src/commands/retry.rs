@@ -8,7 +8,7 @@ use schemas::pack::{Pack, PackScope};
 use schemas::shard::Work;
 use schemas::subjects::campaign_landings;
 
-use crate::session::Session;
+use crate::session::{Session, patiently};
 use crate::usage::usage;
 
 /// The failed scopes of a campaign that has ended, by pack.
@@ -23,12 +23,16 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
         )));
     }
     let spec = &campaign.spec;
-    let mut packs: Vec<Vec<ScopeOutcome>> = Vec::new();
     let filter = campaign_landings(&spec.name, &campaign.id);
-    ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
-        let ends = landing.outcomes.into_iter();
-        let failed: Vec<ScopeOutcome> = ends.filter(|end| end.outcome == OutcomeKind::Failed).collect();
-        packs.extend((!failed.is_empty()).then_some(failed));
+    let packs = patiently(async || {
+        let mut packs: Vec<Vec<ScopeOutcome>> = Vec::new();
+        ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
+            let ends = landing.outcomes.into_iter();
+            let failed: Vec<ScopeOutcome> = ends.filter(|end| end.outcome == OutcomeKind::Failed).collect();
+            packs.extend((!failed.is_empty()).then_some(failed));
+        })
+        .await?;
+        Ok(packs)
     })
     .await?;
     if packs.is_empty() {

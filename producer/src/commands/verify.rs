@@ -9,7 +9,7 @@ use schemas::bundle::BundledModel;
 use schemas::time::format_ms;
 use serde::Serialize;
 
-use super::export::{bar, file_error};
+use super::export::file_error;
 use crate::output::{Output, count, counted, table};
 
 /// What is in a bundle.
@@ -42,7 +42,8 @@ pub(super) async fn run(file: &Path, out: Output) -> anyhow::Result<()> {
     let file = file.to_owned();
     let reading = tokio::task::spawn_blocking(move || {
         let bundle = Bundle::open(&file)?;
-        let bar = bar(bundle.contents().blocks.iter().map(|block| u64::from(block.fits)).sum(), "fits", out);
+        let fits = bundle.contents().blocks.iter().map(|block| u64::from(block.fits)).sum();
+        let bar = out.bar(Some(fits), "{bar:30.cyan} {pos}/{len} fits  {elapsed}");
         let verified = bundle.verify(|fits| bar.inc(fits));
         bar.finish_and_clear();
         verified.map(|()| bundle)

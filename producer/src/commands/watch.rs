@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState};
 use runtime::broker::Broker;
 use runtime::bucket;
 use runtime::campaigns::{self, CampaignView, view_of};
@@ -16,7 +16,7 @@ use schemas::outcome::OutcomeKind;
 use schemas::subjects::campaign_landings;
 
 use crate::output::{Output, scope_name};
-use crate::session::Session;
+use crate::session::{Session, patiently};
 
 /// Time without a landing after which it is worth saying that no trainer is there.
 const LOOK_FOR_TRAINERS: Duration = Duration::from_secs(2);
@@ -35,7 +35,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Follows `campaign` from its first landing on.
     pub(super) async fn open(broker: &Broker, campaign: &Campaign) -> anyhow::Result<Watch> {
-        let reader = Reader::open(broker, &campaign_landings(&campaign.spec.name, &campaign.id), 0).await?;
+        let landings = campaign_landings(&campaign.spec.name, &campaign.id);
+        let reader = patiently(async || Ok(Reader::open(broker, &landings, 0).await?)).await?;
         let cost = CostModel::new(&campaign.spec);
         Ok(Watch { campaign: campaign.clone(), reader, cost, tally: Tally::default() })
     }
@@ -91,15 +92,14 @@ impl Watch {
             bar.set_message(outcomes(&self.tally));
         }
         bar.finish_and_clear();
-        let (campaigns, channels, ()) = tokio::join!(
-            bucket::campaigns(&session.broker),
-            bucket::channels(&session.broker),
-            self.reader.close()
-        );
-        let (campaigns, channels) = (campaigns?, channels?);
-        let buckets = (&campaigns, &channels);
-        let closed = campaigns::close(&session.broker, buckets, &self.campaign.id, &self.tally).await?;
-        let closed = closed.unwrap_or(self.campaign);
+        let closing = patiently(async || {
+            let broker = &session.broker;
+            let (campaigns, channels) =
+                tokio::try_join!(bucket::campaigns(broker), bucket::channels(broker))?;
+            Ok(campaigns::close(broker, (&campaigns, &channels), &self.campaign.id, &self.tally).await?)
+        });
+        let (closed, ()) = tokio::join!(closing, self.reader.close());
+        let closed = closed?.unwrap_or(self.campaign);
         out.show(&view_of(&closed, &self.tally), text)?;
         let failed = self.tally.count(OutcomeKind::Failed) > 0 || closed.state == CampaignState::Cancelled;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -118,13 +118,9 @@ async fn no_trainers(broker: &Broker, bar: &ProgressBar, out: Output) -> bool {
 }
 
 fn bar(scopes: u64, out: Output) -> ProgressBar {
-    let target = if out.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(scopes), target);
-    let style = ProgressStyle::with_template("{bar:30.cyan} {pos}/{len} scopes  {elapsed}{left}  {msg}");
-    if let Ok(style) = style {
-        bar.set_style(style.with_key("left", left));
-    }
-    bar
+    let bar = out.bar(Some(scopes), "{bar:30.cyan} {pos}/{len} scopes  {elapsed}{left}  {msg}");
+    let style = bar.style().with_key("left", left);
+    bar.with_style(style)
 }
 
 /// The time left, once there is something to tell it from.

@@ -128,10 +128,9 @@ impl Broker {
                     return Err(ConnectError::Refused { address, source });
                 }
                 let waited_s = began.elapsed().as_secs_f64();
-                let wait = backoff.next_wait();
-                if request.patience.is_some_and(|patience| began.elapsed() + wait > patience) {
+                let Some(wait) = backoff.next_within(began.elapsed(), request.patience) else {
                     return Err(ConnectError::Absent { address, waited_s, source });
-                }
+                };
                 tracing::info!(%address, waited_s, "no broker answers ({source}); trying again");
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}

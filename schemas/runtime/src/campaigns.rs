@@ -22,13 +22,13 @@ use crate::{channels, ledger, plans};
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
     /// A bucket failed.
-    #[error(transparent)]
+    #[error("reading or writing the campaign's record")]
     Bucket(#[from] BucketError),
     /// The ledger failed.
-    #[error(transparent)]
+    #[error("reading the ledger")]
     Ledger(#[from] BrokerError),
     /// A pack could not be ended.
-    #[error(transparent)]
+    #[error("ending a pack")]
     Land(#[from] LandError),
     /// The campaign is not in a state for it.
     #[error("campaign {id}: {source}")]

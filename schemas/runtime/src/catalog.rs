@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
 use crate::ledger::{self, Entry, Reader, replay};
+use crate::patience::chain;
 use crate::snapshots;
 use crate::store::Blobs;
 
@@ -76,7 +77,7 @@ impl LiveCatalog {
                     next
                 }
                 Err(error) => {
-                    tracing::warn!("{error}; reading the whole ledger instead");
+                    tracing::warn!("{}; reading the whole ledger instead", chain(&error));
                     0
                 }
             };
@@ -86,7 +87,7 @@ impl LiveCatalog {
                     () = shutdown.cancelled() => return,
                 };
                 let Err(error) = reason;
-                tracing::warn!("{error}; reading the ledger again");
+                tracing::warn!("{}; reading the ledger again", chain(&error));
                 tokio::select! {
                     () = tokio::time::sleep(backoff.next_wait()) => {}
                     () = shutdown.cancelled() => return,

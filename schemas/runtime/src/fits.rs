@@ -25,10 +25,10 @@ use crate::store::{Blobs, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// The ledger failed.
-    #[error(transparent)]
+    #[error("reading the ledger")]
     Broker(#[from] BrokerError),
     /// The store failed, or a blob is damaged.
-    #[error(transparent)]
+    #[error("reading fits")]
     Store(#[from] StoreError),
 }
 

@@ -28,10 +28,8 @@ where
             Err(error) if may_pass(error.as_ref()) => error,
             done => return done,
         };
-        let wait = backoff.next_wait();
-        if shutdown.is_cancelled() || patience.is_some_and(|patience| began.elapsed() + wait > patience) {
-            return Err(error);
-        }
+        let wait = backoff.next_within(began.elapsed(), patience).filter(|_| !shutdown.is_cancelled());
+        let Some(wait) = wait else { return Err(error) };
         tracing::warn!("{}; trying again", chain(error.as_ref()));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
