@@ -3,7 +3,7 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-baked bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
+.PHONY: help build tools demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-baked bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -17,6 +17,9 @@ help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 build: ## Builds the three programs
+	$(CARGO) build --release --locked --bin enqueue --bin worker --bin gateway
+
+tools: ## Builds them, and what tests and benchmarks run beside them
 	$(CARGO) build --release --locked --bins
 
 demo: nats-server build ## Trains 491 scopes of real flights and predicts over HTTP
@@ -39,31 +42,31 @@ unit: nats-server redis-server postgres-server python-clients build ## All tests
 	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" SCOPEFORGE_PYTHON_CLIENTS="$(CLIENTS)" \
 	  $(CARGO) test --release --locked --workspace
 
-test-faults: nats-server redis-server build ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
+test-faults: nats-server redis-server tools ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(BIN)/faults $(FAULTS)
 
-bench-train: nats-server redis-server build ## Campaigns against scikit-learn, joblib, Celery, Ray and Spark (BENCH='--only ridge')
+bench-train: nats-server redis-server tools ## Campaigns against scikit-learn, joblib, Celery, Ray and Spark (BENCH='--only ridge')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/train.py $(BIN) $(BENCH)
 
-bench-serve: nats-server build ## Predictions over HTTP against bare axum, Gunicorn and FastAPI (BENCH='--only one-row')
+bench-serve: nats-server tools ## Predictions over HTTP against bare axum, Gunicorn and FastAPI (BENCH='--only one-row')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/serve.py $(BIN) $(BENCH)
 
-bench-capacity: nats-server redis-server build ## What a predictor with 100,000 fits holds, cold answers, ten million rows
+bench-capacity: nats-server redis-server tools ## What a predictor with 100,000 fits holds, cold answers, ten million rows
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/capacity.py $(BIN)
 
 bench-baked: nats-server build ## What a channel weighs in a file and an image, and how soon one that begins with it answers
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(PYTHON) tests/bench/baked.py $(BIN)
 
-bench-scale: nats-server redis-server build ## A million scopes through everything, exact to the last
+bench-scale: nats-server redis-server tools ## A million scopes through everything, exact to the last
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(PYTHON) tests/bench/scale.py $(BIN)
 
-test-large: nats-server build ## A 4 GB source, by processes of 512 MiB: planned, clustered, trained from (LARGE='--gib 1')
+test-large: nats-server tools ## A 4 GB source, by processes of 512 MiB: planned, clustered, trained from (LARGE='--gib 1')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-large $(LARGE)
 
-bench-catalog: nats-server build ## How long a reader takes to know a million fits
+bench-catalog: nats-server tools ## How long a reader takes to know a million fits
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/bench-catalog
 
-test-containers: nats-server redis-server build ## Scales, partitions, kills and upgrades real containers (CONTAINERS='--only scale')
+test-containers: nats-server redis-server tools ## Scales, partitions, kills and upgrades real containers (CONTAINERS='--only scale')
 	@$(PYTHON) tests/containers/main.py $(BIN) $(CONTAINERS)
 
 images: build ## Builds the container images from the programs

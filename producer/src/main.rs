@@ -6,7 +6,7 @@ use producer::usage;
 
 /// Columns and blocks are taken and returned all the time: an allocator that keeps their pages saves a fault for each.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {

@@ -52,6 +52,8 @@ pub struct Announcement {
     pub busy_share: Option<f64>,
 }
 
+crate::message!(Announcement);
+
 /// What those read who do not say it.
 fn named() -> u16 {
     crate::envelope::NAMED

@@ -62,6 +62,8 @@ pub struct Campaign {
     pub closed: Option<Closed>,
 }
 
+crate::message!(Campaign);
+
 /// How a campaign ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Closed {

@@ -32,6 +32,8 @@ pub struct Channel {
     pub shadow: Option<Share>,
 }
 
+crate::message!(Channel);
+
 /// A share of all scopes, given to a channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Share {

@@ -22,6 +22,8 @@ pub struct DeadLetter {
     pub payload: Vec<u8>,
 }
 
+crate::message!(DeadLetter);
+
 mod bytes {
     use serde::{Deserializer, Serializer, de};
 

@@ -54,6 +54,8 @@ pub struct Fit {
     pub sums: Option<Sums>,
 }
 
+crate::message!(Fit);
+
 /// One input of a fit: one or more columns of the design matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Input {

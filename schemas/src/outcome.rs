@@ -145,6 +145,8 @@ pub struct Landing {
     pub partial: Option<Partial>,
 }
 
+crate::message!(Landing);
+
 impl Landing {
     /// All scopes of a pack, or its part of one, ending alike, without a fit.
     pub fn without_fits(

@@ -33,6 +33,8 @@ pub struct Pack {
     pub scopes: Vec<PackScope>,
 }
 
+crate::message!(Pack);
+
 /// One scope of a pack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PackScope {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::ChannelState;
 use crate::column::{Column, TextColumn};
+use crate::envelope::{self, Encode, EnvelopeError};
 use crate::forecast::Band;
 use crate::label::Label;
 use crate::scope::Scope;
@@ -101,6 +102,21 @@ pub enum PredictReply {
     Done(Predictions),
     /// Nothing could be predicted.
     Refused(Refusal),
+}
+
+// Requests that wait for one predictor travel together, and so do their answers.
+crate::message!(Vec<PredictRequest>, Vec<PredictReply>);
+
+impl Encode for [&PredictRequest] {
+    fn encode_as(&self, version: u16) -> Result<Vec<u8>, EnvelopeError> {
+        envelope::write(version, self)
+    }
+}
+
+impl Encode for [PredictReply] {
+    fn encode_as(&self, version: u16) -> Result<Vec<u8>, EnvelopeError> {
+        envelope::write(version, self)
+    }
 }
 
 /// Predictions by row.

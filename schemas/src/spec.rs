@@ -37,6 +37,8 @@ pub struct ModelSpec {
     pub limits: LimitsSpec,
 }
 
+crate::message!(ModelSpec);
+
 /// Where the rows are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

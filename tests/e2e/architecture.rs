@@ -11,13 +11,13 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("runtime", &[]),
     ("dataset", &[]),
     ("learn", &[]),
-    ("bare", &[]),
     ("dispatch", &[]),
     ("producer", &["dispatch"]),
     ("predictor", &["learn"]),
     ("worker", &["learn", "predictor"]),
     ("gateway", &["dispatch", "predictor"]),
     ("tests", &["learn", "producer", "worker", "gateway"]),
+    ("bench", &["tests"]),
 ];
 
 /// Libraries that only one crate names (tests may name all).
@@ -67,7 +67,7 @@ fn dependencies_point_one_way() {
     assert!(!of("runtime").contains("dataset"), "runtime does not decode data");
     for (library, home) in ONLY_IN {
         for (name, dependencies) in
-            packages.iter().filter(|(name, _)| name != home && !["tests", "bare"].contains(&name.as_str()))
+            packages.iter().filter(|(name, _)| name != home && !["tests", "bench"].contains(&name.as_str()))
         {
             assert!(!dependencies.contains(library), "{name} must leave {library} to {home}");
         }

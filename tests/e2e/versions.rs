@@ -30,7 +30,7 @@ async fn a_gateway_of_any_release_is_answered_in_its_version() {
     let predictor: Announcement = envelope::decode(&word.payload).expect("an announcement");
     assert_eq!(predictor.messages, envelope::NEWEST);
     let ask = async |version: u16, request: &PredictRequest| {
-        let payload = envelope::encode_as(version, &vec![request]).expect("it serialises");
+        let payload = envelope::encode_as(version, [request].as_slice()).expect("it serialises");
         let answer =
             client.request(subjects::infer(&predictor.worker), payload.into()).await.expect("an answer");
         envelope::decode_versioned::<Vec<PredictReply>>(&answer.payload).expect("replies")

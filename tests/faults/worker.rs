@@ -23,7 +23,7 @@ use schemas::pack::PackScope;
 use worker::faults::{Hook, Step, install};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
 
 fn main() -> ExitCode {
     install(Box::new(Faults::of_environment()));

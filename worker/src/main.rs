@@ -7,7 +7,7 @@ use worker::args::Cli;
 
 /// Columns and blocks are taken and returned all the time: an allocator that keeps their pages saves a fault for each.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
 
 fn main() -> ExitCode {
     match worker::run(Cli::parse()) {

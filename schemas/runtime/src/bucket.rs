@@ -9,10 +9,9 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::StreamExt;
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
-use schemas::envelope::{self, EnvelopeError};
+use schemas::envelope::{self, Decode, Encode, EnvelopeError};
 use schemas::spec::ModelSpec;
 use schemas::subjects;
-use serde::{Serialize, de::DeserializeOwned};
 
 use crate::broker::{Broker, BrokerError};
 use crate::snapshots::Manifest;
@@ -122,7 +121,7 @@ pub async fn settings(broker: &Broker) -> Result<Bucket<String>, BrokerError> {
     Bucket::open(broker, subjects::SETTINGS_BUCKET).await
 }
 
-impl<T: Serialize + DeserializeOwned> Bucket<T> {
+impl<T: Encode + Decode> Bucket<T> {
     async fn open(broker: &Broker, name: &str) -> Result<Bucket<T>, BrokerError> {
         let store = broker.jetstream.get_key_value(name).await;
         let store = store.map_err(|error| BrokerError::new(format!("open the bucket {name}"), error))?;

@@ -12,8 +12,9 @@
 //! | [`bundle`] | a channel's specs, catalog and fits in one file, to answer without broker and store |
 //! | [`fits`] | the listing of a model's fits |
 //! | [`presence`], [`status`], [`busyness`], [`discovery`], [`rpc`] | who is alive, what workers say of themselves, how busy they are, and request-reply |
-//! | [`clock`], [`ids`], [`shutdown`], [`telemetry`] | the plumbing of a process |
+//! | [`clock`], [`ids`], [`shutdown`], [`telemetry`], [`allocator`] | the plumbing of a process |
 
+pub mod allocator;
 pub mod broker;
 pub mod bucket;
 pub mod bundle;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::kv::Operation;
 use futures::StreamExt;
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use schemas::envelope::{Decode, Encode};
 use schemas::retry::Backoff;
 
 use crate::broker::BrokerError;
@@ -58,7 +58,7 @@ impl<T> Clone for Mirror<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
+impl<T: Encode + Decode + Send + Sync + 'static> Mirror<T> {
     /// A mirror, and the task that keeps it fresh until `shutdown`; the caller owns the task.
     pub fn follow(
         bucket: Bucket<T>,
@@ -98,7 +98,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
     }
 }
 
-async fn watch_once<T: Serialize + DeserializeOwned>(
+async fn watch_once<T: Encode + Decode>(
     bucket: &Bucket<T>,
     values: &Values<T>,
     ready: &watch::Sender<bool>,

@@ -18,6 +18,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::bucket::{self, Bucket, BucketError};
 use crate::clock::now_ms;
 use crate::ledger;
+use crate::patience::chain;
 use crate::shutdown::every;
 use crate::store::{Blobs, StoreError};
 
@@ -53,6 +54,8 @@ pub struct Manifest {
     #[serde(default)]
     pub claimed_ms: i64,
 }
+
+schemas::message!(Manifest);
 
 /// A model's part of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +128,7 @@ async fn look(broker: &Broker, blobs: &Blobs) {
     match make_if_due(broker, blobs).await {
         Ok(Some(fits)) => tracing::info!(fits, "snapshot of the catalog made"),
         Ok(None) => {}
-        Err(error) => tracing::warn!("no snapshot of the catalog: {error}; trying again later"),
+        Err(error) => tracing::warn!("no snapshot of the catalog: {}; trying again later", chain(&error)),
     }
 }
 

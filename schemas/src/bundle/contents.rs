@@ -25,6 +25,8 @@ pub struct Contents {
     pub blocks: Vec<Block>,
 }
 
+crate::message!(Contents);
+
 /// A model with all of its fits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BundledModel {

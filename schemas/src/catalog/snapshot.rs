@@ -51,6 +51,8 @@ pub struct ModelSnapshot {
     classifies: Vec<u32>,
 }
 
+crate::message!(ModelSnapshot);
+
 /// Why a snapshot was not taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the snapshot of the model {model} contradicts itself")]

@@ -4,11 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::JoinHandle;
 
+use runtime::allocator;
 use runtime::settings::cores;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
-
-use crate::memory;
 
 /// What a thread is to do.
 type Job = Box<dyn FnOnce() + Send>;
@@ -77,7 +76,7 @@ impl Loaders {
         for (loader, share) in self.0.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
             let job: Job = Box::new(move || {
                 drop(share);
-                memory::give_back();
+                allocator::give_back();
             });
             // Where too much waits, memory comes back later.
             drop(loader.jobs.as_ref().map(|jobs| jobs.try_send(job)));

@@ -2,14 +2,13 @@
 
 use std::io::{self, Read, Write};
 
-use schemas::envelope;
+use schemas::envelope::{self, Decode, Encode};
 use schemas::fit::Fit;
 use schemas::outcome::ScopeOutcome;
 use schemas::pack::PackScope;
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use schemas::window::Window;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::super::assignment::Assignment;
@@ -124,13 +123,15 @@ pub(super) struct Death {
     pub(super) peak_bytes: u64,
 }
 
+schemas::message!(ToHost, LearnOrder, FromHost);
+
 /// Writes one message.
-pub(super) fn write<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+pub(super) fn write<T: Encode>(to: &mut impl Write, message: &T) -> io::Result<()> {
     write_frame(to, &envelope::encode(message).map_err(io::Error::other)?)
 }
 
 /// Reads one message; `None` when the other side has ended.
-pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+pub(super) fn read<T: Decode>(from: &mut impl Read) -> io::Result<Option<T>> {
     let frame = read_frame(from)?;
     frame.map(|frame| envelope::decode(&frame).map_err(io::Error::other)).transpose()
 }

@@ -21,7 +21,7 @@ use self::answers::Answers;
 
 /// That of the gateway: who is compared has the same.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ::runtime::allocator::Mimalloc = ::runtime::allocator::Mimalloc;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
