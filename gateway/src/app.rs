@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dispatch::{Lanes, Near};
+use dispatch::Lanes;
 use runtime::broker::Broker;
+use runtime::bundle::Fixed;
 use runtime::lag::{self, Lag, Running};
 use runtime::mirror::Mirror;
-use runtime::presence::{BEAT_AND_MORE, Table};
+use runtime::presence::BEAT_AND_MORE;
 use runtime::store::Blobs;
 use schemas::announce::Role;
 use schemas::campaign::Campaign;
@@ -21,7 +22,6 @@ use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::problem::Problem;
 use crate::shadow::Shadows;
-use crate::sources::Bundled;
 
 /// How long a measured lag is good for: many scrapers cost the broker one look.
 const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
@@ -42,8 +42,6 @@ pub struct App {
     pub channels: Mirror<Channel>,
     /// Campaign records.
     pub campaigns: Mirror<Campaign>,
-    /// Living workers.
-    pub table: Table,
     /// Lanes to predictors.
     pub lanes: Lanes,
     /// Numbers for Prometheus.
@@ -52,8 +50,6 @@ pub struct App {
     pub deadline: Duration,
     /// The lag as it was measured last.
     pub lag: Arc<Mutex<Option<(Instant, Lag)>>>,
-    /// The predictor of this process.
-    pub near: Option<Arc<dyn Near>>,
     /// What is worked out once for many requests.
     pub known: Arc<KnownModels>,
     /// Scopes that were asked for in vain; where they cannot be trained nobody notes them.
@@ -63,7 +59,7 @@ pub struct App {
     /// Where work runs that is no prediction and may take long.
     pub background: Handle,
     /// What is answered from, where it is not broker and store.
-    pub bundle: Option<Bundled>,
+    pub bundle: Option<Fixed>,
 }
 
 /// The state as handlers get it.
@@ -73,7 +69,7 @@ impl App {
     /// The same state for a thread with its own connection.
     #[must_use]
     pub fn on(&self, broker: Option<Broker>, waiting_max: usize) -> App {
-        let lanes = Lanes::new(broker.clone(), self.table.clone(), self.near.clone(), waiting_max);
+        let lanes = self.lanes.on(broker.clone(), waiting_max);
         App { broker, lanes, known: Arc::default(), ..self.clone() }
     }
 
@@ -83,7 +79,7 @@ impl App {
         let (called, models, channels, campaigns) = tokio::join!(
             async {
                 match &self.broker {
-                    Some(broker) => self.table.call(broker).await,
+                    Some(broker) => self.lanes.table().call(broker).await,
                     None => Ok(()),
                 }
             },
@@ -99,7 +95,7 @@ impl App {
         }
         // One that has much to do may be later than others for the roll call, but not for its announcement.
         if self.lanes.near().is_none() && self.broker.is_some() {
-            self.table.wait_predictor(BEAT_AND_MORE).await;
+            self.lanes.table().wait_predictor(BEAT_AND_MORE).await;
         }
         if !(models && channels && campaigns) {
             tracing::warn!("models and channels are still being read after {INFORMED_WITHIN:?}");
@@ -144,7 +140,7 @@ impl App {
         let campaigns = self.campaigns.all();
         let running = Running::of(campaigns.iter().map(|(_, campaign)| &**campaign));
         // A worker that has much to do may be too late for a roll call, but not for its announcements.
-        let workers = [Role::Trainer, Role::Predictor].map(|role| self.table.alive(role)).concat();
+        let workers = [Role::Trainer, Role::Predictor].map(|role| self.lanes.table().alive(role)).concat();
         let lag = lag::measure(broker, running, &workers).await.map_err(Problem::internal)?;
         *known = Some((Instant::now(), lag));
         Ok(lag)

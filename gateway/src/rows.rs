@@ -5,6 +5,8 @@
 mod columns;
 mod field;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use schemas::limits::PREDICT_ROWS_MAX;
 use schemas::predict::{NamedColumn, RowError};

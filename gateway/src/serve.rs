@@ -96,8 +96,7 @@ fn app(
         misses
     });
     Ok(App {
-        lanes: Lanes::new(broker.clone(), table.clone(), near.clone(), cli.waiting_max as usize),
-        near,
+        lanes: Lanes::new(broker.clone(), table, near, cli.waiting_max as usize),
         known: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),
@@ -110,7 +109,6 @@ fn app(
         models,
         channels,
         campaigns,
-        table,
         bundle,
     })
 }
@@ -161,16 +159,14 @@ async fn predict_here(
         grace: Duration::from_secs(cli.grace_seconds),
         models: sources.models.clone(),
         channels: sources.channels.clone(),
-        catalog: sources.bundle.as_ref().map(|bundle| bundle.catalog.clone()),
-        bundle: sources.bundle.as_ref().map(|bundle| bundle.digest.clone()),
         blobs: sources.blobs.clone(),
         pool: tokio::runtime::Handle::current(),
     };
     let name = setup.name.clone();
-    let handle = match (&sources.broker, &sources.bundle) {
-        (None, Some(bundle)) => predictor::Handle::alone(setup, bundle.catalog.clone()),
-        (Some((broker, _)), _) => {
-            let service = Service::open(broker, setup).await;
+    let handle = match (&sources.broker, sources.bundle.clone()) {
+        (None, Some(fixed)) => predictor::Handle::alone(setup, fixed),
+        (Some((broker, _)), fixed) => {
+            let service = Service::open(broker, setup, fixed).await;
             let service = service.context("starting the predictor of this process")?;
             let handle = service.handle();
             predicting.spawn(service.run(leaving.clone()));

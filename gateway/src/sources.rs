@@ -1,13 +1,12 @@
 //! Where a gateway has models, channels and fits from: broker and store, or a bundle, with a broker or without.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use runtime::broker::{Broker, ConnectRequest};
 use runtime::bucket::{self, Bucket};
-use runtime::bundle;
-use runtime::catalog::LiveCatalog;
+use runtime::bundle::{self, Fixed, Held};
 use runtime::mirror::Mirror;
 use runtime::patience::patiently;
 use runtime::presence::Table;
@@ -15,6 +14,7 @@ use runtime::store::{self, Blobs};
 use runtime::{channels, ids, topology};
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
+use schemas::envelope::{Decode, Encode};
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,18 +37,7 @@ pub struct Sources {
     /// Where fits rest.
     pub blobs: Blobs,
     /// What takes the ledger's place.
-    pub bundle: Option<Bundled>,
-}
-
-/// What only a bundle has.
-#[derive(Debug, Clone)]
-pub struct Bundled {
-    /// The file.
-    pub file: PathBuf,
-    /// Which fits there are.
-    pub catalog: LiveCatalog,
-    /// What only this bundle has: predictors that have another one are not asked.
-    pub digest: Arc<String>,
+    pub bundle: Option<Fixed>,
 }
 
 /// What follows broker and ledger, and until when.
@@ -63,7 +52,7 @@ pub struct Following {
 impl Following {
     fn mirror<T>(&self, bucket: Bucket<T>) -> Mirror<T>
     where
-        T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+        T: Encode + Decode + Send + Sync + 'static,
     {
         let (mirror, following) = Mirror::follow(bucket, self.until.clone());
         self.tasks.spawn(following);
@@ -106,19 +95,18 @@ impl Sources {
         following: &Following,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Sources> {
-        let held = bundle::open(file).await?;
-        tracing::info!(file = %file.display(), fits = held.fits, "answering from a bundle");
+        let Held { models, channels, fixed, blobs, fits, .. } = bundle::open(file).await?;
+        tracing::info!(file = %file.display(), fits, "answering from a bundle");
         // Whoever predicts here needs nobody, and whoever names no broker wants none.
         let broker = match cli.predict_here && cli.connection.nats_url.as_deref().is_none_or(str::is_empty) {
             true => None,
             false => Some(connect(cli, shutdown).await?),
         };
         let table = match &broker {
-            Some((broker, _)) => following.table(broker, Some(held.digest.clone())).await?,
+            Some((broker, _)) => following.table(broker, Some(fixed.digest.clone())).await?,
             None => Table::default(),
         };
-        let bundle = Some(Bundled { file: held.file, catalog: held.catalog, digest: held.digest });
-        let (models, channels, blobs) = (held.models, held.channels, held.blobs);
+        let bundle = Some(fixed);
         Ok(Sources { broker, table, models, channels, campaigns: Mirror::fixed([]), blobs, bundle })
     }
 

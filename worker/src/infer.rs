@@ -1,13 +1,11 @@
 //! `worker infer`: a predictor in a process of its own.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use predictor::{Service, Setup};
 use runtime::broker::Broker;
-use runtime::bundle::{self, Held};
-use runtime::catalog::LiveCatalog;
+use runtime::bundle::{self, Fixed, Held};
 use runtime::mirror::Mirror;
 use runtime::settings::Connection;
 use runtime::store::Blobs;
@@ -42,10 +40,10 @@ pub async fn run(
         Some(file) => sources.bundle(file).await?,
         None => sources.live((&services, &tasks), &pool).await?,
     };
-    let Known { models, channels, catalog, bundle, blobs } = known;
+    let Known { models, channels, fixed, blobs } = known;
     let name = worker.clone();
-    let setup = Setup { name, slots, fit_cache_mib, grace, models, channels, catalog, bundle, blobs, pool };
-    let service = Service::open(&broker, setup).await?;
+    let setup = Setup { name, slots, fit_cache_mib, grace, models, channels, blobs, pool };
+    let service = Service::open(&broker, setup, fixed).await?;
     let says = service.handle();
     tasks.spawn(health::keep(args.health.file, move || says.announcement(), services.clone()));
     tracing::info!(worker, slots, broker = broker.address(), "predicting");
@@ -62,8 +60,8 @@ pub async fn run(
 struct Known {
     models: Mirror<ModelSpec>,
     channels: Mirror<Channel>,
-    catalog: Option<LiveCatalog>,
-    bundle: Option<Arc<String>>,
+    /// The fits, where they never change; else the ledger tells.
+    fixed: Option<Fixed>,
     blobs: Blobs,
 }
 
@@ -77,10 +75,10 @@ struct Sources {
 impl Sources {
     /// All of it from a file: a broker that carries messages is enough.
     async fn bundle(&self, file: &Path) -> anyhow::Result<(Broker, Known)> {
-        let Held { models, channels, catalog, blobs, fits, digest, .. } = bundle::open(file).await?;
+        let Held { models, channels, fixed, blobs, fits, .. } = bundle::open(file).await?;
         tracing::info!(file = %file.display(), fits, "answering from a bundle");
         let broker = start::broker(&self.connection, &self.worker, &self.shutdown).await?;
-        Ok((broker, Known { models, channels, catalog: Some(catalog), bundle: Some(digest), blobs }))
+        Ok((broker, Known { models, channels, fixed: Some(fixed), blobs }))
     }
 
     /// From broker and store, and kept fresh until `services` ends.
@@ -99,6 +97,6 @@ impl Sources {
         tasks.spawn_on(following, pool);
         let (channels, following) = channels::follow(channels, services.clone());
         tasks.spawn_on(following, pool);
-        Ok((broker, Known { models, channels, catalog: None, bundle: None, blobs }))
+        Ok((broker, Known { models, channels, fixed: None, blobs }))
     }
 }

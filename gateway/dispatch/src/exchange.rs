@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::broker::Broker;
 use runtime::discovery;
+use runtime::presence::Table;
 use runtime::rpc::RequestError;
 use schemas::announce::Role;
 use schemas::predict::{PredictReply, PredictRequest, Refusal};
@@ -25,8 +26,8 @@ const LOOK_AFTER: Duration = Duration::from_millis(250);
 pub(crate) struct Exchange {
     pub(crate) broker: Broker,
     pub(crate) worker: Arc<str>,
-    /// The version of messages that the predictor reads.
-    pub(crate) messages: u16,
+    /// Which messages the predictor reads: after it was struck and came back, other ones than at first.
+    pub(crate) table: Table,
     /// Cancelled once it is known that nobody is there: what was asked before will not be answered.
     pub(crate) gone: CancellationToken,
 }
@@ -73,7 +74,8 @@ impl Exchange {
         let worker = || self.worker.to_string();
         let limit = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let whole: Vec<&PredictRequest> = requests.iter().map(|request| &**request).collect();
-        let payload = envelope::encode_as(self.messages, &whole).map_err(|error| self.garbled(error))?;
+        let payload = envelope::encode_as(self.table.messages(&self.worker), whole.as_slice());
+        let payload = payload.map_err(|error| self.garbled(error))?;
         let asked = self.gone.run_until_cancelled(self.answer(Bytes::from(payload), limit)).await;
         let answer = asked.unwrap_or_else(|| Err(LaneError::Lost { worker: worker() }))?;
         let replies: Vec<PredictReply> = envelope::decode(&answer).map_err(|error| self.garbled(error))?;

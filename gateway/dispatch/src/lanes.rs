@@ -20,7 +20,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::batch::{Batch, Item, Out, SLOW_AFTER};
 use crate::exchange::Exchange;
-use crate::order::DispatchError;
 
 /// Why a predictor did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,8 +88,7 @@ impl Drop for Open {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     broker: Option<Broker>,
-    /// The predictors that there are.
-    pub(crate) table: Table,
+    table: Table,
     near: Option<Arc<dyn Near>>,
     waiting_max: usize,
     entrances: Arc<Mutex<HashMap<String, Entrance>>>,
@@ -109,17 +107,25 @@ impl Lanes {
         Lanes { broker, table, near, waiting_max, entrances: Arc::default(), tasks: TaskTracker::new() }
     }
 
+    /// Lanes to the same predictors by another connection.
+    #[must_use]
+    pub fn on(&self, broker: Option<Broker>, waiting_max: usize) -> Lanes {
+        Lanes::new(broker, self.table.clone(), self.near.clone(), waiting_max)
+    }
+
+    /// The workers that there are.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The predictor of this process, whether it has room or not.
+    pub fn own(&self) -> Option<&str> {
+        self.near.as_ref().map(|near| near.worker())
+    }
+
     /// The predictor of this process, while it has room for a request.
     pub fn near(&self) -> Option<&str> {
         self.near.as_ref().filter(|near| near.has_room()).map(|near| near.worker())
-    }
-
-    /// Why nobody can be asked, where the table of predictors is empty: the one of this process has no room, or there is none.
-    pub(crate) fn nobody(&self) -> DispatchError {
-        match &self.near {
-            Some(near) => LaneError::Full { worker: near.worker().to_owned() }.into(),
-            None => DispatchError::Nobody,
-        }
     }
 
     /// Asks `worker`; the answer comes before `until` or is an error.
@@ -175,7 +181,7 @@ impl Lanes {
     }
 
     fn entrance(&self, worker: &str) -> Option<Entrance> {
-        let broker = self.broker.clone()?;
+        let broker = self.broker.as_ref()?;
         let mut entrances = self.entrances.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = entrances.get(worker).filter(|known| !known.items.is_closed()) {
             return Some(known.clone());
@@ -184,9 +190,9 @@ impl Lanes {
         let entrance = Entrance { items, open: Arc::default() };
         entrances.insert(worker.to_owned(), entrance.clone());
         let exchange = Exchange {
-            broker,
+            broker: broker.clone(),
             worker: worker.into(),
-            messages: self.table.messages(worker),
+            table: self.table.clone(),
             gone: CancellationToken::new(),
         };
         let lane = Lane { exchange, tasks: self.tasks.clone() };

@@ -55,10 +55,10 @@ pub struct Order<'a> {
 /// # Errors
 /// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
 pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, DispatchError> {
-    let workers = lanes.table.predictors();
+    let workers = lanes.table().predictors();
     let near = lanes.near();
     if workers.is_empty() && near.is_none() {
-        return Err(lanes.nobody());
+        return Err(nobody(lanes));
     }
     lanes.keep(&workers);
     let Order { spec, request, limit } = order;
@@ -84,6 +84,14 @@ pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, Di
     let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
     let asked = parts.map(|(key, places)| asking.part(key, Arc::new(request.take(places)), places.to_vec()));
     Ok(join(rows, try_join_all(asked).await?.concat()))
+}
+
+/// Why nobody can be asked: the predictor of this process, the only one, has no room, or there is none.
+fn nobody(lanes: &Lanes) -> DispatchError {
+    match lanes.own() {
+        Some(own) => LaneError::Full { worker: own.to_owned() }.into(),
+        None => DispatchError::Nobody,
+    }
 }
 
 /// Places in the order's rows, and what was answered for them.
@@ -161,7 +169,7 @@ impl Asking<'_> {
     ) -> Result<Predictions, DispatchError> {
         let mut tried = vec![first.to_owned()];
         loop {
-            let workers = self.lanes.table.predictors();
+            let workers = self.lanes.table().predictors();
             let preferred = bounded(key, &workers, &self.lanes.open(&workers));
             let next = preferred.into_iter().find(|worker| !tried.iter().any(|known| known == worker));
             let Some(worker) = next.map(str::to_owned) else { return Err(error) };
@@ -193,7 +201,7 @@ impl Asking<'_> {
             },
             Err(error) => {
                 if matches!(error, LaneError::Gone { .. } | LaneError::Lost { .. }) {
-                    self.lanes.table.forget(worker);
+                    self.lanes.table().forget(worker);
                 }
                 Err(error.into())
             }

@@ -48,7 +48,7 @@ pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
     if !(app.models.is_ready() && app.channels.is_ready() && app.campaigns.is_ready()) {
         return Err(Problem::unavailable("models and channels are still being read"));
     }
-    match app.table.predictors().len().max(near) {
+    match app.lanes.table().predictors().len().max(near) {
         0 => Err(Problem::unavailable("no predictor is ready; start one with `worker infer`")),
         predictors => Ok(predictors),
     }
@@ -64,7 +64,9 @@ pub(super) fn readiness(app: &App) -> Result<usize, Problem> {
 pub(crate) async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
     match &app.bundle {
         // A bundle has no queue, but there are predictors of it.
-        Some(_) => app.metrics.predictors(app.table.predictors().len().max(usize::from(app.near.is_some()))),
+        Some(_) => app
+            .metrics
+            .predictors(app.lanes.table().predictors().len().max(usize::from(app.lanes.own().is_some()))),
         // The other numbers are wanted most when the broker is away, which the log has by now.
         None => drop(app.lag().await.map(|lag| app.metrics.queue(&lag))),
     }

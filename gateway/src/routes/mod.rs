@@ -7,6 +7,7 @@ pub(crate) mod health;
 mod intervals;
 pub(crate) mod models;
 mod ndjson;
+mod plain;
 pub(crate) mod predict;
 pub(crate) mod queue;
 pub(crate) mod train;

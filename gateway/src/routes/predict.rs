@@ -16,6 +16,7 @@ use super::arrow::{self, ARROW};
 use super::explanations::Explanation;
 use super::intervals::Intervals;
 use super::ndjson::{self, NDJSON};
+use super::plain::{self, ANSWER_BYTES, FIT_BYTES, ROW_BYTES};
 use crate::app::Shared;
 use crate::openapi::Refusals;
 use crate::payload::{Payload, check_unpacked};
@@ -25,10 +26,6 @@ use crate::rows::{Rows, RowsError};
 
 /// The route.
 pub(crate) const PATH: &str = "/v1/models/{model}/predict";
-
-/// About how much an answer takes with one fit, and each row: room for these is made at once.
-const ANSWER_BYTES: usize = 384;
-const ROW_BYTES: usize = 32;
 
 /// What the query says.
 #[derive(Debug, Deserialize)]
@@ -190,8 +187,15 @@ pub(crate) async fn answer(
     if whole.errors.len() == whole.values.len() {
         return Err(all_failed(&whole.errors));
     }
+    if !explain && let Some(body) = plain::written(&whole) {
+        return Ok(respond(body));
+    }
     let explanations = explain.then(|| Explanation::by_row(&whole));
-    respond(&Answer { explanations, ..Answer::from(&whole) })
+    let answer = Answer { explanations, ..Answer::from(&whole) };
+    let size_bytes = ANSWER_BYTES + ROW_BYTES * whole.values.len() + FIT_BYTES * whole.fits.len();
+    let mut body = Vec::with_capacity(size_bytes);
+    serde_json::to_writer(&mut body, &answer).map_err(Problem::internal)?;
+    Ok(respond(body))
 }
 
 fn content_type(request: &Request) -> &str {
@@ -199,10 +203,8 @@ fn content_type(request: &Request) -> &str {
     kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim()
 }
 
-fn respond(answer: &Answer) -> Result<Response, Problem> {
-    let mut body = Vec::with_capacity(ANSWER_BYTES + ROW_BYTES * answer.predictions.len());
-    serde_json::to_writer(&mut body, answer).map_err(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+fn respond(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 impl Predicted {

@@ -9,7 +9,7 @@ use schemas::predict::{RowError, RowErrorKind};
 use schemas::spec::ModelSpec;
 
 use super::Rows;
-use super::field::{Field, Uses};
+use super::field::{Field, LOOKED_THROUGH_MAX, Uses};
 use super::json::{Asked, Scalar};
 
 /// The fields that a model's spec reads, worked out once for all of its requests.
@@ -18,6 +18,7 @@ pub struct Layout {
     /// The spec's revision.
     pub revision: String,
     fields: Vec<(Arc<str>, Uses)>,
+    /// Of the fields by name, once they are too many to look through.
     places: HashMap<String, usize>,
 }
 
@@ -37,7 +38,8 @@ impl Layout {
         }
         let fields: Vec<(Arc<str>, Uses)> =
             uses.into_iter().map(|(name, uses)| (name.into(), uses)).collect();
-        let places = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place)).collect();
+        let named = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place));
+        let places = if fields.len() > LOOKED_THROUGH_MAX { named.collect() } else { HashMap::new() };
         Layout { revision: spec.revision(), fields, places }
     }
 
@@ -48,13 +50,20 @@ impl Layout {
     }
 }
 
+/// Fields that a row may leave out in one place before the next one has to be looked up.
+const LEFT_OUT_MAX: usize = 8;
+
 /// What has come of a request so far.
 pub(super) struct Columns<'l> {
     layout: &'l Layout,
     /// Those of the layout, then those beyond it.
     fields: Vec<Field>,
-    /// Of the fields beyond the layout.
-    places: HashMap<String, usize>,
+    /// Of the fields beyond the layout, if there are any.
+    places: Option<HashMap<String, usize>>,
+    /// The places of the first row's fields, in the order in which they came: the other rows mostly have the same.
+    order: Vec<usize>,
+    /// Where in that order the row under way is.
+    at: usize,
     errors: Vec<RowError>,
     /// Complete rows.
     pub(super) rows: usize,
@@ -65,8 +74,9 @@ pub(super) struct Columns<'l> {
 impl Columns<'_> {
     /// Empty columns, one for each use of a field.
     pub(super) fn new(layout: &Layout) -> Columns<'_> {
-        let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses)).collect();
-        Columns { layout, fields, places: HashMap::new(), errors: Vec::new(), rows: 0, too_many: false }
+        let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses));
+        let (fields, order) = (fields.collect(), Vec::with_capacity(layout.fields.len()));
+        Columns { layout, fields, places: None, order, at: 0, errors: Vec::new(), rows: 0, too_many: false }
     }
 
     /// Notes a value of the row under way.
@@ -96,15 +106,36 @@ impl Columns<'_> {
 
     /// Where the field is; `None` for fields beyond any spec's bound, which no fit can read.
     fn place(&mut self, name: &str) -> Option<usize> {
-        if let Some(place) = self.layout.places.get(name).or_else(|| self.places.get(name)) {
+        if let Some(place) = self.order.get(self.at)
+            && *self.fields[*place].name == *name
+        {
+            self.at += 1;
             return Some(*place);
+        }
+        let place = self.look_up(name)?;
+        if self.rows == 0 && self.order.len() < 2 * FEATURES_MAX {
+            self.order.push(place);
+        }
+        // Some fields may have been left out.
+        let next = self.order.iter().skip(self.at).take(LEFT_OUT_MAX).position(|next| *next == place);
+        self.at += next.map_or(0, |between| between + 1);
+        Some(place)
+    }
+
+    fn look_up(&mut self, name: &str) -> Option<usize> {
+        let known = match self.layout.places.is_empty() {
+            true => self.layout.fields.iter().position(|(known, _)| **known == *name),
+            false => self.layout.places.get(name).copied(),
+        };
+        if let Some(place) = known.or_else(|| self.places.as_ref()?.get(name).copied()) {
+            return Some(place);
         }
         let place = self.fields.len();
         if place >= 2 * FEATURES_MAX {
             return None;
         }
         self.fields.push(Field::beyond_spec(name));
-        self.places.insert(name.to_owned(), place);
+        self.places.get_or_insert_default().insert(name.to_owned(), place);
         Some(place)
     }
 
@@ -126,6 +157,7 @@ impl Columns<'_> {
     /// Ends the row under way. Which fields it needs is known by the fit that answers it.
     pub(super) fn end_row(&mut self) {
         self.rows += 1;
+        self.at = 0;
     }
 
     /// The columns of all rows.

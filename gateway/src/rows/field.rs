@@ -28,11 +28,19 @@ pub(super) struct Field {
     texts: Vec<u32>,
     values: Vec<String>,
     /// Of `values`, once they are too many to look through.
-    places: HashMap<String, u32>,
+    places: Option<HashMap<String, u32>>,
+}
+
+/// Adds the value of `row`; the rows before it that have none are `missing`.
+fn put<T: Copy>(values: &mut Vec<T>, row: usize, value: T, missing: T) {
+    if values.len() < row {
+        values.resize(row, missing);
+    }
+    values.push(value);
 }
 
 /// Texts that are found faster by looking through them than by a map.
-const LOOKED_THROUGH_MAX: usize = 8;
+pub(super) const LOOKED_THROUGH_MAX: usize = 16;
 
 impl Field {
     /// A field that the spec uses so.
@@ -45,7 +53,7 @@ impl Field {
             times: Vec::new(),
             texts: Vec::new(),
             values: Vec::new(),
-            places: HashMap::new(),
+            places: None,
         }
     }
 
@@ -67,24 +75,31 @@ impl Field {
         }
     }
 
+    /// Forgets what `row` has: a field that stands twice counts as it stands last.
+    fn shorten(&mut self, row: usize) {
+        self.numbers.truncate(row);
+        self.times.truncate(row);
+        self.texts.truncate(row);
+    }
+
     /// Notes the value of `row`; says what is wrong with it, if something is. The last of several wins.
     pub(super) fn set(&mut self, row: usize, value: &Scalar) -> Result<(), String> {
-        self.pad(row + 1);
+        self.shorten(row);
         if matches!(value, Scalar::Null) {
             return Ok(());
         }
         if self.uses == Uses::default() {
             self.guess(value);
-            self.pad(row + 1);
         }
         if self.uses.number {
-            self.numbers[row] = match value {
+            let number = match value {
                 Scalar::Number(number) if number.is_finite() => *number,
                 Scalar::Integer(integer) => *integer as f64,
                 Scalar::Bool(value) => f64::from(u8::from(*value)),
                 Scalar::Number(_) => return Err("the number is too large".into()),
                 other => return Err(format!("a number is required, not {}", other.kind())),
             };
+            put(&mut self.numbers, row, number, f64::NAN);
         }
         if self.uses.time {
             let Scalar::Text(text) = value else {
@@ -93,12 +108,14 @@ impl Field {
                     value.kind()
                 ));
             };
-            self.times[row] = parse_instant(text).map_err(|error| error.to_string())?;
+            let time = parse_instant(text).map_err(|error| error.to_string())?;
+            put(&mut self.times, row, time, TIME_NULL);
         }
         if self.uses.text {
             let text = value.dimension();
             let text = text.ok_or_else(|| format!("a string is required, not {}", value.kind()))?;
-            self.texts[row] = self.code(&text);
+            let code = self.code(&text);
+            put(&mut self.texts, row, code, TEXT_NULL);
         }
         Ok(())
     }
@@ -112,19 +129,19 @@ impl Field {
     }
 
     fn code(&mut self, text: &str) -> u32 {
-        let known = match self.places.is_empty() {
-            true => self.values.iter().position(|value| value == text).map(|code| code as u32),
-            false => self.places.get(text).copied(),
+        let known = match &self.places {
+            None => self.values.iter().position(|value| value == text).map(|code| code as u32),
+            Some(places) => places.get(text).copied(),
         };
         if let Some(code) = known {
             return code;
         }
         let code = self.values.len() as u32;
         self.values.push(text.to_owned());
-        if !self.places.is_empty() {
-            self.places.insert(text.to_owned(), code);
+        if let Some(places) = &mut self.places {
+            places.insert(text.to_owned(), code);
         } else if self.values.len() > LOOKED_THROUGH_MAX {
-            self.places = self.values.iter().cloned().zip(0..).collect();
+            self.places = Some(self.values.iter().cloned().zip(0..).collect());
         }
         code
     }

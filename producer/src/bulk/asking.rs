@@ -37,7 +37,6 @@ pub struct By {
 pub struct Asking {
     by: By,
     lanes: Lanes,
-    table: Table,
     /// How long to try again.
     patience: Option<Duration>,
     following: CancellationToken,
@@ -54,8 +53,8 @@ impl Asking {
         let (table, task) = Table::follow(&session.broker, None, following.clone()).await?;
         tasks.spawn(task);
         table.call(&session.broker).await?;
-        let lanes = Lanes::new(Some(session.broker.clone()), table.clone(), None, WAITING_MAX);
-        Ok(Asking { by, lanes, table, patience: session.patience(), following, tasks })
+        let lanes = Lanes::new(Some(session.broker.clone()), table, None, WAITING_MAX);
+        Ok(Asking { by, lanes, patience: session.patience(), following, tasks })
     }
 
     /// Waits for a first predictor; how many there are.
@@ -67,7 +66,7 @@ impl Asking {
         let mut looks = tokio::time::interval(Duration::from_millis(20));
         loop {
             looks.tick().await;
-            match self.table.predictors().len() {
+            match self.lanes.table().predictors().len() {
                 0 if self.is_over(began) => anyhow::bail!(
                     "no predictor is ready after {:.0} s; start one with `worker infer`, or wait longer with --connect-wait-seconds",
                     began.elapsed().as_secs_f64()

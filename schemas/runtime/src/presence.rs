@@ -143,8 +143,8 @@ struct Seen {
 }
 
 impl Table {
-    /// An empty table of the workers that answer from `bundle`, or from none, and the task that keeps it fresh until `shutdown`; the caller owns the task. Whoever is there already
-    /// is known within a second, or after [`Table::call`].
+    /// An empty table of the workers that answer from `bundle`, or from none, and the task that keeps it fresh until
+    /// `shutdown`; the caller owns the task. Whoever is there already is known within a second, or after [`Table::call`].
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses the subscription.

@@ -76,16 +76,24 @@ impl<'a> Dimensions<'a> {
         let mut places: HashMap<Vec<u32>, usize> = HashMap::new();
         let mut cells: Vec<Cell> = Vec::new();
         let mut key = Vec::with_capacity(self.0.len());
+        let mut place = 0;
         for row in 0..rows {
-            key.clear();
-            key.extend(self.0.iter().map(|text| text.map_or(u32::MAX, |text| text.codes[row])));
-            let place = places.get(&key).copied().unwrap_or_else(|| {
-                places.insert(key.clone(), cells.len());
-                cells.push(Cell { first: row, rows: Vec::new() });
-                cells.len() - 1
-            });
+            if row == 0 || !self.are_alike(row - 1, row) {
+                key.clear();
+                key.extend(self.0.iter().map(|text| text.map_or(u32::MAX, |text| text.codes[row])));
+                place = places.get(&key).copied().unwrap_or_else(|| {
+                    places.insert(key.clone(), cells.len());
+                    cells.push(Cell { first: row, rows: Vec::new() });
+                    cells.len() - 1
+                });
+            }
             cells[place].rows.push(row as u32);
         }
         cells
+    }
+
+    /// Whether two rows have the same codes: rows of one scope mostly follow each other.
+    fn are_alike(&self, one: usize, other: usize) -> bool {
+        self.0.iter().flatten().all(|text| text.codes[one] == text.codes[other])
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 use runtime::broker::{Broker, BrokerError};
+use runtime::bundle::Fixed;
 use runtime::busyness::Busyness;
 use runtime::catalog::LiveCatalog;
 use runtime::discovery::Endpoint;
@@ -55,10 +56,6 @@ pub struct Setup {
     pub models: Mirror<ModelSpec>,
     /// Channels.
     pub channels: Mirror<Channel>,
-    /// Which fits there are, where that is known and does not change; else it is read from the broker's ledger.
-    pub catalog: Option<LiveCatalog>,
-    /// The digest of the bundle that all of this is from, if it is.
-    pub bundle: Option<Arc<String>>,
     /// Where fits rest.
     pub blobs: Blobs,
     /// The threads for what takes longer than a few rows.
@@ -97,8 +94,12 @@ impl Drop for Busy<'_> {
 impl Handle {
     /// A predictor that only this process asks: no broker knows of it. What it answers from must not change. The runtime that
     /// calls this is the one that asks it.
-    pub fn alone(setup: Setup, catalog: LiveCatalog) -> Handle {
-        let Setup { name, slots, fit_cache_mib, models, channels, bundle, blobs, pool, .. } = setup;
+    pub fn alone(setup: Setup, fixed: Fixed) -> Handle {
+        Handle::new(setup, fixed.catalog, Some(fixed.digest))
+    }
+
+    fn new(setup: Setup, catalog: LiveCatalog, bundle: Option<Arc<String>>) -> Handle {
+        let Setup { name, slots, fit_cache_mib, models, channels, blobs, pool, .. } = setup;
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
         let targets = Targets::default();
@@ -139,20 +140,23 @@ impl Handle {
 }
 
 impl Service {
-    /// A predictor that is announced and listens; the runtime that calls this is the one that it talks on.
+    /// A predictor that is announced and listens; the runtime that calls this is the one that it talks on. Which fits there
+    /// are is read from the broker's ledger, unless that is `fixed`.
     ///
     /// # Errors
     /// [`BrokerError`] when the broker refuses.
-    pub async fn open(broker: &Broker, setup: Setup) -> Result<Service, BrokerError> {
+    pub async fn open(broker: &Broker, setup: Setup, fixed: Option<Fixed>) -> Result<Service, BrokerError> {
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (grace, pool) = (setup.grace, setup.pool.clone());
-        let catalog = setup.catalog.clone().unwrap_or_else(|| {
-            let blobs = setup.blobs.clone();
-            let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs, services.clone());
-            tasks.spawn_on(following, &pool);
-            catalog
-        });
-        let handle = Handle::alone(setup, catalog);
+        let handle = match fixed {
+            Some(fixed) => Handle::alone(setup, fixed),
+            None => {
+                let blobs = setup.blobs.clone();
+                let (catalog, following) = LiveCatalog::follow(broker.clone(), blobs, services.clone());
+                tasks.spawn_on(following, &pool);
+                Handle::new(setup, catalog, None)
+            }
+        };
         let (ahead, until) = (handle.predictor.clone(), services.clone());
         tasks.spawn_on(async move { ahead.keep_ahead(until).await }, &pool);
         let says = handle.clone();
@@ -248,5 +252,5 @@ async fn answer(handle: &Handle, endpoint: &Endpoint, request: Request) {
 /// Replies in the version of the message that asked.
 fn encode(version: u16, replies: &[PredictReply]) -> Bytes {
     // Plain data always serialises; an empty message would be refused by the gateway's decoder.
-    Bytes::from(envelope::encode_as(version, &replies).unwrap_or_default())
+    Bytes::from(envelope::encode_as(version, replies).unwrap_or_default())
 }

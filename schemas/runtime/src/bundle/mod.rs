@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use schemas::blob::BlobError;
 use schemas::bundle::BundleError;
 
-pub use self::read::{Bundle, Held, open};
+pub use self::read::{Bundle, Fixed, Held, open};
 pub use self::write::{Writer, check};
 
 /// Why a bundle could not be read or written.

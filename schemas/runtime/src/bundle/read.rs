@@ -37,24 +37,31 @@ pub struct Bundle {
     blocks: HashMap<String, usize>,
 }
 
-/// What answering needs, from a bundle: it never changes.
+/// What takes the ledger's place: fits that never change.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct Fixed {
     /// The file, for messages.
     pub file: PathBuf,
+    /// What only this bundle has: predictors that have another one are not asked.
+    pub digest: Arc<String>,
+    /// Which fits there are.
+    pub catalog: LiveCatalog,
+}
+
+/// What answering needs, from a bundle.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Which fits it has.
+    pub fixed: Fixed,
     /// The channel that was exported. It answers as `live`, too, for callers that name no channel.
     pub channel: String,
     /// Number of fits.
     pub fits: u64,
-    /// What only this bundle has.
-    pub digest: Arc<String>,
     /// Model specs.
     pub models: Mirror<ModelSpec>,
     /// The channel of each model, by both of its names.
     pub channels: Mirror<Channel>,
-    /// Which fits there are.
-    pub catalog: LiveCatalog,
-    /// Their bytes.
+    /// The fits' bytes.
     pub blobs: Blobs,
 }
 
@@ -164,14 +171,15 @@ impl Bundle {
                 |error: schemas::catalog::SnapshotError| BundleError::Unsound { problem: error.to_string() };
             catalog.restore(model.catalog).map_err(unsound).map_err(Error::unusable(&self.file))?;
         }
+        let digest = Arc::new(format!("{:032x}", self.header.digest));
+        let fits = catalog.len() as u64;
+        let fixed = Fixed { file: self.file.clone(), digest, catalog: LiveCatalog::fixed(catalog) };
         Ok(Held {
-            file: self.file.clone(),
+            fixed,
             channel: self.contents.channel.clone(),
-            fits: catalog.len() as u64,
-            digest: Arc::new(format!("{:032x}", self.header.digest)),
+            fits,
             models: Mirror::fixed(specs),
             channels: Mirror::fixed(channels),
-            catalog: LiveCatalog::fixed(catalog),
             blobs: Blobs::new(Arc::new(BundleStore::new(self))),
         })
     }

@@ -139,13 +139,13 @@ async fn it_answers_for_its_channel_and_for_callers_that_name_none() {
         let channel = held.channels.get(&channel_key("shops", name)).unwrap();
         assert_eq!(channel.state(), ChannelState { campaigns: 2, newest: "c2".into() });
         for shop in 0..7 {
-            let found = held.catalog.with(|catalog| catalog.resolve("shops", &channel, &scope(shop)));
+            let found = held.fixed.catalog.with(|catalog| catalog.resolve("shops", &channel, &scope(shop)));
             let found = found.expect("a fit");
             assert_eq!((found.campaign.as_ref(), found.fit.trained_at_ms), ("c2", 7));
             assert_eq!(held.blobs.fit(&found.fit).await.unwrap(), fit(shop));
         }
     }
-    assert!(held.models.is_ready() && held.channels.is_ready() && held.catalog.is_ready());
+    assert!(held.models.is_ready() && held.channels.is_ready() && held.fixed.catalog.is_ready());
     assert!(held.blobs.delete("x").await.is_err() && held.blobs.check().await.is_ok());
 }
 
@@ -158,7 +158,8 @@ async fn files_of_version_one_are_read_for_ever() {
     assert_eq!((held.fits, held.channel.as_str()), (4, LIVE));
     let channel = held.channels.get(&channel_key("shops", LIVE)).unwrap();
     for shop in 0..3 {
-        let found = held.catalog.with(|catalog| catalog.resolve("shops", &channel, &scope(shop))).unwrap();
+        let found =
+            held.fixed.catalog.with(|catalog| catalog.resolve("shops", &channel, &scope(shop))).unwrap();
         let Parameters::Linear { intercept, coefficients } =
             held.blobs.fit(&found.fit).await.unwrap().parameters
         else {
