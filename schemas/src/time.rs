@@ -128,26 +128,30 @@ fn plain_text(ms: i64) -> Option<String> {
         return None;
     }
     let of_day = ms.rem_euclid(DAY_MS);
-    let (minutes, seconds, fraction) = (of_day / 60_000, of_day / 1_000 % 60, of_day % 1_000);
-    let mut text = String::with_capacity("2013-12-03T14:00:00.000Z".len());
-    let parts = [("", year, 4), ("-", month, 2), ("-", day, 2), ("T", minutes / 60, 2)];
-    for (mark, value, width) in parts.into_iter().chain([(":", minutes % 60, 2), (":", seconds, 2)]) {
-        text.push_str(mark);
-        push_digits(&mut text, value, width);
-    }
-    if fraction > 0 {
-        let width = if fraction % 100 == 0 { 1 } else { 3 - u32::from(fraction % 10 == 0) };
-        text.push('.');
-        push_digits(&mut text, fraction / 10i64.pow(3 - width), width);
-    }
-    text.push('Z');
-    Some(text)
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    set_digits(&mut text[0..4], year);
+    set_digits(&mut text[5..7], month);
+    set_digits(&mut text[8..10], day);
+    set_digits(&mut text[11..13], of_day / 3_600_000);
+    set_digits(&mut text[14..16], of_day / 60_000 % 60);
+    set_digits(&mut text[17..19], of_day / 1_000 % 60);
+    set_digits(&mut text[20..23], of_day % 1_000);
+    // The fraction without its last zeros, and without its point where it is zero.
+    let end = match of_day % 1_000 {
+        0 => 19,
+        fraction if fraction % 100 == 0 => 21,
+        fraction if fraction % 10 == 0 => 22,
+        _ => 23,
+    };
+    text[end] = b'Z';
+    Some(String::from_utf8_lossy(&text[..=end]).into_owned())
 }
 
-/// The last `width` decimal digits of a value.
-fn push_digits(text: &mut String, value: i64, width: u32) {
-    for place in (0..width).rev() {
-        text.push(char::from(b'0' + (value / 10i64.pow(place) % 10) as u8));
+/// The last decimal digits of a value, as many as there is room for.
+fn set_digits(digits: &mut [u8], mut value: i64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
     }
 }
 

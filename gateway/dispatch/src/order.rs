@@ -1,10 +1,10 @@
 //! One request over many predictors: rows are grouped by scope, sent to the predictor that each scope prefers,
 //! and the answers joined in the order of the rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ahash::HashMap;
 use futures::future::{BoxFuture, try_join_all};
 use schemas::column::{Column, TextColumn};
 use schemas::forecast::Band;
@@ -260,7 +260,7 @@ impl<'a> Scopes<'a> {
 /// The rows by the predictor their scope prefers, each with the key of its first row.
 fn shares(scopes: &Scopes, workers: &[String], rows: usize) -> Vec<(u64, Vec<u32>)> {
     let mut shares: Vec<Option<(u64, Vec<u32>)>> = vec![None; workers.len()];
-    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::new();
+    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::default();
     let mut codes = Vec::with_capacity(scopes.texts.len());
     for row in 0..rows {
         codes.clear();

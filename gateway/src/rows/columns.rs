@@ -1,16 +1,18 @@
 //! The columns of a request while its rows come in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ahash::HashMap;
 use dataset::Request;
 use schemas::limits::FEATURES_MAX;
 use schemas::predict::{RowError, RowErrorKind};
 use schemas::spec::ModelSpec;
+use serde::de::DeserializeSeed;
 
 use super::Rows;
 use super::field::{Field, LOOKED_THROUGH_MAX, Uses};
-use super::json::{Asked, Scalar};
+use super::json::{Asked, RowSeed, Scalar};
 
 /// The fields that a model's spec reads, worked out once for all of its requests.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ impl Layout {
         let fields: Vec<(Arc<str>, Uses)> =
             uses.into_iter().map(|(name, uses)| (name.into(), uses)).collect();
         let named = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place));
-        let places = if fields.len() > LOOKED_THROUGH_MAX { named.collect() } else { HashMap::new() };
+        let places = if fields.len() > LOOKED_THROUGH_MAX { named.collect() } else { HashMap::default() };
         Layout { revision: spec.revision(), fields, places }
     }
 
@@ -77,6 +79,14 @@ impl Columns<'_> {
         let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses));
         let (fields, order) = (fields.collect(), Vec::with_capacity(layout.fields.len()));
         Columns { layout, fields, places: None, order, at: 0, errors: Vec::new(), rows: 0, too_many: false }
+    }
+
+    /// Reads the row under way from a line.
+    pub(super) fn read_line(&mut self, line: &[u8]) -> Result<(), String> {
+        let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+        let mut json = serde_json::Deserializer::from_str(line);
+        let row = RowSeed { columns: self }.deserialize(&mut json).and_then(|()| json.end());
+        row.map_err(|error| error.to_string())
     }
 
     /// Notes a value of the row under way.

@@ -1,8 +1,8 @@
 //! One field of the rows: its values as they come.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::{HashMap, HashMapExt};
 use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::predict::NamedColumn;
 use schemas::time::{TIME_NULL, parse_instant};
@@ -141,7 +141,9 @@ impl Field {
         if let Some(places) = &mut self.places {
             places.insert(text.to_owned(), code);
         } else if self.values.len() > LOOKED_THROUGH_MAX {
-            self.places = Some(self.values.iter().cloned().zip(0..).collect());
+            let mut places = HashMap::with_capacity(8 * LOOKED_THROUGH_MAX);
+            places.extend(self.values.iter().cloned().zip(0..));
+            self.places = Some(places);
         }
         code
     }

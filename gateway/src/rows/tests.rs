@@ -3,7 +3,7 @@ use schemas::column::Column;
 use schemas::predict::NamedColumn;
 use schemas::spec::ModelSpec;
 
-use super::{Layout, Rows};
+use super::{Layout, Rows, RowsError};
 
 fn layout() -> Layout {
     let text = "name = \"sales\"\n[data]\nsource = \"x.parquet\"\n[scope]\ndimensions = [\"store\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"price\", \"promotion\"]\nalgorithm = \"ridge\"\n";
@@ -54,4 +54,15 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_no_utf_8_fails_a_body_and_only_its_own_line() {
+    let body = b"{\"rows\": [{\"store\": \"\xff\"}]}";
+    assert!(
+        matches!(Rows::parse(body, &layout()), Err(RowsError::Json(problem)) if problem.contains("utf-8"))
+    );
+    let lines = Rows::of_lines(b"{\"price\": 1}\n{\"store\": \"\xff\"}\n{\"price\": 3}\n", &layout());
+    assert_eq!((lines.rows, lines.errors.len(), lines.errors[0].row), (3, 1, 1));
+    assert_eq!(value(&lines.columns, "price", 2).as_deref(), Some("3"));
 }

@@ -1,10 +1,10 @@
 //! From a batch of rows to predictions: find each row's fit, then predict by columns.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ahash::HashMap;
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
 use schemas::channel::{Channel, ChannelState, LIVE};
@@ -96,7 +96,7 @@ impl Predictor {
     ) -> Vec<(Arc<Target>, Vec<u32>)> {
         let targets = self.targets.of(way, &self.catalog);
         let mut shares: Vec<(Arc<Target>, Vec<u32>)> = Vec::new();
-        let mut places: HashMap<*const Target, usize> = HashMap::new();
+        let mut places: HashMap<*const Target, usize> = HashMap::default();
         for cell in dimensions.cells(rows) {
             match targets.find(way, &self.catalog, dimensions.values(cell.first)) {
                 Some(target) => match places.entry(Arc::as_ptr(&target)) {

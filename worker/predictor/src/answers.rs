@@ -5,7 +5,8 @@ mod forecast;
 use std::ops::Range;
 use std::sync::Arc;
 
-use learn::{Block, Design, most_probable, predict};
+use learn::{Block, Design, DesignError, most_probable, predict};
+use schemas::encoding::Missing;
 use schemas::fit::{Input, Parameters};
 use schemas::outcome::clip_reason;
 use schemas::predict::{NO_FIT, Predictions, RowError, RowErrorKind, UsedFit};
@@ -24,9 +25,30 @@ pub(crate) struct Answers<'a> {
     numbers: Vec<f64>,
     spans: Vec<Range<usize>>,
     /// The columns as the last fit read them: the next one mostly reads them so too.
-    design: Option<(Arc<Vec<Input>>, Design)>,
+    last: Option<Read>,
     block: Block,
     values: Vec<f64>,
+}
+
+/// The columns of a request as fits with the same inputs read them.
+struct Read {
+    inputs: Arc<Vec<Input>>,
+    missing: Missing,
+    design: Design,
+    /// Row by row, whether it has all that such a fit needs.
+    complete: Vec<bool>,
+}
+
+impl Read {
+    fn new(columns: &Columns, rows: usize, fit: &Served) -> Result<Read, DesignError> {
+        let design = Design::new(&fit.inputs, rows, |input| columns.of(input))?.with_missing(fit.missing);
+        let complete = design.complete_mask();
+        Ok(Read { inputs: fit.inputs.clone(), missing: fit.missing, design, complete })
+    }
+
+    fn is_for(&self, fit: &Served) -> bool {
+        Arc::ptr_eq(&self.inputs, &fit.inputs) && self.missing == fit.missing
+    }
 }
 
 impl<'a> Answers<'a> {
@@ -42,7 +64,7 @@ impl<'a> Answers<'a> {
             done,
             numbers: Vec::new(),
             spans: Vec::new(),
-            design: None,
+            last: None,
             block: Block::default(),
             values: Vec::new(),
         }
@@ -53,16 +75,14 @@ impl<'a> Answers<'a> {
         if let Parameters::Forecast(forecast) = &fit.parameters {
             return self.foretell(forecast, used, rows);
         }
-        let known = self.design.take().filter(|(inputs, _)| Arc::ptr_eq(inputs, &fit.inputs));
-        let (count, columns) = (self.done.values.len(), self.columns);
-        let design = match known {
-            Some((_, design)) => Ok(design),
-            None => Design::new(&fit.inputs, count, |input| columns.of(input)),
+        let read = match self.last.take().filter(|last| last.is_for(fit)) {
+            Some(last) => Ok(last),
+            None => Read::new(self.columns, self.done.values.len(), fit),
         };
-        match design.map(|design| design.with_missing(fit.missing)) {
-            Ok(design) => {
-                self.predict(fit, used, &design, rows);
-                self.design = Some((fit.inputs.clone(), design));
+        match read {
+            Ok(read) => {
+                self.predict(fit, used, &read, rows);
+                self.last = Some(read);
             }
             Err(error) => {
                 let column = Some(error.column().to_owned());
@@ -71,9 +91,9 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn predict(&mut self, fit: &Served, used: &Arc<UsedFit>, design: &Design, rows: &[u32]) {
-        let (whole, torn): (Vec<u32>, Vec<u32>) =
-            rows.iter().partition(|row| design.is_complete(**row as usize));
+    fn predict(&mut self, fit: &Served, used: &Arc<UsedFit>, read: &Read, rows: &[u32]) {
+        let Read { design, complete, .. } = read;
+        let (whole, torn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| complete[**row as usize]);
         for row in torn {
             let field = design.missing(row as usize).map(str::to_owned);
             let message = "the field is missing; the fit needs a value of it";

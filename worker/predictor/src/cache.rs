@@ -1,8 +1,8 @@
 //! Loaded fits within a memory budget: the fits of a blob come and go together.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ahash::HashMap;
 use bytes::Bytes;
 use runtime::store::{Blobs, StoreError};
 use schemas::blob::{Blob, BlobError};

@@ -1,8 +1,8 @@
 //! The columns of a request, and its rows by the values of all dimensions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::{HashMap, HashMapExt};
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
 use schemas::fit::Input;
@@ -46,6 +46,9 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// No more cells than that have room from the beginning.
+const CELLS_ROOM_MAX: usize = 1_024;
+
 /// Rows with the same values in all dimensions.
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -73,7 +76,7 @@ impl<'a> Dimensions<'a> {
         if rows == 1 {
             return vec![Cell { first: 0, rows: vec![0] }];
         }
-        let mut places: HashMap<Vec<u32>, usize> = HashMap::new();
+        let mut places: HashMap<Vec<u32>, usize> = HashMap::with_capacity(rows.min(CELLS_ROOM_MAX));
         let mut cells: Vec<Cell> = Vec::new();
         let mut key = Vec::with_capacity(self.0.len());
         let mut place = 0;

@@ -1,8 +1,8 @@
 //! Which fit answers rows with which values in their dimensions, remembered until the catalog, the channel or the spec moves.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ahash::HashMap;
 use runtime::catalog::LiveCatalog;
 use schemas::catalog::Landed;
 use schemas::channel::{Channel, ChannelState};
