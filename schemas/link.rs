@@ -4,6 +4,9 @@
 //! together a tenth of a program. Only Rust's own linker on x86-64 Linux is known to do it; with any other, programs are as
 //! they would be without.
 
+// Cargo reads what it says.
+#![allow(clippy::print_stdout)]
+
 use std::process::Command;
 
 /// From this version on glibc's loader reads packed relocations.
