@@ -4,14 +4,20 @@
 //! writing the answer is the largest part of a request.
 
 use std::io;
+use std::sync::Arc;
 
 use schemas::predict::{Predictions, UsedFit};
 use schemas::time::format_ms;
 
-/// About how much an answer takes beside its rows and fits, and each of these: room for them is made at once.
-pub(super) const ANSWER_BYTES: usize = 128;
-pub(super) const ROW_BYTES: usize = 32;
-pub(super) const FIT_BYTES: usize = 256;
+/// About how much an answer takes beside its rows and fits, and each of these.
+const ANSWER_BYTES: usize = 128;
+const ROW_BYTES: usize = 32;
+const FIT_BYTES: usize = 256;
+
+/// Room for an answer, made at once.
+pub(super) fn room(whole: &Predictions) -> Vec<u8> {
+    Vec::with_capacity(ANSWER_BYTES + ROW_BYTES * whole.values.len() + FIT_BYTES * whole.fits.len())
+}
 
 /// The answer's JSON; `None` where there is more to say than numbers and fits.
 pub(super) fn written(whole: &Predictions) -> Option<Vec<u8>> {
@@ -23,18 +29,13 @@ pub(super) fn written(whole: &Predictions) -> Option<Vec<u8>> {
     if says_more || !are_numbers || fit_of.iter().any(|fit| *fit as usize >= fits.len()) {
         return None;
     }
-    let mut body = Vec::with_capacity(ANSWER_BYTES + ROW_BYTES * values.len() + FIT_BYTES * fits.len());
+    let mut body = room(whole);
     // Numbers and texts always serialise, and memory takes what is written to it.
     write(&mut body, values, fits, fit_of).ok()?;
     Some(body)
 }
 
-fn write(
-    body: &mut Vec<u8>,
-    values: &[f64],
-    fits: &[std::sync::Arc<UsedFit>],
-    fit_of: &[u32],
-) -> io::Result<()> {
+fn write(body: &mut Vec<u8>, values: &[f64], fits: &[Arc<UsedFit>], fit_of: &[u32]) -> io::Result<()> {
     body.extend_from_slice(b"{\"predictions\":[");
     list(body, values, |body, value| Ok(serde_json::to_writer(body, value)?))?;
     body.extend_from_slice(b"],\"fits\":[");
@@ -77,8 +78,6 @@ fn list<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
     use schemas::forecast::Band;
     use schemas::predict::{NO_FIT, RowError, RowErrorKind};

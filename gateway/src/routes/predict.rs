@@ -16,7 +16,7 @@ use super::arrow::{self, ARROW};
 use super::explanations::Explanation;
 use super::intervals::Intervals;
 use super::ndjson::{self, NDJSON};
-use super::plain::{self, ANSWER_BYTES, FIT_BYTES, ROW_BYTES};
+use super::plain;
 use crate::app::Shared;
 use crate::openapi::Refusals;
 use crate::payload::{Payload, check_unpacked};
@@ -192,8 +192,7 @@ pub(crate) async fn answer(
     }
     let explanations = explain.then(|| Explanation::by_row(&whole));
     let answer = Answer { explanations, ..Answer::from(&whole) };
-    let size_bytes = ANSWER_BYTES + ROW_BYTES * whole.values.len() + FIT_BYTES * whole.fits.len();
-    let mut body = Vec::with_capacity(size_bytes);
+    let mut body = plain::room(&whole);
     serde_json::to_writer(&mut body, &answer).map_err(Problem::internal)?;
     Ok(respond(body))
 }

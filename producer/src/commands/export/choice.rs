@@ -38,6 +38,12 @@ pub(super) async fn choose(
             None => return Err(no_fits(session, &name, &args.channel).await?),
         }
     }
+    if chosen.is_empty() {
+        return Err(usage(format!(
+            "no model has fits on the channel `{}`; see `enqueue channel list`, or train some with `enqueue train MODEL --scope …`",
+            args.channel
+        )));
+    }
     let all = patiently(async || Ok(bucket::campaigns(&session.broker).await?.all().await?)).await?;
     let running: Vec<&Campaign> = campaigns::running(all.iter().map(|(_, campaign)| campaign)).collect();
     for model in &chosen {
@@ -46,13 +52,7 @@ pub(super) async fn choose(
             .filter(|campaign| campaign.spec.name == model.spec.name && campaign.channel == args.channel);
         remark_on(model, open.map(|campaign| campaign.id.as_str()), out);
     }
-    match chosen.is_empty() {
-        true => Err(usage(format!(
-            "no model has fits on the channel `{}`; see `enqueue channel list`, or train some with `enqueue train MODEL --scope …`",
-            args.channel
-        ))),
-        false => Ok(chosen),
-    }
+    Ok(chosen)
 }
 
 /// Says what callers of the file will not get, though the system has it or soon will.
