@@ -1,6 +1,6 @@
 //! The work queue, from a trainer: packs come out, leased, and are answered for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, AckKind};
@@ -16,10 +16,21 @@ use crate::ledger::Landed;
 /// Where a trainer gets its packs.
 #[derive(Debug)]
 pub struct JobSource {
-    consumers: Vec<PullConsumer>,
+    queues: Vec<Queue>,
     wake: async_nats::Subscriber,
     broker: Broker,
 }
+
+/// The packs of one priority.
+#[derive(Debug)]
+struct Queue {
+    consumer: PullConsumer,
+    /// When it last had fewer packs than were wanted.
+    emptied: Option<Instant>,
+}
+
+/// The longest that packs of another priority are taken without a look at one that had no more.
+const SKIPPED: Duration = Duration::from_millis(100);
 
 /// The longest that the broker may take to say what waits.
 const TAKE_LIMIT: Duration = Duration::from_secs(5);
@@ -37,13 +48,14 @@ impl JobSource {
     /// [`BrokerError`] when the topology is not there.
     pub fn open<'a>(broker: &'a Broker) -> BoxFuture<'a, Result<JobSource, BrokerError>> {
         Box::pin(async move {
-            let mut consumers = Vec::new();
+            let mut queues = Vec::new();
             for priority in Priority::ALL {
-                consumers.push(crate::topology::open_consumer(broker, priority).await?);
+                let consumer = crate::topology::open_consumer(broker, priority).await?;
+                queues.push(Queue { consumer, emptied: None });
             }
             let wake = broker.client.subscribe(subjects::WAKE).await;
             let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
-            Ok(JobSource { consumers, wake, broker: broker.clone() })
+            Ok(JobSource { queues, wake, broker: broker.clone() })
         })
     }
 
@@ -55,26 +67,34 @@ impl JobSource {
     /// [`BrokerError`] when the broker does not answer.
     pub fn take<'a>(&'a mut self, free_slots: usize) -> BoxFuture<'a, Result<Vec<Job>, BrokerError>> {
         Box::pin(async move {
+            if self.is_called() {
+                self.queues.iter_mut().for_each(|queue| queue.emptied = None);
+            }
             let mut jobs = Vec::new();
-            for consumer in &self.consumers {
-                let wanted = free_slots - jobs.len();
-                if wanted == 0 {
+            let (promising, skipped): (Vec<_>, Vec<_>) =
+                self.queues.iter_mut().partition(|queue| queue.may_have_some());
+            // Where nothing comes from the others, the skipped ones have their turn at once.
+            for queues in [promising, skipped] {
+                if !jobs.is_empty() {
                     break;
                 }
-                let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
-                let lease = consumer.cached_info().config.ack_wait;
-                let mut batch =
-                    consumer.fetch().max_messages(wanted).messages().await.map_err(|e| failed(e.into()))?;
-                // What asks a broker that has just died gets no answer at all.
-                while let Some(message) = tokio::time::timeout(TAKE_LIMIT, batch.next())
-                    .await
-                    .map_err(|late| failed(late.into()))?
-                {
-                    jobs.push(Job { message: message.map_err(failed)?, broker: self.broker.clone(), lease });
+                for queue in queues {
+                    if jobs.len() < free_slots {
+                        queue.take(&self.broker, free_slots, &mut jobs).await?;
+                    }
                 }
             }
             Ok(jobs)
         })
+    }
+
+    /// Whether a wake-up call has come.
+    fn is_called(&mut self) -> bool {
+        let mut called = false;
+        while let Some(Some(_)) = self.wake.next().now_or_never() {
+            called = true;
+        }
+        called
     }
 
     /// Returns when it is worth looking again: at a wake-up call, or after two seconds.
@@ -82,11 +102,44 @@ impl JobSource {
         Box::pin(async move {
             match tokio::time::timeout(LOOK_AGAIN, self.wake.next()).await {
                 // One look answers all calls that came meanwhile.
-                Ok(Some(_)) => while let Some(Some(_)) = self.wake.next().now_or_never() {},
+                Ok(Some(_)) => {
+                    self.is_called();
+                    self.queues.iter_mut().for_each(|queue| queue.emptied = None);
+                }
                 Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
                 Err(_) => {}
             }
         })
+    }
+}
+
+impl Queue {
+    fn may_have_some(&self) -> bool {
+        self.emptied.is_none_or(|at| at.elapsed() > SKIPPED)
+    }
+
+    /// Adds packs until there are `most`.
+    ///
+    /// # Errors
+    /// [`BrokerError`] where there are none yet: what has come is kept.
+    async fn take(&mut self, broker: &Broker, most: usize, jobs: &mut Vec<Job>) -> Result<(), BrokerError> {
+        let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
+        let lease = self.consumer.cached_info().config.ack_wait;
+        let take = async {
+            let wanted = most - jobs.len();
+            let fetched = self.consumer.fetch().max_messages(wanted).messages().await;
+            let mut batch = fetched.map_err(|error| failed(error.into()))?;
+            // What asks a broker that has just died gets no answer at all.
+            while let Some(message) =
+                tokio::time::timeout(TAKE_LIMIT, batch.next()).await.map_err(|late| failed(late.into()))?
+            {
+                jobs.push(Job { message: message.map_err(failed)?, broker: broker.clone(), lease });
+            }
+            Ok(())
+        };
+        let taken = take.await;
+        self.emptied = (jobs.len() < most).then(Instant::now);
+        if jobs.is_empty() { taken } else { Ok(()) }
     }
 }
 

@@ -29,6 +29,9 @@ use crate::{health, memory, start};
 /// Between the last landing and a look whether campaigns can be closed: an `enqueue` that waits for one closes it itself.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// Packs that may be landing for each one that is learned.
+const LANDING_PER_SLOT: usize = 3;
+
 /// Pulls and trains packs until `shutdown`.
 ///
 /// # Errors
@@ -119,10 +122,11 @@ impl Running {
         self.tasks.len()
     }
 
-    /// How many packs can start: as many as there are idle cores. Packs that are landing only wait for servers.
+    /// How many packs can start: as many as there are idle cores. Packs that are landing only wait for servers; so many of them
+    /// keep their results in memory.
     fn free(&self, slots: usize, trainer: &Trainer) -> usize {
         let learning = self.len().saturating_sub(trainer.landing.load(Ordering::Relaxed));
-        slots.saturating_sub(learning).min((2 * slots).saturating_sub(self.len()))
+        slots.saturating_sub(learning).min(((1 + LANDING_PER_SLOT) * slots).saturating_sub(self.len()))
     }
 
     fn is_empty(&self) -> bool {
