@@ -182,6 +182,7 @@ mod tests {
             algorithm: Algorithm::Mean,
             gate: None,
             candidates: Vec::new(),
+            tried: Vec::new(),
             metrics: None,
             fit: None,
         };

@@ -58,6 +58,20 @@ pub struct Scored {
     pub reason: Option<String>,
 }
 
+/// What a shard of a search found out about one candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Its place in the spec.
+    pub candidate: u32,
+    /// The first fold that it was tried on.
+    pub fold: u32,
+    /// Per fold, from that one on: what the metric adds up over the fold's rows, and what these count.
+    pub errors: Vec<(f64, f64)>,
+    /// Why it could not be tried on the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// One scope's end, as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScopeOutcome {
@@ -79,6 +93,9 @@ pub struct ScopeOutcome {
     /// What the scope chose from, in the spec's order; empty without a search.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Scored>,
+    /// What a shard tried of a search; none of what ends a scope.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
     /// Scores of the fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
@@ -107,6 +124,7 @@ impl ScopeOutcome {
             counts: Counts::default(),
             algorithm: spec.algorithm().unwrap_or(Algorithm::Mean),
             candidates: Vec::new(),
+            tried: Vec::new(),
             metrics: None,
             gate: None,
             fit: None,

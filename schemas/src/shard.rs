@@ -78,8 +78,9 @@ pub enum Part {
         /// Past the last.
         to: u32,
     },
-    /// To try candidates of a search, by their places in the spec.
-    Candidates {
+    /// To make trials of a search from number `from` to before number `to`: candidate `c` on fold `f` is number
+    /// `c` × `folds` + `f`, by the spec's order of candidates and its number of folds.
+    Trials {
         /// The first.
         from: u32,
         /// Past the last.
@@ -89,7 +90,7 @@ pub enum Part {
     Rows,
 }
 
-/// What a shard leaves for the merge: how its own work ended, with a fit where that is what it made, or the candidates it
-/// tried. It counts nowhere as the end of a scope.
+/// What a shard leaves for the merge: how its own work ended, with a fit where that is what it made, or what it tried. It counts
+/// nowhere as the end of a scope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partial(pub ScopeOutcome);

@@ -37,6 +37,9 @@ pub const MISSING_LEFT: u32 = 1 << 31;
 /// In [`Trees::columns`]: rows whose category is in a set go left; others go right, also those without one.
 pub const IN_SET: u32 = 1 << 30;
 
+/// Rows that [`Trees::leaves`] takes down a tree at a time.
+pub const TOGETHER: usize = 8;
+
 /// The design column that an inner node asks for.
 pub fn column_of(node: u32) -> usize {
     (node & !(MISSING_LEFT | IN_SET)) as usize
@@ -55,6 +58,26 @@ impl Trees {
         self.values[at]
     }
 
+    /// The values of the leaves that [`TOGETHER`] rows of `width` values fall into: while one row waits for its node, others go
+    /// on.
+    ///
+    /// # Panics
+    /// As [`Trees::leaf`].
+    pub fn leaves(&self, root: u32, rows: &[f64], width: usize) -> [f64; TOGETHER] {
+        let mut places = [root as usize; TOGETHER];
+        let mut under_way = true;
+        while under_way {
+            under_way = false;
+            for (row, at) in places.iter_mut().enumerate() {
+                if self.columns[*at] != LEAF {
+                    *at = self.child(*at, &rows[row * width..][..width]);
+                    under_way = true;
+                }
+            }
+        }
+        places.map(|at| self.values[at])
+    }
+
     /// The child of an inner node that a row goes to.
     ///
     /// # Panics
@@ -62,13 +85,15 @@ impl Trees {
     #[inline]
     pub fn child(&self, at: usize, row: &[f64]) -> usize {
         let (node, threshold) = (self.columns[at], self.values[at]);
+        // Read whether or not it is needed: either way is as likely, and a wrong guess costs more.
+        let right = self.rights[at] as usize;
         let value = row[column_of(node)];
         let goes_left = match node & (MISSING_LEFT | IN_SET) {
             0 => value <= threshold,
             MISSING_LEFT => value <= threshold || value.is_nan(),
             _ => self.set(threshold).is_some_and(|words| contains(words, value)),
         };
-        if goes_left { at + 1 } else { self.rights[at] as usize }
+        if goes_left { at + 1 } else { right }
     }
 
     /// The words of the set at a place; `None` where there is none.

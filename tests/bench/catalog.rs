@@ -77,6 +77,7 @@ fn landing(pack: u32) -> Landing {
             algorithm: Algorithm::Ridge,
             gate: None,
             candidates: Vec::new(),
+            tried: Vec::new(),
             metrics: Some(Metrics::Regression(scores)),
             fit: Some(FitRef {
                 fingerprint: format!("{:032x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15),

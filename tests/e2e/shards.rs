@@ -78,7 +78,8 @@ async fn a_search_in_shards_chooses_as_one_at_once() {
     let stack = Stack::start(Setup { trainers: 2, predictors: 0, gateway: false, ..Setup::default() }).await;
     let search = ["--algorithm", "mean|ridge|tree", "--param", "alpha=1|300", "--wait", "--force"];
     let mut seen = Vec::new();
-    for (spec, packs) in [(cutting(), 2 * (4 + 1)), (flights::spec(), 1)] {
+    // Four candidates on five folds each, and the merge.
+    for (spec, packs) in [(cutting(), 2 * (20 + 1)), (flights::spec(), 1)] {
         stack.add_model(&spec).await;
         let done = stack.ask(&words("train", &[&TWO, &search])).await;
         assert_eq!(done["outcomes"], json!({"trained": 2}));
@@ -108,6 +109,33 @@ fn assert_alike(parts: &Value, whole: &Value, tolerance: f64) {
     close(&parts["parameters"]["intercept"], &whole["parameters"]["intercept"], "the intercept");
     for name in ["rmse", "mae", "r2"].into_iter().filter(|_| !whole["metrics"].is_null()) {
         close(&parts["metrics"][name], &whole["metrics"][name], name);
+    }
+}
+
+#[tokio::test]
+async fn components_of_rows_in_shards_are_those_of_the_rows_at_once() {
+    let stack = Stack::start(Setup { trainers: 2, predictors: 0, gateway: false, ..Setup::default() }).await;
+    let whole = flights::spec()
+        .replace("target = \"arr_delay\"", "# none")
+        .replace("categorical = []", "categorical = [\"dest\"]")
+        .replace("algorithm = \"ridge\"", "algorithm = \"pca\"")
+        .replace("alpha = 1.0", "components = 3");
+    let mut seen = Vec::new();
+    for spec in [format!("{whole}\n[limits]\nshard_seconds = 0.001\n"), whole] {
+        stack.add_model(&spec).await;
+        let done = stack.ask(&words("train", &[&TWO, &["--wait", "--force"]])).await;
+        assert_eq!(done["outcomes"], json!({"trained": 2}), "{done}");
+        let fits = stack.ask(&["fits", "arrival_delay"]).await;
+        seen.push((done["packs"].as_u64().expect("packs"), fits));
+    }
+    assert!(seen[0].0 > 4 && seen[1].0 <= 2, "{} packs, and {}", seen[0].0, seen[1].0);
+    for (parts, whole) in seen[0].1.as_array().expect("fits").iter().zip(seen[1].1.as_array().expect("fits"))
+    {
+        assert_eq!((&parts["scope"], &parts["fingerprint"]), (&whole["scope"], &whole["fingerprint"]));
+        for path in ["/metrics/explained_variance", "/parameters/explained_variance_ratio/0"] {
+            let value = |fit: &Value| fit.pointer(path).and_then(Value::as_f64).expect(path);
+            assert!((value(parts) - value(whole)).abs() < 1e-9, "{path}: {parts}, at once {whole}");
+        }
     }
 }
 

@@ -30,6 +30,7 @@ fn landing(pack: u32) -> Landing {
             algorithm: Algorithm::Mean,
             gate: None,
             candidates: Vec::new(),
+            tried: Vec::new(),
             metrics: None,
             fit: Some(FitRef {
                 fingerprint: format!("{number:032x}"),

@@ -7,13 +7,14 @@ use schemas::algorithm::Algorithm;
 use schemas::limits::SHARDS_MAX;
 use schemas::scope::Scope;
 use schemas::shard::{Part, Work};
-use schemas::spec::{Candidate, LearnSpec, ModelSpec};
+use schemas::spec::{Candidate, FoldWindow, LearnSpec, ModelSpec};
 use schemas::window::Window;
 
 use super::expand::Planned;
 use super::packing::PlannedPack;
 
-/// Share of a scope's work that is left for the merge: it reads some rows once more and scores.
+/// Share of a scope's work that is left for the merge: it reads some rows once more and scores. That of a search also makes
+/// the fit.
 const MERGE_SHARE: f64 = 0.02;
 
 /// Times of a scope's rows that are looked at, to cut it into stretches of about as many rows.
@@ -27,8 +28,8 @@ const CUT_BY_ROWS_MAX: usize = 64;
 enum Units {
     /// Trees of a forest.
     Trees(u32),
-    /// Candidates of a search.
-    Candidates(u32),
+    /// Trials of a search: so many candidates on so many folds, and whether later folds have more rows.
+    Trials { candidates: u32, folds: u32, growing: bool },
     /// Rows, by time.
     Rows,
 }
@@ -60,7 +61,11 @@ impl Cutting {
             [one] if spec.data.time.is_some() && spec.release.gate.is_none() && adds_up(&spec.learn, one) => {
                 Units::Rows
             }
-            [_, _, ..] => Units::Candidates(candidates.len() as u32),
+            [_, _, ..] => {
+                let search = spec.learn.search.clone().unwrap_or_default();
+                let growing = search.window == FoldWindow::Expanding;
+                Units::Trials { candidates: candidates.len() as u32, folds: search.folds.max(1), growing }
+            }
             _ => return None,
         };
         Some(Cutting {
@@ -76,7 +81,7 @@ impl Cutting {
     pub fn units(&self) -> &'static str {
         match self.units {
             Units::Trees(_) => "trees",
-            Units::Candidates(_) => "candidates",
+            Units::Trials { .. } => "trials",
             Units::Rows => "rows",
         }
     }
@@ -99,7 +104,7 @@ impl Cutting {
     /// Whether a scope of so much work is cut.
     pub fn is_large(&self, scope: &Planned, seconds: f64) -> bool {
         match self.units {
-            Units::Trees(_) | Units::Candidates(_) => seconds > self.shard_seconds,
+            Units::Trees(_) | Units::Trials { .. } => seconds > self.shard_seconds,
             Units::Rows => self.windows(scope, seconds).len() > 1,
         }
     }
@@ -108,7 +113,7 @@ impl Cutting {
     fn pieces(&self, scope: &Planned, seconds: f64) -> u32 {
         let by_bytes = match self.units {
             Units::Rows => scope.rows.saturating_mul(self.row_bytes).div_ceil(self.shard_bytes.max(1)) as f64,
-            Units::Trees(_) | Units::Candidates(_) => 1.0,
+            Units::Trees(_) | Units::Trials { .. } => 1.0,
         };
         let by_seconds = (seconds / self.shard_seconds).ceil();
         by_seconds.max(by_bytes).clamp(1.0, f64::from(SHARDS_MAX)) as u32
@@ -129,38 +134,64 @@ impl Cutting {
 
     /// The packs of one scope of `seconds`: shards, then the merge. The first is the campaign's pack number `first`.
     pub fn packs(&self, scope: &Planned, seconds: f64, first: u32) -> Vec<PlannedPack> {
+        let weights = self.weights();
         let parts = match self.units {
-            Units::Trees(trees) => self.counted(scope, (trees, seconds), |from, to| Part::Trees { from, to }),
-            Units::Candidates(all) => {
-                self.counted(scope, (all, seconds), |from, to| Part::Candidates { from, to })
+            Units::Trees(_) => self.counted(scope, (&weights, seconds), |from, to| Part::Trees { from, to }),
+            Units::Trials { .. } => {
+                self.counted(scope, (&weights, seconds), |from, to| Part::Trials { from, to })
             }
             Units::Rows => self.stretches(scope, seconds),
         };
+        let merge_share = match self.units {
+            // One more fit, on the rows of all folds.
+            Units::Trials { .. } => MERGE_SHARE.max(1.0 / (weights.iter().sum::<f64>() + 1.0)),
+            Units::Trees(_) | Units::Rows => MERGE_SHARE,
+        };
         let shards = first..first + parts.len() as u32;
         let shard = |(scope, part, share): (Planned, Part, f64)| {
-            let seconds = seconds * share * (1.0 - MERGE_SHARE);
+            let seconds = seconds * share * (1.0 - merge_share);
             PlannedPack::of_one(scope, seconds, Work::Shard { part, shards: shards.clone() })
         };
         let mut packs: Vec<PlannedPack> = parts.into_iter().map(shard).collect();
         let merge = Work::Merge { shards, rows: self.units == Units::Rows };
-        packs.push(PlannedPack::of_one(scope.clone(), seconds * MERGE_SHARE, merge));
+        packs.push(PlannedPack::of_one(scope.clone(), seconds * merge_share, merge));
         packs
     }
 
-    /// Parts of a scope by numbers, each with its share of the work.
+    /// What each unit costs: a tree 1, a trial the share of the training rows that it learns from.
+    fn weights(&self) -> Vec<f64> {
+        match self.units {
+            Units::Rows => Vec::new(),
+            Units::Trees(trees) => vec![1.0; trees as usize],
+            Units::Trials { candidates, folds, growing } => {
+                let stretches = |trial: u32| if growing { trial % folds + 1 } else { 1 };
+                let share = |trial| f64::from(stretches(trial)) / f64::from(folds + 1);
+                (0..candidates * folds).map(share).collect()
+            }
+        }
+    }
+
+    /// Parts of a scope by numbers, of about as much work each, with their shares of it.
     fn counted(
         &self,
         scope: &Planned,
-        (units, seconds): (u32, f64),
+        (weights, seconds): (&[f64], f64),
         part: impl Fn(u32, u32) -> Part,
     ) -> Vec<(Planned, Part, f64)> {
-        let count = self.pieces(scope, seconds).clamp(2, units);
-        let place = |at: u32| (u64::from(units) * u64::from(at) / u64::from(count)) as u32;
-        let one = |at: u32| {
-            let (from, to) = (place(at), place(at + 1));
-            (scope.clone(), part(from, to), f64::from(to - from) / f64::from(units))
-        };
-        (0..count).map(one).collect()
+        let count = self.pieces(scope, seconds).clamp(2, weights.len() as u32);
+        let total: f64 = weights.iter().sum();
+        let (mut parts, mut from, mut own, mut done) = (Vec::new(), 0, 0.0, 0.0);
+        for (place, weight) in (0u32..).zip(weights) {
+            own += weight;
+            let (next, left) = (parts.len() as u32 + 1, weights.len() as u32 - place - 1);
+            // No part is left without a unit.
+            let is_full = done + own >= total * f64::from(next) / f64::from(count) || left <= count - next;
+            if left == 0 || (is_full && next < count) {
+                parts.push((scope.clone(), part(from, place + 1), own / total));
+                (from, own, done) = (place + 1, 0.0, done + own);
+            }
+        }
+        parts
     }
 
     /// Parts of a scope by time, each with about as many rows.
@@ -177,7 +208,7 @@ impl Cutting {
 
 /// Whether the fit of a candidate needs no more than sums of most rows.
 fn adds_up(learn: &LearnSpec, candidate: &Candidate) -> bool {
-    candidate.algorithm.is_mergeable() && candidate.algorithm != Algorithm::Pca && !learn.warm_start
+    candidate.algorithm.is_mergeable() && !learn.warm_start
 }
 
 #[cfg(test)]
@@ -196,8 +227,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_are_all_of_the_work_each_once(units in 2u32..200, seconds in 0.1f64..1e4, first in 0u32..50) {
-            let cutting = cutting(Units::Trees(units), Vec::new());
+        fn parts_are_all_of_the_work_each_once(
+            candidates in 2u32..40,
+            folds in 1u32..12,
+            growing in any::<bool>(),
+            seconds in 0.1f64..1e4,
+            first in 0u32..50,
+        ) {
+            let units = candidates * folds;
+            let cutting = cutting(Units::Trials { candidates, folds, growing }, Vec::new());
             let packs = cutting.packs(&scope(), seconds, first);
             let (merge, shards) = packs.split_last().unwrap();
             prop_assert!((2..=SHARDS_MAX as usize).contains(&shards.len()));
@@ -205,12 +243,18 @@ mod tests {
             prop_assert_eq!(&merge.work, &Work::Merge { shards: all.clone(), rows: false });
             let mut next = 0;
             for shard in shards {
-                let Work::Shard { part: Part::Trees { from, to }, shards } = &shard.work else { panic!("no trees") };
+                let Work::Shard { part: Part::Trials { from, to }, shards } = &shard.work else { panic!("no trials") };
                 prop_assert!(*from == next && to > from && *shards == all);
                 prop_assert_eq!(shard.work.merge(), Some(all.end));
                 next = *to;
             }
             prop_assert_eq!(next, units);
+            // As even as whole trials allow.
+            let wanted = cutting.pieces(&scope(), seconds).clamp(2, units);
+            prop_assert_eq!(shards.len(), wanted as usize);
+            let most = shards.iter().map(|pack| pack.seconds).fold(0.0, f64::max);
+            let trial = seconds * f64::from(folds) / f64::from(folds + 1) / cutting.weights().iter().sum::<f64>();
+            prop_assert!(most <= seconds / f64::from(wanted) + 2.0 * trial, "{} of {}", most, seconds);
             let total: f64 = packs.iter().map(|pack| pack.seconds).sum();
             prop_assert!((total / seconds - 1.0).abs() < 1e-9);
         }
@@ -241,7 +285,10 @@ mod tests {
         assert_eq!(cutting("algorithm = \"forest\"\nrefit = true"), None);
         assert_eq!(cutting("algorithm = \"tree\""), None);
         assert_eq!(cutting("algorithm = \"boosting\""), None);
-        assert_eq!(cutting("[learn.search]\nparams = { alpha = [1, 2, 3] }"), Some(Units::Candidates(3)));
+        assert_eq!(
+            cutting("[learn.search]\nparams = { alpha = [1, 2, 3] }"),
+            Some(Units::Trials { candidates: 3, folds: 5, growing: true })
+        );
         assert_eq!(cutting("algorithm = \"lasso\"\nrefit = true"), Some(Units::Rows));
         assert_eq!(cutting("warm_start = true"), None);
     }

@@ -27,7 +27,7 @@ pub struct Summary {
     pub sharded_scopes: u64,
     /// Their shards.
     pub shards: u64,
-    /// What each shard has some of: trees or candidates.
+    /// What each shard has some of: trees, trials (of a candidate on a fold) or rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharded_by: Option<&'static str>,
     /// Estimated work, in seconds of one core.

@@ -131,6 +131,7 @@ fn outcome(scope: Scope, landed: Landed, fit: &Fit) -> ScopeOutcome {
         counts: fit.counts,
         algorithm: fit.algorithm,
         candidates: Vec::new(),
+        tried: Vec::new(),
         metrics: landed.metrics,
         gate: None,
         fit: Some(landed.fit),

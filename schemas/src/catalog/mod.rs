@@ -272,6 +272,7 @@ mod tests {
             algorithm: Algorithm::Mean,
             gate: None,
             candidates: Vec::new(),
+            tried: Vec::new(),
             metrics: fingerprint.is_multiple_of(2).then_some(metrics(fingerprint)),
             fit: Some(FitRef {
                 fingerprint: format!("{fingerprint:032x}"),

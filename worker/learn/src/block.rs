@@ -64,6 +64,15 @@ impl Block {
         &self.values[i * self.rows..(i + 1) * self.rows]
     }
 
+    /// The same rows in a design of `width` columns, where these are at `places`, each below `width`, and all others are 0.
+    pub fn placed(&self, places: &[usize], width: usize) -> Block {
+        let mut values = vec![0.0; width * self.rows];
+        for (column, place) in places.iter().enumerate() {
+            values[place * self.rows..][..self.rows].copy_from_slice(self.column(column));
+        }
+        Block { width, rows: self.rows, values, ..Block::default() }
+    }
+
     /// The first rows.
     pub(crate) fn head(&self, rows: usize) -> Block {
         let columns = (0..self.width).flat_map(|column| &self.column(column)[..rows]);

@@ -153,6 +153,7 @@ impl Method {
                     l2: param("l2"),
                     early_stopping_rounds: param("early_stopping_rounds") as u32,
                     validation: param("validation"),
+                    threads: 1,
                 };
                 if classifies {
                     Method::Classify(ClassMethod::Boosting(params))
@@ -185,8 +186,14 @@ impl Method {
     /// The same method, which uses so many threads where it can.
     #[must_use]
     pub fn on_threads(mut self, threads: u32) -> Method {
-        if let Some(forest) = self.forest_mut() {
-            forest.threads = threads;
+        match &mut self {
+            Method::Forest(params) | Method::Classify(ClassMethod::Forest(params)) => {
+                params.threads = threads
+            }
+            Method::Boosting(params) | Method::Classify(ClassMethod::Boosting(params)) => {
+                params.threads = threads
+            }
+            _ => {}
         }
         self
     }

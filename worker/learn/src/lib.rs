@@ -1,6 +1,6 @@
 //! Learning algorithms: arrays in, fit out, and predict.
 //!
-//! Pure: no clock, no I/O, no async, and threads only where a forest is asked for with several. The only crate that names linfa.
+//! Pure: no clock, no I/O, no async, and threads only where trees are asked for with several. The only crate that names linfa.
 //!
 //! | module | job |
 //! |---|---|
@@ -71,7 +71,7 @@ pub use mixture::{MixtureParams, mixture};
 pub use moments::{Moments, Scratch, residual_squares};
 pub use neighbours::neighbours;
 pub use pca::pca;
-pub use predict::{PredictError, predict, score_structure};
+pub use predict::{PredictError, explained_squares, predict, score_structure};
 pub use prune::{prune, prune_categories};
 pub use svm::{KernelSvmParams, SvrParams, svr};
 pub use target::Target;

@@ -29,6 +29,7 @@ const BOOSTING: BoostingParams = BoostingParams {
     l2: 0.0,
     early_stopping_rounds: 0,
     validation: 0.1,
+    threads: 1,
 };
 
 fn methods() -> Vec<ClassMethod> {
@@ -236,6 +237,22 @@ fn a_forest_of_classes_is_the_same_by_threads_and_by_parts() {
     assert_eq!(grown(ForestParams { threads: 3, ..FOREST }), whole);
     let part = |from, to| Parameters::Classifier(grown(ForestParams { part: Some((from, to)), ..FOREST }));
     assert_eq!(learn::join(vec![part(0, 2), part(2, 3), part(3, 7)]), Some(Parameters::Classifier(whole)));
+}
+
+#[test]
+fn boosting_of_classes_is_the_same_however_many_threads_grow_it() {
+    let rows = 40_000;
+    let column = |k: usize| (0..rows).map(|row| ((row * (k + 3)) % 1_009) as f64).collect::<Vec<f64>>();
+    let columns: Vec<Vec<f64>> = (0..3).map(column).collect();
+    let block = Block::from_columns(rows, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    for classes in [2, 3] {
+        let y: Vec<f64> = (0..rows).map(|row| ((row / 7) % classes) as f64).collect();
+        let grown = |threads| {
+            let params = BoostingParams { iterations: 3, threads, ..BOOSTING };
+            classify(&block, &y, &ClassMethod::Boosting(params)).expect("a fit")
+        };
+        assert_eq!(grown(1), grown(3));
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ const BOOSTING: BoostingParams = BoostingParams {
     l2: 0.1,
     early_stopping_rounds: 0,
     validation: 0.1,
+    threads: 1,
 };
 
 fn sums(parameters: &Parameters, block: &Block) -> Option<(Link, Vec<Sums>)> {

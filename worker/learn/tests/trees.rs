@@ -29,6 +29,7 @@ const BOOSTING: BoostingParams = BoostingParams {
     l2: 0.0,
     early_stopping_rounds: 0,
     validation: 0.1,
+    threads: 1,
 };
 
 /// Friedman's first function, without noise: y = 10 sin(π x0 x1) + 20 (x2 − ½)² + 10 x3 + 5 x4.
@@ -203,6 +204,20 @@ fn a_forest_is_the_same_by_threads_and_by_parts() {
     };
     let joined = join(vec![part(0, 1), part(1, 7), part(7, 7), part(7, 11)]);
     assert_eq!(joined, Some(Parameters::Trees(whole)));
+}
+
+/// Rows enough that several threads have something to do.
+#[test]
+fn a_tree_is_the_same_however_many_threads_grow_it() {
+    let (columns, y) = friedman(50_000);
+    let block = Block::from_columns(y.len(), &columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let one = |threads| forest(&block, &y, &ForestParams { threads, ..TREE }).expect("a tree");
+    assert_eq!(one(1), one(3));
+    let sum = |threads| {
+        let params = BoostingParams { iterations: 5, early_stopping_rounds: 2, threads, ..BOOSTING };
+        boosting(&block, &y, &params).expect("a sum")
+    };
+    assert_eq!(sum(1), sum(3));
 }
 
 #[test]

@@ -158,6 +158,7 @@ pub(super) fn finish(
     outcome.metrics = learned.metrics;
     outcome.algorithm = learned.chosen.algorithm;
     outcome.candidates = learned.candidates;
+    outcome.tried = learned.tried;
     Some(Fit {
         scope: slice.scope.scope.clone(),
         window: slice.scope.window,

@@ -2,11 +2,12 @@
 //!
 //! Candidates are compared by cross-validation in time ([`learn::folds`]) over the training rows; the hold-out never chooses.
 //! Statistics of all folds of all scopes come out of the same pass over the rows ([`statistics`](self::statistics)); [`compare`] has the errors of candidates,
-//! [`scores`] those of a fit.
+//! [`trials`] those that shards leave, [`scores`] those of a fit.
 
 mod compare;
 mod scores;
 mod statistics;
+mod trials;
 
 use std::cell::LazyCell;
 
@@ -16,7 +17,7 @@ use learn::{
 };
 use schemas::fit::{Input, Metrics, Parameters};
 use schemas::label::Label;
-use schemas::outcome::{OutcomeKind, Scored};
+use schemas::outcome::{OutcomeKind, Scored, Tried};
 use schemas::shard::Part;
 use schemas::spec::{Candidate, ModelSpec};
 use schemas::sums::Sums;
@@ -34,10 +35,12 @@ pub(super) struct Learned {
     pub(super) chosen: Candidate,
     /// What it was chosen from; empty without a search.
     pub(super) candidates: Vec<Scored>,
+    /// What a shard tried of it.
+    pub(super) tried: Vec<Tried>,
     /// Rows that trained what was scored.
     pub(super) train_rows: usize,
     pub(super) inputs: Vec<Input>,
-    /// None where only candidates were tried.
+    /// None of a shard that only tried candidates.
     pub(super) parameters: Option<Parameters>,
     /// What a classifier tells apart.
     pub(super) classes: Vec<Label>,
@@ -46,6 +49,24 @@ pub(super) struct Learned {
     pub(super) continues: Option<String>,
     /// What newer rows can be added to.
     pub(super) sums: Option<Sums>,
+}
+
+impl Learned {
+    /// By a candidate, from so many rows; nothing more is known yet.
+    pub(super) fn new(chosen: Candidate, train_rows: usize) -> Learned {
+        Learned {
+            chosen,
+            candidates: Vec::new(),
+            tried: Vec::new(),
+            train_rows,
+            inputs: Vec::new(),
+            parameters: None,
+            classes: Vec::new(),
+            metrics: None,
+            continues: None,
+            sums: None,
+        }
+    }
 }
 
 /// Why a scope could not be fitted.
@@ -174,11 +195,10 @@ impl Learner<'_> {
     /// A part of the work on a scope, for a merge.
     fn part(&mut self, scope: &Scope, part: &Part, progress: &mut dyn FnMut()) -> Result<Learned, FitError> {
         let nothing = || FitError::NoPart(part.clone());
-        let (chosen, candidates, parameters) = match *part {
-            Part::Candidates { from, to } => {
-                let places = from as usize..(to as usize).min(self.candidates.len());
-                let first = self.candidates.get(places.start).cloned().ok_or_else(nothing)?;
-                (first, self.compare(places, scope, progress)?, None)
+        let (chosen, tried, parameters) = match *part {
+            Part::Trials { from, to } => {
+                let first = self.candidates.first().cloned().ok_or_else(nothing)?;
+                (first, self.tried(from..to, scope, progress)?, None)
             }
             // Done without a learner of rows.
             Part::Rows => return Err(nothing()),
@@ -190,18 +210,8 @@ impl Learner<'_> {
             }
         };
         progress();
-        let (inputs, train_rows) = (self.prepared.inputs.clone(), scope.slice.train);
-        Ok(Learned {
-            chosen,
-            candidates,
-            train_rows,
-            inputs,
-            parameters,
-            classes: Vec::new(),
-            metrics: None,
-            continues: None,
-            sums: None,
-        })
+        let inputs = self.prepared.inputs.clone();
+        Ok(Learned { tried, inputs, parameters, ..Learned::new(chosen, scope.slice.train) })
     }
 
     /// The fit of a scope out of what its shards left. Where pieces are lost, or are of other rows than the scope has now,
@@ -225,15 +235,16 @@ impl Learner<'_> {
                 && fit.as_ref().is_none_or(own)
         };
         let whole = pieces.iter().all(fits_here);
-        let candidates: Vec<Scored> =
-            pieces.iter().flat_map(|(piece, _)| piece.candidates.iter().cloned()).collect();
         let fits = || pieces.iter().map(|(_, fit)| fit.as_ref().map(|fit| fit.parameters.clone()));
         match self.candidates.len() {
             1 if whole && let Some(made) = fits().collect::<Option<Vec<_>>>().and_then(join) => {
                 self.conclude(scope, Vec::new(), Some(made), progress)
             }
-            all if whole && all > 1 && candidates.len() == all => {
-                self.conclude(scope, candidates, None, progress)
+            all if whole
+                && all > 1
+                && let Some(candidates) = self.joined(pieces, scope.folds) =>
+            {
+                self.conclude(scope, candidates?, None, progress)
             }
             _ => self.learn(scope, progress),
         }
@@ -276,10 +287,16 @@ impl Learner<'_> {
             _ => self.prepared.labels(&self.classes(&parameters, used.0)),
         };
         let (inputs, parameters) = self.pruned(parameters, used);
-        let (chosen, train_rows) = (self.candidates[best].clone(), slice.train);
-        let continues = slice.before.filter(|_| continued).map(|fit| fit.fingerprint.clone());
-        let (parameters, sums) = (Some(parameters), self.kept(scope));
-        Ok(Learned { chosen, candidates, train_rows, inputs, parameters, classes, metrics, continues, sums })
+        Ok(Learned {
+            candidates,
+            inputs,
+            parameters: Some(parameters),
+            classes,
+            metrics,
+            continues: slice.before.filter(|_| continued).map(|fit| fit.fingerprint.clone()),
+            sums: self.kept(scope),
+            ..Learned::new(self.candidates[best].clone(), slice.train)
+        })
     }
 
     /// The fit that goes on from the one that the scope has; `None` where it does not.

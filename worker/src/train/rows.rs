@@ -1,12 +1,14 @@
-//! The rows of a scope added up in parts, one stretch of time each, and the fit of all of them. Least squares needs no more of
-//! most rows than their sums: only the newest ones, on which the fit is scored, are read again by the merge.
+//! The rows of a scope added up in parts, one stretch of time each, and the fit of all of them. Least squares and components
+//! need no more of most rows than their sums: only the newest ones, on which the fit is scored, are read again by the merge.
+
+mod scores;
 
 use std::ops::Range;
 
 use dataset::joined_digest;
-use learn::{Method, Moments, Scratch, places, predict, prune, score, union};
+use learn::{Method, Moments, Scratch, places, prune, union};
 use schemas::fingerprint::fingerprint;
-use schemas::fit::{Fit, Input, Metrics, Parameters};
+use schemas::fit::{Fit, Input, Parameters};
 use schemas::outcome::{OutcomeKind, ScopeOutcome};
 use schemas::pack::PackScope;
 use schemas::spec::{Candidate, ModelSpec};
@@ -24,9 +26,6 @@ use super::warm::Before;
 /// Rows that one thread adds up before another takes some: the sums do not depend on the number of threads.
 const STRETCH_ROWS: usize = 1 << 17;
 
-/// Rows predicted at a time.
-const BLOCK_ROWS: usize = 1 << 16;
-
 /// What a shard leaves: the sums of its complete rows, in a fit that predicts nothing.
 pub(super) fn part(order: &FitOrder, scope: &PackScope, progress: &mut dyn FnMut()) -> Piece {
     let mut outcome = ScopeOutcome::without_fit(order.spec, scope, OutcomeKind::Failed, "");
@@ -43,15 +42,9 @@ pub(super) fn part(order: &FitOrder, scope: &PackScope, progress: &mut dyn FnMut
             outcome.outcome = OutcomeKind::Trained;
             outcome.counts = counts(&slice);
             let learned = Learned {
-                chosen,
-                candidates: Vec::new(),
-                train_rows: slice.complete.len(),
-                inputs: Vec::new(),
                 parameters: Some(Parameters::Linear { intercept: 0.0, coefficients: Vec::new() }),
-                classes: Vec::new(),
-                metrics: None,
-                continues: None,
                 sums: Some(sums),
+                ..Learned::new(chosen, slice.complete.len())
             };
             let fit = finish(order.spec, &slice, learned, &mut outcome);
             (outcome, fit)
@@ -198,7 +191,8 @@ struct Stretches<'a> {
 impl Stretches<'_> {
     fn learn(&self, order: &FitOrder, train: usize, progress: &mut dyn FnMut()) -> Result<Learned, FitError> {
         let chosen = only(order.spec)?;
-        let method = Method::from_spec(Task::Regression, chosen.algorithm, &chosen.params);
+        let task = order.spec.task().unwrap_or(Task::Regression);
+        let method = Method::from_spec(task, chosen.algorithm, &chosen.params);
         let parts: Vec<&[Input]> = self.sums.iter().map(|sums| sums.inputs.as_slice()).collect();
         let inputs = union(&parts).ok_or(FitError::Moved)?;
         let own = places(&self.prepared.inputs, &inputs).ok_or(FitError::Moved)?;
@@ -211,23 +205,13 @@ impl Stretches<'_> {
             |moments: &Moments| method.solve(moments).ok_or(FitError::NoCandidate)?.map_err(FitError::from);
         let mut parameters = solve(&moments)?;
         progress();
-        let metrics = self.score(&parameters, &own, held_out, progress)?;
+        let metrics = self.score(&parameters, (&own, width), held_out, progress)?;
         if order.spec.learn.refit {
             moments = self.total(&inputs, 0..self.sums.len())?;
             parameters = solve(&moments)?;
         }
         let (inputs, parameters) = prune(&inputs, parameters, |column| moments.occurs(column));
-        Ok(Learned {
-            chosen,
-            candidates: Vec::new(),
-            train_rows: train,
-            inputs,
-            parameters: Some(parameters),
-            classes: Vec::new(),
-            metrics,
-            continues: None,
-            sums: None,
-        })
+        Ok(Learned { inputs, parameters: Some(parameters), metrics, ..Learned::new(chosen, train) })
     }
 
     /// The sums of some stretches, in a design of these inputs.
@@ -240,31 +224,5 @@ impl Stretches<'_> {
             total.merge(&moments.widened(&places, width));
         }
         Ok(total)
-    }
-
-    /// Scores of some rows of the tail, whose design columns are at `own` among the fit's.
-    fn score(
-        &self,
-        parameters: &Parameters,
-        own: &[usize],
-        rows: &[u32],
-        progress: &mut dyn FnMut(),
-    ) -> Result<Option<Metrics>, FitError> {
-        let Parameters::Linear { intercept, coefficients } = parameters else { return Ok(None) };
-        let coefficients = match coefficients.as_slice() {
-            [] => Vec::new(),
-            all => own.iter().map(|place| all[*place]).collect(),
-        };
-        let narrow = Parameters::Linear { intercept: *intercept, coefficients };
-        let (mut block, mut predicted, mut all) = (learn::Block::default(), Vec::new(), Vec::new());
-        for rows in rows.chunks(BLOCK_ROWS) {
-            self.prepared.design.block(rows, &mut block);
-            predict(&narrow, &block, &mut predicted)?;
-            all.extend_from_slice(&predicted);
-            progress();
-        }
-        let target = self.prepared.target();
-        let truth: Vec<f64> = rows.iter().map(|row| target[*row as usize]).collect();
-        Ok(score(&truth, &all, &self.prepared.weights_of(rows)))
     }
 }

@@ -62,17 +62,8 @@ impl Learner<'_> {
             values: outlook.values,
             bands: outlook.bands,
         };
-        Ok(Learned {
-            chosen,
-            candidates,
-            train_rows: points.rows(train),
-            inputs: Vec::new(),
-            parameters: Some(Parameters::Forecast(forecast)),
-            classes: Vec::new(),
-            metrics,
-            continues: None,
-            sums: None,
-        })
+        let parameters = Some(Parameters::Forecast(forecast));
+        Ok(Learned { candidates, parameters, metrics, ..Learned::new(chosen, points.rows(train)) })
     }
 
     fn points(&self, slice: &Slice) -> Result<Points, ForecastError> {

@@ -2,9 +2,9 @@
 
 use schemas::classifier::{Classifier, Link};
 use schemas::instances::Neighbours;
-use schemas::trees::Trees;
+use schemas::trees::{TOGETHER, Trees};
 
-use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours};
+use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours, some_rows};
 use crate::block::Block;
 use crate::logistic::sigmoid;
 use crate::neighbours::nearest;
@@ -138,14 +138,17 @@ fn by_forest(
         return Err(PredictError::Trees { found: block.width() });
     }
     out.clear();
-    let mut values = vec![0.0; block.width()];
-    for row in 0..block.rows() {
-        values.iter_mut().enumerate().for_each(|(column, value)| *value = block.column(column)[row]);
+    let mut values = vec![0.0; block.width() * TOGETHER];
+    for first in (0..block.rows()).step_by(TOGETHER) {
+        let rows = some_rows(block, first, &mut values);
         let from = out.len();
-        out.resize(from + classes, 0.0);
+        out.resize(from + rows * classes, 0.0);
         for root in &trees.roots {
-            let place = trees.leaf(*root, &values) as usize * classes;
-            out[from..].iter_mut().zip(&shares[place..]).for_each(|(p, share)| *p += share * trees.scale);
+            let leaves = trees.leaves(*root, &values, block.width());
+            for (own, leaf) in out[from..].chunks_exact_mut(classes).zip(leaves) {
+                let shares = &shares[leaf as usize * classes..];
+                own.iter_mut().zip(shares).for_each(|(p, share)| *p += share * trees.scale);
+            }
         }
     }
     Ok(())

@@ -112,14 +112,30 @@ pub fn score_structure(
             scores.silhouette = silhouette(scaling, block, predicted, offsets.len());
         }
         Structure::Components { scaling, .. } => {
-            let mut all = 0.0;
-            each(scaling, block, |z| all += dot(z, z));
-            // The directions are orthonormal: what the scores hold is explained.
-            scores.explained_variance = dot(predicted, predicted) / all;
+            scores.explained_variance = dot(predicted, predicted) / squares(scaling, block);
         }
         Structure::Isolation { .. } => scores.anomaly_score = predicted.iter().sum::<f64>() / rows,
     }
     Ok(Some(Metrics::Structure(scores)))
+}
+
+/// What components explain of the squares of the rows of a block, and all of them: the sums over all rows make the explained
+/// variance.
+///
+/// # Errors
+/// [`PredictError`] as for [`super::predict`].
+pub fn explained_squares(structure: &Structure, block: &Block) -> Result<(f64, f64), PredictError> {
+    let Structure::Components { scaling, .. } = structure else { return Ok((0.0, 0.0)) };
+    let mut predicted = Vec::new();
+    predict(structure, block, &mut predicted)?;
+    // The directions are orthonormal: what the scores hold is explained.
+    Ok((dot(&predicted, &predicted), squares(scaling, block)))
+}
+
+fn squares(scaling: &Scaling, block: &Block) -> f64 {
+    let mut all = 0.0;
+    each(scaling, block, |z| all += dot(z, z));
+    all
 }
 
 /// The mean over rows of (b − a)/max(a, b), with a the mean distance to the other rows of the own cluster and b that to the

@@ -1,9 +1,9 @@
 //! What lies in one bin of a histogram, by what is learned.
 
 /// What lies in one bin: statistics of its rows that add up.
-pub(super) trait Bin: Copy + Default {
+pub(super) trait Bin: Copy + Default + Send + Sync {
     /// What one row adds.
-    type One: Copy;
+    type One: Copy + Send + Sync;
 
     /// Adds a row.
     fn put(&mut self, one: Self::One);

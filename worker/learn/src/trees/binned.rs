@@ -95,11 +95,6 @@ impl Binned {
         &self.codes[row as usize * self.width..][..self.width]
     }
 
-    /// The bin of a row in a column.
-    pub(super) fn code(&self, row: u32, column: usize) -> u8 {
-        self.by_column[column * self.rows + row as usize]
-    }
-
     /// The bins of all rows in a column.
     pub(super) fn column(&self, column: usize) -> &[u8] {
         &self.by_column[column * self.rows..][..self.rows]
@@ -208,7 +203,7 @@ mod tests {
             let binned = Binned::new(&Block::from_columns(values.len(), &[&values]));
             for (a, x) in values.iter().enumerate() {
                 for (b, y) in values.iter().enumerate() {
-                    let (code_x, code_y) = (binned.code(a as u32, 0), binned.code(b as u32, 0));
+                    let (code_x, code_y) = (binned.column(0)[a], binned.column(0)[b]);
                     prop_assert_eq!(x.partial_cmp(y), code_x.partial_cmp(&code_y));
                 }
             }

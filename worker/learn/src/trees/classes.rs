@@ -15,6 +15,7 @@ use super::grow::Grower;
 use super::join::{in_stretches, join};
 use super::random::Random;
 use super::stopping::{Watch, log_loss, older};
+use super::team::with_team;
 use crate::block::Block;
 use crate::classes::Classes;
 use crate::error::LearnError;
@@ -94,6 +95,16 @@ impl Leaves {
 /// # Errors
 /// [`LearnError::NotFinite`] for features that are not, or when a sum overflows.
 pub(crate) fn class_boosting(
+    block: &Block,
+    classes: &Classes,
+    weights: &[f64],
+    params: &BoostingParams,
+) -> Result<Classifier, LearnError> {
+    with_team(params.threads, || boosting_stopped(block, classes, weights, params))
+}
+
+/// As [`class_boosting`], by whatever threads there are.
+fn boosting_stopped(
     block: &Block,
     classes: &Classes,
     weights: &[f64],

@@ -18,6 +18,16 @@ impl Codes {
         (0..end).filter(|code| !self.contains(*code)).collect()
     }
 
+    /// Gives the codes to `take`, ascending: faster than an iterator.
+    pub(super) fn each(self, mut take: impl FnMut(u8)) {
+        for (place, mut word) in self.0.into_iter().enumerate() {
+            while word != 0 {
+                take((place as u32 * 64 + word.trailing_zeros()) as u8);
+                word &= word - 1;
+            }
+        }
+    }
+
     /// The codes, ascending.
     pub(super) fn iter(self) -> impl Iterator<Item = u8> {
         self.0.into_iter().enumerate().flat_map(|(place, mut word)| {

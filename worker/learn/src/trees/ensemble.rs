@@ -12,6 +12,7 @@ use super::histogram::Rules;
 use super::join::{in_stretches, join};
 use super::random::Random;
 use super::stopping::{Watch, older, squared};
+use super::team::with_team;
 use crate::block::Block;
 use crate::error::LearnError;
 use crate::target::{weight_of, with_mean_one};
@@ -89,6 +90,8 @@ pub struct BoostingParams {
     pub early_stopping_rounds: u32,
     /// Share of the rows, the newest, on which progress is measured. In the end all rows are learned from.
     pub validation: f64,
+    /// Threads that grow each tree; it is the same however many.
+    pub threads: u32,
 }
 
 /// The mean of trees: Breiman, "Random Forests" (2001).
@@ -182,6 +185,16 @@ pub(crate) fn weighted_boosting(
     weights: &[f64],
     params: &BoostingParams,
 ) -> Result<Trees, LearnError> {
+    with_team(params.threads, || boosting_stopped(block, y, weights, params))
+}
+
+/// As [`weighted_boosting`], by whatever threads there are.
+fn boosting_stopped(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    params: &BoostingParams,
+) -> Result<Trees, LearnError> {
     check(block, y)?;
     let weights = positive(weights)?;
     let mut iterations = params.iterations;
@@ -215,7 +228,8 @@ pub(crate) fn boosting_on(
     }
     let weights = positive(weights)?;
     let params = BoostingParams { iterations: more, ..*params };
-    finite(add_trees(block, (y, &weights), &params, trees.clone(), |_| true)).map(Some)
+    let trees = trees.clone();
+    finite(with_team(params.threads, || add_trees(block, (y, &weights), &params, trees, |_| true))).map(Some)
 }
 
 /// Adds trees while `go_on` says so after each.
@@ -284,10 +298,7 @@ fn add_trees(
     trees
 }
 
-pub(super) fn boosting_grower<'a, B: Bin + Send>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B>
-where
-    B::One: Sync,
-{
+pub(super) fn boosting_grower<'a, B: Bin>(binned: &'a Binned, params: &BoostingParams) -> Grower<'a, B> {
     let rules = Rules {
         leaf_weight_min: f64::from(params.min_leaf.max(1)),
         l2: params.l2,

@@ -6,9 +6,10 @@ use schemas::trees::{IN_SET, LEAF, MISSING_LEFT, Trees};
 
 use super::bin::Bin;
 use super::binned::Binned;
-use super::codes::Codes;
+use super::few::Few;
 use super::histogram::{Cut, Rules, Search, Split, fill, left_of, subtract};
 use super::random::Random;
+use super::team::{are_many, by_stretches, partition};
 
 /// Nodes of up to so many rows are searched without a histogram of all bins.
 const FEW_ROWS: usize = 64;
@@ -23,12 +24,12 @@ pub(super) struct Size {
 }
 
 /// Grows trees over one set of binned rows, reusing its buffers.
-pub(super) struct Grower<'a, B> {
+pub(super) struct Grower<'a, B: Bin> {
     binned: &'a Binned,
     rules: Rules,
     size: Size,
     columns: Vec<usize>,
-    few: Vec<B>,
+    few: Few<B>,
     pool: Vec<Vec<B>>,
     /// Rows that go right, on their way.
     right: Vec<u32>,
@@ -69,15 +70,7 @@ struct Open<B> {
 impl<'a, B: Bin> Grower<'a, B> {
     pub(super) fn new(binned: &'a Binned, rules: Rules, size: Size) -> Grower<'a, B> {
         let columns = (0..binned.width()).collect();
-        Grower {
-            binned,
-            rules,
-            size,
-            columns,
-            few: vec![B::default(); 256],
-            pool: Vec::new(),
-            right: Vec::new(),
-        }
+        Grower { binned, rules, size, columns, few: Few::new(), pool: Vec::new(), right: Vec::new() }
     }
 
     /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
@@ -85,10 +78,14 @@ impl<'a, B: Bin> Grower<'a, B> {
     pub(super) fn grow(&mut self, rows: &mut [u32], ones: &[B::One], random: &mut Random) -> Grown<B> {
         // A tree depends on its own random numbers alone, not on the trees that this grower made before.
         self.columns.sort_unstable();
-        let total = total(rows, ones);
         let mut grown = Grown { nodes: Vec::new(), leaves: Vec::new() };
         let mut open = Vec::new();
         let bins = (rows.len() > FEW_ROWS).then(|| self.filled(rows, ones));
+        let total = match &bins {
+            // Each row is in one bin of every column.
+            Some(bins) if self.binned.width() > 0 => sum(&bins[self.binned.span(0)]),
+            _ => total(rows, ones),
+        };
         let root = Child { rows: 0..rows.len(), depth: 0, total, bins, constant: 0 };
         self.add(&mut grown, &mut open, root, (rows, ones), random);
         while let Some(next) = self.next(&mut open, grown.leaves.len()) {
@@ -221,8 +218,20 @@ impl<'a, B: Bin> Grower<'a, B> {
     }
 
     fn filled(&mut self, rows: &[u32], ones: &[B::One]) -> Vec<B> {
-        let mut bins = self.pool.pop().unwrap_or_else(|| vec![B::default(); self.binned.bins()]);
-        fill(&mut bins, self.binned, rows, ones);
+        let empty = || vec![B::default(); self.binned.bins()];
+        let mut bins = self.pool.pop().unwrap_or_else(empty);
+        bins.fill(B::default());
+        if !are_many(rows) {
+            fill(&mut bins, self.binned, rows, ones);
+            return bins;
+        }
+        let one = |rows: &[u32]| {
+            let mut own = empty();
+            fill(&mut own, self.binned, rows, ones);
+            own
+        };
+        let add = |own: Vec<B>| bins.iter_mut().zip(&own).for_each(|(bin, own)| bin.add(own));
+        by_stretches(rows, one, add);
         bins
     }
 
@@ -254,23 +263,21 @@ impl<'a, B: Bin> Grower<'a, B> {
     ) -> Option<Split> {
         let rules = self.rules;
         let mut search = Search::new(&rules, total);
+        self.few.take(rows, ones);
         for place in 0..self.columns.len() {
             let Some(column) = self.draw(place, search.best.is_some(), random) else { break };
             if is_marked(*constant, column) {
                 continue;
             }
-            let mut touched = Codes::default();
-            for row in rows {
-                let code = self.binned.code(*row, column);
-                self.few[code as usize].put(ones[*row as usize]);
-                touched.insert(code);
-            }
+            let filled = self.few.add_up(self.binned.column(column), rows);
             let kind = self.binned.kind(column);
-            let bins = touched.iter().map(|code| (code, self.few[code as usize]));
-            if !search.look((column, kind), bins, random) {
+            if !search.look((column, kind), filled.iter().copied(), random) {
                 mark(constant, column);
             }
-            touched.iter().for_each(|code| self.few[code as usize] = B::default());
+            // There is one way to part two rows.
+            if rows.len() == 2 && search.best.is_some() {
+                break;
+            }
         }
         search.best
     }
@@ -298,29 +305,17 @@ fn mark(constant: &mut u64, column: usize) {
     }
 }
 
+fn sum<B: Bin>(bins: &[B]) -> B {
+    let mut total = B::default();
+    bins.iter().for_each(|bin| total.add(bin));
+    total
+}
+
 /// What some rows add up to.
 fn total<B: Bin>(rows: &[u32], ones: &[B::One]) -> B {
     let mut total = B::default();
     rows.iter().for_each(|row| total.put(ones[*row as usize]));
     total
-}
-
-/// Brings the rows that go left to the front, both sides in their order; says how many there are. Each row is written to both
-/// sides, and then stays on one: which is as good as a coin's throw, and a wrong guess costs more than a write.
-fn partition(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool, right: &mut Vec<u32>) -> usize {
-    right.resize(rows.len().max(right.len()), 0);
-    let (mut left, mut others) = (0, 0);
-    for at in 0..rows.len() {
-        let row = rows[at];
-        let is_left = usize::from(goes_left(&row));
-        // Not behind what is still to be read.
-        rows[left] = row;
-        right[others] = row;
-        left += is_left;
-        others += 1 - is_left;
-    }
-    rows[left..].copy_from_slice(&right[..others]);
-    left
 }
 
 impl<B: Bin> Grown<B> {

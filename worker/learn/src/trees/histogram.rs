@@ -45,9 +45,8 @@ pub(super) struct Rules {
 /// Less gain, as a share of the score, is what sums were rounded by: rows that are all alike would be cut for it.
 const GAIN_MIN: f64 = 1e-12;
 
-/// The sums over the bins of all columns.
+/// Adds rows to the bins of all columns.
 pub(super) fn fill<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
-    bins.fill(B::default());
     let starts = binned.starts();
     for row in rows {
         let one = ones[*row as usize];
@@ -81,12 +80,15 @@ pub(super) struct Search<'a, B> {
     rules: &'a Rules,
     total: B,
     total_score: f64,
+    /// The gain that a cut must exceed: that of the best so far.
+    gain: f64,
     pub(super) best: Option<Split>,
 }
 
 impl<'a, B: Bin> Search<'a, B> {
     pub(super) fn new(rules: &'a Rules, total: B) -> Search<'a, B> {
-        Search { rules, total, total_score: total.score(rules.l2), best: None }
+        let total_score = total.score(rules.l2);
+        Search { rules, total, total_score, gain: GAIN_MIN * total_score, best: None }
     }
 
     /// Looks at one column's bins, in ascending order; empty ones may be left out. Says whether the column varies, as far as
@@ -218,7 +220,8 @@ impl<'a, B: Bin> Search<'a, B> {
         }
         let gain = B::scores(&left, &right, self.rules.l2) - self.total_score;
         // Ties go to the first column and the lowest cut.
-        if gain > self.best.map_or(GAIN_MIN * self.total_score, |best| best.gain) {
+        if gain > self.gain {
+            self.gain = gain;
             self.best = Some(Split { column, cut: cut(left.weight() > right.weight()), gain });
         }
     }

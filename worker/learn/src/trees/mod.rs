@@ -11,12 +11,14 @@ mod binned;
 mod classes;
 mod codes;
 mod ensemble;
+mod few;
 mod grow;
 mod histogram;
 mod isolation;
 mod join;
 pub(crate) mod random;
 mod stopping;
+mod team;
 
 pub(crate) use classes::{class_boosting, class_forest};
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};

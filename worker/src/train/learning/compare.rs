@@ -16,36 +16,45 @@ impl Learner<'_> {
         scope: &Scope,
         progress: &mut dyn FnMut(),
     ) -> Result<Vec<Scored>, FitError> {
-        let errors: Vec<_> = places.clone().map(|place| self.error(place, scope, progress)).collect();
+        if scope.folds.is_empty() {
+            return Err(FitError::NoFolds);
+        }
+        let mut error = |place| {
+            let folds = 0..scope.folds.len();
+            let errors: Result<Vec<_>, _> =
+                folds.map(|fold| self.fold_error((place, fold), scope, progress)).collect();
+            Ok(self.error(&errors?))
+        };
+        let errors: Vec<_> = places.clone().map(&mut error).collect();
         scored(&self.candidates[places], errors)
     }
 
-    /// A candidate's error over the rows that the folds predict.
-    pub(super) fn error(
+    /// What the metric adds up over the rows that a fold predicts, by a candidate; and what the rows count.
+    pub(super) fn fold_error(
         &mut self,
-        place: usize,
+        (place, at): (usize, usize),
         Scope { slice, folds, statistics }: &Scope,
         progress: &mut dyn FnMut(),
-    ) -> Result<f64, FitError> {
-        if folds.is_empty() {
-            return Err(FitError::NoFolds);
-        }
-        let statistics = statistics.as_ref();
-        let (mut total, mut count) = (0.0, 0.0);
-        for (at, fold) in folds.iter().enumerate() {
-            let moments = statistics.map(|statistics| &statistics.folds[at]);
-            let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
-            let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
-            let parameters = self.fit(place, train)?;
-            total += self.loss(&parameters, train.0, validate)?;
-            count += self.counted(validate.0);
-            progress();
-        }
-        let mean = total / count;
-        Ok(match self.metric() {
+    ) -> Result<(f64, f64), FitError> {
+        let fold = &folds[at];
+        let moments = statistics.as_ref().map(|statistics| &statistics.folds[at]);
+        let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
+        let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
+        let parameters = self.fit(place, train)?;
+        let error = (self.loss(&parameters, train.0, validate)?, self.counted(validate.0));
+        progress();
+        Ok(error)
+    }
+
+    /// A candidate's error, by those of its folds.
+    pub(super) fn error(&self, folds: &[(f64, f64)]) -> f64 {
+        let add = |(total, count), (error, rows): &(f64, f64)| (total + error, count + rows);
+        let (total, count) = folds.iter().fold((0.0, 0.0), add);
+        let mean: f64 = total / count;
+        match self.metric() {
             SearchMetric::Rmse => mean.sqrt(),
             SearchMetric::Mae | SearchMetric::LogLoss | SearchMetric::ErrorRate => mean,
-        })
+        }
     }
 
     pub(super) fn metric(&self) -> SearchMetric {

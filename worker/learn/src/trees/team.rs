@@ -1,0 +1,111 @@
+//! Threads that share the work on one tree: each does stretches of its rows, and what comes out does not depend on how many
+//! threads there are.
+
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
+
+/// Rows that one thread does before another takes some.
+const STRETCH_ROWS: usize = 1 << 14;
+
+/// Stretches whose results are kept at a time.
+const STRETCHES_AT_ONCE: usize = 32;
+
+/// Grows with a team of `threads`, which the functions below use.
+pub(super) fn with_team<T: Send>(threads: u32, grow: impl FnOnce() -> T + Send) -> T {
+    let team = || ThreadPoolBuilder::new().num_threads(threads as usize).build();
+    match (threads > 1).then(team) {
+        Some(Ok(team)) => team.install(grow),
+        // Without more threads it takes longer.
+        Some(Err(_)) | None => grow(),
+    }
+}
+
+fn is_team() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
+/// What `one` makes of each stretch of `rows`, given to `take` in the order of the rows.
+pub(super) fn by_stretches<T: Send>(rows: &[u32], one: impl Fn(&[u32]) -> T + Sync, mut take: impl FnMut(T)) {
+    if !is_team() {
+        return rows.chunks(STRETCH_ROWS).for_each(|rows| take(one(rows)));
+    }
+    for rows in rows.chunks(STRETCH_ROWS * STRETCHES_AT_ONCE) {
+        let made: Vec<T> = rows.par_chunks(STRETCH_ROWS).map(&one).collect();
+        made.into_iter().for_each(&mut take);
+    }
+}
+
+/// Whether there is more than one stretch.
+pub(super) fn are_many(rows: &[u32]) -> bool {
+    rows.len() > STRETCH_ROWS
+}
+
+/// Brings the rows that go left to the front, both sides in their order; says how many there are. `right` is room.
+pub(super) fn partition(
+    rows: &mut [u32],
+    goes_left: impl Fn(&u32) -> bool + Sync,
+    right: &mut Vec<u32>,
+) -> usize {
+    if !is_team() || !are_many(rows) {
+        return partition_one(rows, &goes_left, right);
+    }
+    let stretches = rows.par_chunks_mut(STRETCH_ROWS);
+    let lefts: Vec<usize> =
+        stretches.map_init(Vec::new, |right, rows| partition_one(rows, &goes_left, right)).collect();
+    let (mut left, mut from) = (0, 0);
+    right.clear();
+    for own in lefts {
+        let to = rows.len().min(from + STRETCH_ROWS);
+        right.extend(&rows[from + own..to]);
+        rows.copy_within(from..from + own, left);
+        (left, from) = (left + own, to);
+    }
+    rows[left..].copy_from_slice(right);
+    left
+}
+
+/// Each row is written to both sides, and then stays on one: which is as good as a coin's throw, and a wrong guess costs more than
+/// a write.
+fn partition_one(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool, right: &mut Vec<u32>) -> usize {
+    right.resize(rows.len().max(right.len()), 0);
+    let (mut left, mut others) = (0, 0);
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let is_left = usize::from(goes_left(&row));
+        // Not behind what is still to be read.
+        rows[left] = row;
+        right[others] = row;
+        left += is_left;
+        others += 1 - is_left;
+    }
+    rows[left..].copy_from_slice(&right[..others]);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn rows_keep_their_order_however_many_threads_divide_them(rows in 0..200_000u32, of in 2..9u32, threads in 1..4u32) {
+            let mut all: Vec<u32> = (0..rows).map(|row| row.wrapping_mul(2_654_435_761) % 1_000).collect();
+            let goes_left = |row: &u32| row.is_multiple_of(of);
+            let (left, right): (Vec<u32>, Vec<u32>) = all.iter().partition(|row| goes_left(row));
+            let count = with_team(threads, || partition(&mut all, goes_left, &mut Vec::new()));
+            prop_assert_eq!(count, left.len());
+            prop_assert_eq!(all, [left, right].concat());
+        }
+
+        #[test]
+        fn stretches_are_taken_in_their_order(rows in 0..700_000u32, threads in 1..4u32) {
+            let all: Vec<u32> = (0..rows).collect();
+            let mut seen: Vec<u32> = Vec::new();
+            with_team(threads, || by_stretches(&all, <[u32]>::to_vec, |own| seen.extend(own)));
+            prop_assert_eq!(seen, all);
+        }
+    }
+}
