@@ -3,11 +3,13 @@
 # make help   all targets
 
 .DEFAULT_GOAL := help
-.PHONY: help build tools demo dev test lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-baked bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
+.PHONY: help build tools demo dev test servers checks lint check-docs unit test-faults test-large bench-train bench-serve bench-capacity bench-baked bench-scale bench-catalog test-containers nats-server redis-server postgres-server python-clients images clean
 
 CARGO ?= cargo
 PYTHON ?= python3
 BIN := target/release
+# Most of what tests do is to wait for servers.
+TESTS_AT_ONCE ?= $(shell expr 2 '*' $$(nproc))
 # Found or fetched once, then remembered by the scripts' own cache.
 NATS = $(shell tests/tools/nats-server)
 REDIS = $(shell tests/tools/redis-server)
@@ -28,8 +30,17 @@ demo: nats-server build ## Trains 491 scopes of real flights and predicts over H
 dev: nats-server build ## Leaves the stack running until Ctrl-C
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/enqueue dev
 
-test: nats-server redis-server python-clients lint check-docs unit ## Formatting, lints, docs and all tests
+# The servers come while the first crates are compiled.
+test: ## Formatting, lints, docs and all tests
+	@$(MAKE) --no-print-directory --jobs=2 servers checks
 	@echo "all checks passed"
+
+servers: nats-server redis-server postgres-server python-clients
+
+checks:
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory check-docs
+	@$(MAKE) --no-print-directory unit
 
 lint: ## Formatting, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
@@ -40,7 +51,7 @@ check-docs: ## Builds the API documentation with warnings as errors
 
 unit: nats-server redis-server postgres-server python-clients build ## All tests, against real servers
 	SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" SCOPEFORGE_PYTHON_CLIENTS="$(CLIENTS)" \
-	  $(CARGO) test --release --locked --workspace
+	  $(CARGO) test --release --locked --workspace -- --test-threads=$(TESTS_AT_ONCE)
 
 test-faults: nats-server redis-server tools ## Kills, freezes and damages everything, and looks for losses (FAULTS='--only NAME --quick')
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" SCOPEFORGE_REDIS_SERVER="$(REDIS)" $(BIN)/faults $(FAULTS)
