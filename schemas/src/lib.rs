@@ -12,10 +12,11 @@
 //! | [`cost`], [`scaling`] | how much work a scope is, and how many workers there should be |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`], [`bundle`] | which fits answer, where their bytes are, and all of it in one file |
-//! | [`mod@column`], [`predict`], [`announce`] | what gateway and predictors say to each other |
+//! | [`mod@column`], [`mod@alike`], [`predict`], [`announce`] | what gateway and predictors say to each other |
 //! | [`envelope`], [`packed`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;
+pub mod alike;
 pub mod announce;
 pub mod blob;
 pub mod bundle;

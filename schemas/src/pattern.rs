@@ -65,7 +65,7 @@ impl WindowTerm {
 
 /// Why a text is no pattern for a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("--scope {text:?}: {problem}")]
+#[error("the scope pattern {text:?}: {problem}")]
 pub struct PatternError {
     text: String,
     problem: String,
@@ -79,7 +79,7 @@ impl Pattern {
     pub fn parse(text: &str, dimensions: &[String], has_time: bool) -> Result<Pattern, PatternError> {
         let fail = |problem: String| PatternError { text: shorten(text), problem };
         if text.len() > PATTERN_BYTES_MAX {
-            return Err(fail(format!("longer than {PATTERN_BYTES_MAX} bytes; give several --scope")));
+            return Err(fail(format!("longer than {PATTERN_BYTES_MAX} bytes; give several patterns")));
         }
         let found = tokens(text).map_err(|error| fail(error.to_string()))?;
         let mut pattern = Pattern { terms: Vec::new(), windows: Vec::new() };

@@ -38,6 +38,7 @@ class Crew:
         self.bench = bench
         self.absent = absent  # peers that could not be installed, with the reason
         self.peers = {}
+        self.devs = {}  # stacks of `enqueue dev`, by their trainers
 
     def warm(self, kind, name, order):
         """A peer that runs from one order to the next."""
@@ -64,9 +65,11 @@ class Crew:
 
         return System(name, run, lambda: self.roots(kind, *started), command=KINDS[kind].script)
 
-    def ours_warm(self, name, order):
-        """`enqueue train` on a running stack."""
-        dev = self.dev
+    def ours_warm(self, name, order, trainers=2):
+        """`enqueue train` on a running stack, whose trainers share the cores."""
+        if trainers not in self.devs:
+            self.devs[trainers] = Dev(self.bench, trainers)
+        dev = self.devs[trainers]
         return System(name, lambda: dev.train(order), dev.roots, ours=True, command=shown(order))
 
     def ours_cold(self, name, order, shape, included):
@@ -105,10 +108,6 @@ class Crew:
         return [peer.process.pid, *([self.redis[0].pid] if KINDS[kind].redis else [])]
 
     @functools.cached_property
-    def dev(self):
-        return Dev(self.bench)
-
-    @functools.cached_property
     def trainers(self):
         return Cold(self.bench)
 
@@ -123,8 +122,9 @@ class Crew:
 
     def end_ours(self):
         """Ends the stack, so that the memory of the next workload is its own."""
-        if dev := self.__dict__.pop("dev", None):
+        for dev in self.devs.values():
             self.bench.stop(dev.dev)
+        self.devs.clear()
 
     def end_peers(self):
         """Ends the peers that run, so that they are no noise to what is measured next."""

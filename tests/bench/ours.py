@@ -58,10 +58,11 @@ class Commands:
 class Dev(Commands):
     """The stack of `enqueue dev`."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, trainers):
         state = Path(tempfile.mkdtemp(prefix="dev-", dir=bench.folder))
         super().__init__(bench, {"SCOPEFORGE_STATE": str(state), "SCOPEFORGE_NATS_SERVER": str(bench.nats_server)})
-        self.dev = bench.start(bench.programs / "enqueue", "dev", "--listen", "127.0.0.1:0", env=self.env)
+        command = [bench.programs / "enqueue", "dev", "--listen", "127.0.0.1:0", "--trainers", str(trainers)]
+        self.dev = bench.start(*command, env=self.env)
         bench.wait(self.dev, (state / "dev.json").exists)
         self.ask("model", "add", SPEC)
 

@@ -101,6 +101,7 @@ def one_boosting(crew):
         crew.warm("scikit-learn", "scikit-learn, one thread", whole),
         crew.warm("scikit-learn", "scikit-learn, two threads", order("boosting", [""], threads=2)),
         crew.ours_warm("Scopeforge, one thread", whole),
+        crew.ours_warm("Scopeforge, two threads", whole, trainers=1),
     ]
 
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::HashMap;
 use futures::future::{BoxFuture, try_join_all};
+use schemas::alike::Alike;
 use schemas::column::{Column, TextColumn};
 use schemas::forecast::Band;
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
@@ -249,6 +249,12 @@ impl<'a> Scopes<'a> {
         Scope::new(fixed).stable_hash()
     }
 
+    /// The rows by their scopes.
+    fn alike(&self, rows: usize) -> Alike {
+        let texts: Vec<&TextColumn> = self.texts.iter().map(|(_, text)| *text).collect();
+        Alike::of(&texts, rows)
+    }
+
     /// The row's most exact scope; `None` where a dimension has no value.
     pub fn exact(&self, row: usize) -> Option<Scope> {
         let fixed: Option<Vec<(&str, &str)>> =
@@ -257,26 +263,17 @@ impl<'a> Scopes<'a> {
     }
 }
 
-/// The rows by the predictor their scope prefers, each with the key of its first row.
+/// The rows by the predictor their scope prefers, ascending, each with the key of its first row.
 fn shares(scopes: &Scopes, workers: &[String], rows: usize) -> Vec<(u64, Vec<u32>)> {
     let mut shares: Vec<Option<(u64, Vec<u32>)>> = vec![None; workers.len()];
-    let mut known: HashMap<Vec<u32>, (u64, usize)> = HashMap::default();
-    let mut codes = Vec::with_capacity(scopes.texts.len());
-    for row in 0..rows {
-        codes.clear();
-        codes.extend(scopes.texts.iter().map(|(_, text)| text.codes[row]));
-        let (key, worker) = match known.get(&codes) {
-            Some(known) => *known,
-            None => {
-                let key = scopes.key(row);
-                let worker = favourite(key, workers).unwrap_or_default();
-                known.insert(codes.clone(), (key, worker));
-                (key, worker)
-            }
-        };
-        shares[worker].get_or_insert_with(|| (key, Vec::new())).1.push(row as u32);
+    for alike in scopes.alike(rows).groups() {
+        let key = scopes.key(alike[0] as usize);
+        let worker = favourite(key, workers).unwrap_or_default();
+        shares[worker].get_or_insert_with(|| (key, Vec::new())).1.extend(alike);
     }
-    shares.into_iter().flatten().collect()
+    let mut shares: Vec<(u64, Vec<u32>)> = shares.into_iter().flatten().collect();
+    shares.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
+    shares
 }
 
 /// How many rows of these columns one message takes.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use schemas::announce::{Announcement, Role};
 use schemas::{envelope, subjects};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerError};
@@ -26,9 +27,6 @@ const LISTED_FOR: Duration = Duration::from_millis(100);
 /// How long a roll call waits for its first answer, and then for each further one.
 const FIRST_ANSWER: Duration = Duration::from_millis(250);
 const NEXT_ANSWER: Duration = Duration::from_millis(25);
-
-/// Between two looks for a predictor.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Within so long every living worker has announced itself.
 pub const BEAT_AND_MORE: Duration = Duration::from_millis(1_500);
@@ -131,6 +129,8 @@ pub struct Table {
     workers: Arc<RwLock<HashMap<String, Seen>>>,
     /// What [`Table::predictors`] said last, until somebody announces something else.
     predictors: Arc<RwLock<Option<Listed>>>,
+    /// Told at each announcement.
+    noted: Arc<Notify>,
 }
 
 /// Names, and when they were listed.
@@ -187,10 +187,18 @@ impl Table {
 
     /// Waits until a predictor takes requests, at most `limit`.
     pub async fn wait_predictor(&self, limit: Duration) {
-        let until = Instant::now() + limit;
-        while self.predictors().is_empty() && Instant::now() < until {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+        let one_comes = async {
+            loop {
+                // Heard from here on, so that none is missed between the look and the wait.
+                let noted = self.noted.notified();
+                if !self.predictors().is_empty() {
+                    return;
+                }
+                noted.await;
+            }
+        };
+        // Without one, everybody waits as long as they would.
+        let _ = tokio::time::timeout(limit, one_comes).await;
     }
 
     fn note(&self, word: Announcement, at: Instant) {
@@ -199,6 +207,7 @@ impl Table {
         workers.insert(word.worker.clone(), Seen { word, at });
         drop(workers);
         self.list_anew();
+        self.noted.notify_waiters();
     }
 
     fn list_anew(&self) {

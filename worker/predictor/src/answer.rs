@@ -97,16 +97,17 @@ impl Predictor {
         let targets = self.targets.of(way, &self.catalog);
         let mut shares: Vec<(Arc<Target>, Vec<u32>)> = Vec::new();
         let mut places: HashMap<*const Target, usize> = HashMap::default();
-        for cell in dimensions.cells(rows) {
-            match targets.find(way, &self.catalog, dimensions.values(cell.first)) {
+        for alike in dimensions.alike(rows).groups() {
+            let first = alike[0] as usize;
+            match targets.find(way, &self.catalog, dimensions.values(first)) {
                 Some(target) => match places.entry(Arc::as_ptr(&target)) {
-                    Entry::Occupied(known) => shares[*known.get()].1.extend(cell.rows),
+                    Entry::Occupied(known) => shares[*known.get()].1.extend(alike),
                     Entry::Vacant(place) => {
                         place.insert(shares.len());
-                        shares.push((target, cell.rows));
+                        shares.push((target, alike.to_vec()));
                     }
                 },
-                None => answers.no_fit(&cell.rows, &no_fit(way, dimensions, cell.first)),
+                None => answers.no_fit(alike, &no_fit(way, dimensions, first)),
             }
         }
         shares

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ahash::{HashMap, HashMapExt};
+use schemas::alike::Alike;
 use schemas::column::{Column, TextColumn};
 use schemas::feature::Feature;
 use schemas::fit::Input;
@@ -46,18 +46,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// No more cells than that have room from the beginning.
-const CELLS_ROOM_MAX: usize = 1_024;
-
-/// Rows with the same values in all dimensions.
-#[derive(Debug)]
-pub(crate) struct Cell {
-    /// The first of them.
-    pub(crate) first: usize,
-    /// All of them, ascending.
-    pub(crate) rows: Vec<u32>,
-}
-
 /// The dimensions of a request's rows. One without a column is missing in every row.
 pub(crate) struct Dimensions<'a>(Vec<Option<&'a TextColumn>>);
 
@@ -71,32 +59,9 @@ impl<'a> Dimensions<'a> {
         self.0.iter().map(move |text| text.and_then(|text| text.get(row)))
     }
 
-    /// Groups rows by their codes. Rows of equal values can be in several cells, where a text stands twice in its column.
-    pub(crate) fn cells(&self, rows: usize) -> Vec<Cell> {
-        if rows == 1 {
-            return vec![Cell { first: 0, rows: vec![0] }];
-        }
-        let mut places: HashMap<Vec<u32>, usize> = HashMap::with_capacity(rows.min(CELLS_ROOM_MAX));
-        let mut cells: Vec<Cell> = Vec::new();
-        let mut key = Vec::with_capacity(self.0.len());
-        let mut place = 0;
-        for row in 0..rows {
-            if row == 0 || !self.are_alike(row - 1, row) {
-                key.clear();
-                key.extend(self.0.iter().map(|text| text.map_or(u32::MAX, |text| text.codes[row])));
-                place = places.get(&key).copied().unwrap_or_else(|| {
-                    places.insert(key.clone(), cells.len());
-                    cells.push(Cell { first: row, rows: Vec::new() });
-                    cells.len() - 1
-                });
-            }
-            cells[place].rows.push(row as u32);
-        }
-        cells
-    }
-
-    /// Whether two rows have the same codes: rows of one scope mostly follow each other.
-    fn are_alike(&self, one: usize, other: usize) -> bool {
-        self.0.iter().flatten().all(|text| text.codes[one] == text.codes[other])
+    /// The rows by their values.
+    pub(crate) fn alike(&self, rows: usize) -> Alike {
+        let texts: Vec<&TextColumn> = self.0.iter().flatten().copied().collect();
+        Alike::of(&texts, rows)
     }
 }

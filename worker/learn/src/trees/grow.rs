@@ -1,11 +1,14 @@
 //! Growing one tree.
 
+mod low;
+
 use std::ops::Range;
 
 use schemas::trees::{IN_SET, LEAF, MISSING_LEFT, Trees};
 
+use self::low::Low;
 use super::bin::Bin;
-use super::binned::Binned;
+use super::binned::{Binned, Kind};
 use super::few::Few;
 use super::histogram::{Cut, Rules, Search, Split, fill, left_of, subtract};
 use super::random::Random;
@@ -23,6 +26,13 @@ pub(super) struct Size {
     pub(super) leaves_max: usize,
 }
 
+impl Size {
+    /// Whether a node may be cut.
+    fn may_split<B: Bin>(&self, rules: &Rules, depth: u32, total: &B) -> bool {
+        depth < self.depth_max && total.weight() >= 2.0 * rules.leaf_weight_min && !total.is_pure()
+    }
+}
+
 /// Grows trees over one set of binned rows, reusing its buffers.
 pub(super) struct Grower<'a, B: Bin> {
     binned: &'a Binned,
@@ -30,6 +40,8 @@ pub(super) struct Grower<'a, B: Bin> {
     size: Size,
     columns: Vec<usize>,
     few: Few<B>,
+    /// What grows nodes of few rows, where it can.
+    low: Option<Low<B>>,
     pool: Vec<Vec<B>>,
     /// Rows that go right, on their way.
     right: Vec<u32>,
@@ -69,8 +81,14 @@ struct Open<B> {
 
 impl<'a, B: Bin> Grower<'a, B> {
     pub(super) fn new(binned: &'a Binned, rules: Rules, size: Size) -> Grower<'a, B> {
-        let columns = (0..binned.width()).collect();
-        Grower { binned, rules, size, columns, few: Few::new(), pool: Vec::new(), right: Vec::new() }
+        let columns: Vec<usize> = (0..binned.width()).collect();
+        // Where nodes are cut in any order, at all columns, and each cut parts numbers.
+        let is_plain = size.leaves_max == usize::MAX
+            && !rules.random_cuts
+            && rules.columns >= columns.len()
+            && columns.iter().all(|column| binned.kind(*column) == Kind::Numbers);
+        let low = is_plain.then(|| Low::new(rules, size));
+        Grower { binned, rules, size, columns, few: Few::new(), low, pool: Vec::new(), right: Vec::new() }
     }
 
     /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
@@ -118,14 +136,16 @@ impl<'a, B: Bin> Grower<'a, B> {
         grown: &mut Grown<B>,
         open: &mut Vec<Open<B>>,
         child: Child<B>,
-        (rows, ones): (&[u32], &[B::One]),
+        (rows, ones): (&mut [u32], &[B::One]),
         random: &mut Random,
     ) -> usize {
         let Child { rows: span, depth, total, bins, mut constant } = child;
+        if let (None, Some(low)) = (&bins, &mut self.low) {
+            let place = (span.start, depth, total, constant);
+            return low.grow(grown, self.binned, (&mut rows[span], ones), place);
+        }
         let node = grown.nodes.len();
-        let may_split = depth < self.size.depth_max
-            && total.weight() >= 2.0 * self.rules.leaf_weight_min
-            && !total.is_pure();
+        let may_split = self.size.may_split(&self.rules, depth, &total);
         let split = match (&bins, may_split) {
             (_, false) => None,
             (Some(bins), true) => self.search(bins, total, &mut constant, random),

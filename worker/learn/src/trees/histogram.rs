@@ -139,6 +139,33 @@ impl<'a, B: Bin> Search<'a, B> {
         filled != 1 || rest > 0.0
     }
 
+    /// Every cut between rows with different codes, which are ascending; says before which row the best one is, if it is the
+    /// best so far.
+    pub(super) fn look_at_sorted(
+        &mut self,
+        column: usize,
+        rows: impl Iterator<Item = (u8, B::One)>,
+    ) -> Option<usize> {
+        let (mut left, mut last) = (B::default(), None);
+        let mut best = None;
+        for (place, (code, one)) in rows.enumerate() {
+            if let Some(last) = last.filter(|last| *last != code) {
+                let before = self.gain;
+                // In the middle of the empty bins between the two sides.
+                self.consider(column, left, |missing_left| Cut::UpTo {
+                    bin: last + (code - last - 1) / 2,
+                    missing_left,
+                });
+                if self.gain > before {
+                    best = Some(place);
+                }
+            }
+            left.put(one);
+            last = Some(code);
+        }
+        best
+    }
+
     /// Cuts between filled bins, with the missing values on either side or on their own; one random cut for extremely
     /// randomised trees (Geurts, Ernst and Wehenkel, 2006).
     fn look_beside(

@@ -1,0 +1,205 @@
+//! The lower part of a tree, where nodes have few rows: these are sorted by every column once, and stay sorted in all nodes
+//! below. Most nodes of a deep tree are here.
+
+use std::ops::Range;
+
+use super::super::bin::Bin;
+use super::super::binned::Binned;
+use super::super::histogram::{Rules, Search, Split};
+use super::{FEW_ROWS, Grown, Node, Size, is_marked};
+
+/// Numbers of rows among those that were taken, of one byte each.
+type Order = [u8; FEW_ROWS];
+
+/// Grows what is below one node.
+pub(super) struct Low<B: Bin> {
+    rules: Rules,
+    size: Size,
+    /// The rows that were taken.
+    rows: Vec<u32>,
+    ones: Vec<B::One>,
+    /// The rows in their first order, node after node.
+    order: Order,
+    columns: Vec<Sorted>,
+    /// Rows that go right, on their way.
+    right: Order,
+}
+
+/// The rows by a column's codes, node after node.
+struct Sorted {
+    column: usize,
+    codes: [u8; FEW_ROWS],
+    order: Order,
+}
+
+impl<B: Bin> Low<B> {
+    pub(super) fn new(rules: Rules, size: Size) -> Low<B> {
+        Low {
+            rules,
+            size,
+            rows: Vec::new(),
+            ones: Vec::new(),
+            order: [0; FEW_ROWS],
+            columns: Vec::new(),
+            right: [0; FEW_ROWS],
+        }
+    }
+
+    /// Adds a node with all that is below it, and reorders its rows so that those of a leaf stand together; says its place. Its
+    /// rows are numbers of those that `ones` tells of, and stand at `first` among the tree's; columns that are `constant`
+    /// do not vary among them.
+    pub(super) fn grow(
+        &mut self,
+        grown: &mut Grown<B>,
+        binned: &Binned,
+        (rows, ones): (&mut [u32], &[B::One]),
+        (first, depth, total, constant): (usize, u32, B, u64),
+    ) -> usize {
+        self.take(binned, (rows, ones), constant);
+        let node = self.add(grown, 0..rows.len(), (first, depth, total));
+        rows.iter_mut().zip(self.order).for_each(|(row, place)| *row = self.rows[usize::from(place)]);
+        node
+    }
+
+    fn take(&mut self, binned: &Binned, (rows, ones): (&[u32], &[B::One]), constant: u64) {
+        self.rows.clear();
+        self.rows.extend(rows);
+        self.ones.clear();
+        self.ones.extend(rows.iter().map(|row| ones[*row as usize]));
+        (0u8..).zip(&mut self.order).for_each(|(place, row)| *row = place);
+        self.columns.clear();
+        for column in (0..binned.width()).filter(|column| !is_marked(constant, *column)) {
+            let own = binned.column(column);
+            let mut sorted = Sorted { column, codes: [0; FEW_ROWS], order: [0; FEW_ROWS] };
+            sorted.codes.iter_mut().zip(rows).for_each(|(code, row)| *code = own[*row as usize]);
+            // A row's code and, below it, its place: rows of one code stay in their order.
+            let mut keys = [0u16; FEW_ROWS];
+            let pairs = (0u16..).zip(&sorted.codes).zip(&mut keys);
+            pairs.for_each(|((place, code), key)| *key = u16::from(*code) << 8 | place);
+            let keys = &mut keys[..rows.len()];
+            keys.sort_unstable();
+            sorted.order.iter_mut().zip(keys).for_each(|(place, key)| *place = *key as u8);
+            self.columns.push(sorted);
+        }
+    }
+
+    fn add(
+        &mut self,
+        grown: &mut Grown<B>,
+        span: Range<usize>,
+        (first, depth, total): (usize, u32, B),
+    ) -> usize {
+        let node = grown.nodes.len();
+        grown.nodes.push(Node { split: None, children: [0; 2], total, constant: 0 });
+        let may_split = self.size.may_split(&self.rules, depth, &total);
+        let Some((place, split, middle)) = may_split.then(|| self.search(span.clone(), total)).flatten()
+        else {
+            grown.leaves.push((node, first + span.start..first + span.end));
+            return node;
+        };
+        self.divide(span.clone(), place, middle);
+        let mut left = B::default();
+        self.order[span.start..middle].iter().for_each(|row| left.put(self.ones[usize::from(*row)]));
+        let mut right = total;
+        right.subtract(&left);
+        let children = [
+            self.add(grown, span.start..middle, (first, depth + 1, left)),
+            self.add(grown, middle..span.end, (first, depth + 1, right)),
+        ];
+        grown.nodes[node].split = Some(split);
+        grown.nodes[node].children = children;
+        node
+    }
+
+    /// The best cut of some rows: its column's place, and where the rows that go right begin in that column's order.
+    fn search(&self, span: Range<usize>, total: B) -> Option<(usize, Split, usize)> {
+        let mut search = Search::new(&self.rules, total);
+        let mut best = None;
+        for (place, sorted) in self.columns.iter().enumerate() {
+            let rows = &sorted.order[span.clone()];
+            let coded =
+                rows.iter().map(|row| (sorted.codes[usize::from(*row)], self.ones[usize::from(*row)]));
+            best = search.look_at_sorted(sorted.column, coded).map(|at| (place, span.start + at)).or(best);
+            // There is one way to part two rows.
+            if span.len() == 2 && best.is_some() {
+                break;
+            }
+        }
+        let (place, middle) = best?;
+        Some((place, search.best?, middle))
+    }
+
+    /// Brings the rows that go left to the front, in every order.
+    fn divide(&mut self, span: Range<usize>, place: usize, middle: usize) {
+        let left = self.columns[place].order[span.start..middle].iter().fold(0u64, |all, row| all | 1 << row);
+        let Low { order, columns, right, .. } = self;
+        for order in columns.iter_mut().map(|sorted| &mut sorted.order).chain([order]) {
+            let (mut next, mut others) = (span.start, 0);
+            for at in span.clone() {
+                let row = order[at];
+                let is_left = (left >> row & 1) as usize;
+                // Both, of which one stays: see `partition`.
+                order[next] = row;
+                right[others] = row;
+                next += is_left;
+                others += 1 - is_left;
+            }
+            order[next..span.end].copy_from_slice(&right[..others]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use schemas::trees::Trees;
+
+    use super::super::super::bin::Sum;
+    use super::super::super::random::Random;
+    use super::super::Grower;
+    use super::*;
+    use crate::block::Block;
+
+    proptest! {
+        /// Sums of whole numbers are exact, whatever is added up first.
+        #[test]
+        fn rows_that_stay_sorted_make_the_same_tree_as_bins(
+            rows in proptest::collection::vec((0i32..30, 0i32..4, 0i32..300, -9i32..9, 1u8..3), 1..200),
+            leaf_weight_min in 1..4u8,
+            depth_max in 1..12u32,
+        ) {
+            let column = |of: fn(&(i32, i32, i32, i32, u8)) -> i32| -> Vec<f64> {
+                rows.iter().map(|row| f64::from(of(row))).collect()
+            };
+            let columns = [column(|row| row.0), column(|row| row.1), column(|row| row.2)];
+            let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            let binned = Binned::new(&Block::from_columns(rows.len(), &columns));
+            let one = |row: &(i32, i32, i32, i32, u8)| {
+                let weight = f64::from(row.4);
+                Sum { sum: weight * f64::from(row.3), weight }
+            };
+            let ones: Vec<Sum> = rows.iter().map(one).collect();
+            let rules = Rules {
+                leaf_weight_min: f64::from(leaf_weight_min),
+                l2: 0.0,
+                columns: 3,
+                random_cuts: false,
+                category_rows_min: 1.0,
+            };
+            let grown = |by_bins: bool| {
+                let mut grower = Grower::new(&binned, rules, Size { depth_max, leaves_max: usize::MAX });
+                if by_bins {
+                    assert!(grower.low.take().is_some());
+                }
+                let mut all: Vec<u32> = (0..rows.len() as u32).collect();
+                let grown = grower.grow(&mut all, &ones, &mut Random::new(0, 0));
+                let mut leaves: Vec<Vec<u32>> = grown.leaves.iter().map(|(_, span)| all[span.clone()].to_vec()).collect();
+                leaves.sort();
+                let mut trees = Trees::default();
+                grown.lay_out(&binned, &mut trees, |leaf: Sum| leaf.sum / leaf.weight);
+                (trees, leaves)
+            };
+            prop_assert_eq!(grown(false), grown(true));
+        }
+    }
+}
