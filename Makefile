@@ -9,7 +9,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 BIN := target/release
 # Most of what tests do is to wait for servers.
-TESTS_AT_ONCE ?= $(shell expr 2 '*' $$(nproc))
+TESTS_AT_ONCE ?= $(shell expr 2 '*' $$(nproc 2> /dev/null || echo 1))
 # Found or fetched once, then remembered by the scripts' own cache.
 NATS = $(shell tests/tools/nats-server)
 REDIS = $(shell tests/tools/redis-server)
@@ -32,7 +32,7 @@ dev: nats-server build ## Leaves the stack running until Ctrl-C
 
 # The servers come while the first crates are compiled.
 test: ## Formatting, lints, docs and all tests
-	@$(MAKE) --no-print-directory --jobs=2 servers checks
+	@$(MAKE) --no-print-directory --jobs=2 checks servers
 	@echo "all checks passed"
 
 servers: nats-server redis-server postgres-server python-clients

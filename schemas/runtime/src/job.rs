@@ -73,15 +73,15 @@ impl JobSource {
             let mut jobs = Vec::new();
             let (promising, skipped): (Vec<_>, Vec<_>) =
                 self.queues.iter_mut().partition(|queue| queue.may_have_some());
-            // Where nothing comes from the others, the skipped ones have their turn at once.
-            for queues in [promising, skipped] {
-                if !jobs.is_empty() {
+            // Where too little comes from the others, the skipped ones have their turn at once.
+            for queue in promising.into_iter().chain(skipped) {
+                if jobs.len() >= free_slots {
                     break;
                 }
-                for queue in queues {
-                    if jobs.len() < free_slots {
-                        queue.take(&self.broker, free_slots, &mut jobs).await?;
-                    }
+                match queue.take(&self.broker, free_slots, &mut jobs).await {
+                    // What has come is kept: its leases run.
+                    Err(_) if !jobs.is_empty() => break,
+                    taken => taken?,
                 }
             }
             Ok(jobs)
@@ -121,25 +121,21 @@ impl Queue {
     /// Adds packs until there are `most`.
     ///
     /// # Errors
-    /// [`BrokerError`] where there are none yet: what has come is kept.
+    /// [`BrokerError`] when the broker does not answer; what came before has been added.
     async fn take(&mut self, broker: &Broker, most: usize, jobs: &mut Vec<Job>) -> Result<(), BrokerError> {
         let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
         let lease = self.consumer.cached_info().config.ack_wait;
-        let take = async {
-            let wanted = most - jobs.len();
-            let fetched = self.consumer.fetch().max_messages(wanted).messages().await;
-            let mut batch = fetched.map_err(|error| failed(error.into()))?;
-            // What asks a broker that has just died gets no answer at all.
-            while let Some(message) =
-                tokio::time::timeout(TAKE_LIMIT, batch.next()).await.map_err(|late| failed(late.into()))?
-            {
-                jobs.push(Job { message: message.map_err(failed)?, broker: broker.clone(), lease });
-            }
-            Ok(())
-        };
-        let taken = take.await;
+        self.emptied = None;
+        let fetched = self.consumer.fetch().max_messages(most - jobs.len()).messages().await;
+        let mut batch = fetched.map_err(|error| failed(error.into()))?;
+        // What asks a broker that has just died gets no answer at all.
+        while let Some(message) =
+            tokio::time::timeout(TAKE_LIMIT, batch.next()).await.map_err(|late| failed(late.into()))?
+        {
+            jobs.push(Job { message: message.map_err(failed)?, broker: broker.clone(), lease });
+        }
         self.emptied = (jobs.len() < most).then(Instant::now);
-        if jobs.is_empty() { taken } else { Ok(()) }
+        Ok(())
     }
 }
 

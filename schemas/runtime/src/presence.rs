@@ -247,12 +247,13 @@ impl Table {
         {
             return names;
         }
+        // Held while they are listed: who announces itself meanwhile strikes the list right afterwards.
+        let mut listed = self.predictors.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let at = Instant::now();
         let alive = self.alive(Role::Predictor).into_iter();
         let names: Arc<[String]> =
             alive.filter(|word| word.ready && !word.draining).map(|word| word.worker).collect();
-        *self.predictors.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some((names.clone(), at));
+        *listed = Some((names.clone(), at));
         names
     }
 }

@@ -29,7 +29,7 @@ use crate::{health, memory, start};
 /// Between the last landing and a look whether campaigns can be closed: an `enqueue` that waits for one closes it itself.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Packs that may be landing for each one that is learned.
+/// Packs that may be landing for each one that can be learned at once, besides those that are.
 const LANDING_PER_SLOT: usize = 3;
 
 /// Pulls and trains packs until `shutdown`.

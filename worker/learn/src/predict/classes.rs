@@ -134,7 +134,7 @@ fn by_forest(
         |value: &f64| ((*value as usize).saturating_add(1)).saturating_mul(classes) <= shares.len();
     let leaves =
         trees.columns.iter().zip(&trees.values).filter(|(column, _)| **column == schemas::trees::LEAF);
-    if !trees.is_whole(block.width()) || !leaves.map(|(_, value)| value).all(is_share) {
+    if classes == 0 || !trees.is_whole(block.width()) || !leaves.map(|(_, value)| value).all(is_share) {
         return Err(PredictError::Trees { found: block.width() });
     }
     out.clear();

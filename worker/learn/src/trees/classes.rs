@@ -54,7 +54,7 @@ fn forest_of<const K: usize>(
     params: &ForestParams,
 ) -> Result<Classifier, LearnError> {
     let one = |row: usize, weight: f64| (classes.of_row()[row], weight * weight_of(weights, row));
-    let parts = in_stretches(params, |numbers| {
+    let parts = in_stretches((params, binned.rows()), |numbers| {
         let mut trees = mean_of(params);
         let mut leaves = Leaves { classes: classes.count(), places: HashMap::new(), shares: Vec::new() };
         grow_forest::<Counts<K>>(binned, (params, numbers), (one, weights), |grown| {
@@ -100,7 +100,7 @@ pub(crate) fn class_boosting(
     weights: &[f64],
     params: &BoostingParams,
 ) -> Result<Classifier, LearnError> {
-    with_team(params.threads, || boosting_stopped(block, classes, weights, params))
+    with_team((params.threads, block.rows()), || boosting_stopped(block, classes, weights, params))
 }
 
 /// As [`class_boosting`], by whatever threads there are.

@@ -119,7 +119,7 @@ pub(crate) fn weighted_forest(
         let weight = weight * weight_of(&weights, row);
         Sum { sum: weight * (y[row] - origin), weight }
     };
-    let parts = in_stretches(params, |numbers| {
+    let parts = in_stretches((params, y.len()), |numbers| {
         let mut trees = mean_of(params);
         grow_forest(&binned, (params, numbers), (one, &weights), |grown| {
             grown.lay_out(&binned, &mut trees, |leaf: Sum| origin + leaf.sum / leaf.weight);
@@ -185,7 +185,7 @@ pub(crate) fn weighted_boosting(
     weights: &[f64],
     params: &BoostingParams,
 ) -> Result<Trees, LearnError> {
-    with_team(params.threads, || boosting_stopped(block, y, weights, params))
+    with_team((params.threads, y.len()), || boosting_stopped(block, y, weights, params))
 }
 
 /// As [`weighted_boosting`], by whatever threads there are.
@@ -229,7 +229,8 @@ pub(crate) fn boosting_on(
     let weights = positive(weights)?;
     let params = BoostingParams { iterations: more, ..*params };
     let trees = trees.clone();
-    finite(with_team(params.threads, || add_trees(block, (y, &weights), &params, trees, |_| true))).map(Some)
+    let add = || add_trees(block, (y, &weights), &params, trees, |_| true);
+    finite(with_team((params.threads, y.len()), add)).map(Some)
 }
 
 /// Adds trees while `go_on` says so after each.

@@ -13,10 +13,13 @@ use super::team::with_team;
 
 /// Grows the trees that `params` asks for in as many stretches as it has threads; gives the stretches in their order.
 /// On a single tree they work together.
-pub(super) fn in_stretches<T: Send>(params: &ForestParams, grow: impl Fn(Range<u32>) -> T + Sync) -> Vec<T> {
+pub(super) fn in_stretches<T: Send>(
+    (params, rows): (&ForestParams, usize),
+    grow: impl Fn(Range<u32>) -> T + Sync,
+) -> Vec<T> {
     let numbers = params.numbers();
     if numbers.len() == 1 {
-        return vec![with_team(params.threads, || grow(numbers))];
+        return vec![with_team((params.threads, rows), || grow(numbers))];
     }
     let threads = params.threads.clamp(1, (numbers.len() as u32).max(1));
     let place = |at: u32| numbers.start + (u64::from(at) * numbers.len() as u64 / u64::from(threads)) as u32;

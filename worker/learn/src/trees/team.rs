@@ -4,16 +4,13 @@
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-/// Rows that one thread does before another takes some.
-const STRETCH_ROWS: usize = 1 << 14;
+/// Rows that one thread does before another takes some, at least.
+pub(super) const STRETCH_ROWS: usize = 1 << 14;
 
-/// Stretches whose results are kept at a time.
-const STRETCHES_AT_ONCE: usize = 32;
-
-/// Grows with a team of `threads`, which the functions below use.
-pub(super) fn with_team<T: Send>(threads: u32, grow: impl FnOnce() -> T + Send) -> T {
+/// Grows from so many rows with a team of `threads`, which the functions below use.
+pub(super) fn with_team<T: Send>((threads, rows): (u32, usize), grow: impl FnOnce() -> T + Send) -> T {
     let team = || ThreadPoolBuilder::new().num_threads(threads as usize).build();
-    match (threads > 1).then(team) {
+    match (threads > 1 && rows > STRETCH_ROWS).then(team) {
         Some(Ok(team)) => team.install(grow),
         // Without more threads it takes longer.
         Some(Err(_)) | None => grow(),
@@ -24,20 +21,20 @@ fn is_team() -> bool {
     rayon::current_thread_index().is_some()
 }
 
-/// What `one` makes of each stretch of `rows`, given to `take` in the order of the rows.
-pub(super) fn by_stretches<T: Send>(rows: &[u32], one: impl Fn(&[u32]) -> T + Sync, mut take: impl FnMut(T)) {
+/// What `one` makes of each stretch of so many of `rows`, given to `take` in the order of the rows; each thread has one result in
+/// memory.
+pub(super) fn by_stretches<T: Send>(
+    (rows, stretch): (&[u32], usize),
+    one: impl Fn(&[u32]) -> T + Sync,
+    mut take: impl FnMut(T),
+) {
     if !is_team() {
-        return rows.chunks(STRETCH_ROWS).for_each(|rows| take(one(rows)));
+        return rows.chunks(stretch).for_each(|rows| take(one(rows)));
     }
-    for rows in rows.chunks(STRETCH_ROWS * STRETCHES_AT_ONCE) {
-        let made: Vec<T> = rows.par_chunks(STRETCH_ROWS).map(&one).collect();
+    for rows in rows.chunks(stretch * rayon::current_num_threads()) {
+        let made: Vec<T> = rows.par_chunks(stretch).map(&one).collect();
         made.into_iter().for_each(&mut take);
     }
-}
-
-/// Whether there is more than one stretch.
-pub(super) fn are_many(rows: &[u32]) -> bool {
-    rows.len() > STRETCH_ROWS
 }
 
 /// Brings the rows that go left to the front, both sides in their order; says how many there are. `right` is room.
@@ -46,7 +43,7 @@ pub(super) fn partition(
     goes_left: impl Fn(&u32) -> bool + Sync,
     right: &mut Vec<u32>,
 ) -> usize {
-    if !is_team() || !are_many(rows) {
+    if !is_team() || rows.len() <= STRETCH_ROWS {
         return partition_one(rows, &goes_left, right);
     }
     let stretches = rows.par_chunks_mut(STRETCH_ROWS);
@@ -95,16 +92,18 @@ mod tests {
             let mut all: Vec<u32> = (0..rows).map(|row| row.wrapping_mul(2_654_435_761) % 1_000).collect();
             let goes_left = |row: &u32| row.is_multiple_of(of);
             let (left, right): (Vec<u32>, Vec<u32>) = all.iter().partition(|row| goes_left(row));
-            let count = with_team(threads, || partition(&mut all, goes_left, &mut Vec::new()));
+            let size = (threads, all.len());
+            let count = with_team(size, || partition(&mut all, goes_left, &mut Vec::new()));
             prop_assert_eq!(count, left.len());
             prop_assert_eq!(all, [left, right].concat());
         }
 
         #[test]
-        fn stretches_are_taken_in_their_order(rows in 0..700_000u32, threads in 1..4u32) {
+        fn stretches_are_taken_in_their_order(rows in 0..100_000u32, stretch in 1_000..30_000usize, threads in 1..4u32) {
             let all: Vec<u32> = (0..rows).collect();
             let mut seen: Vec<u32> = Vec::new();
-            with_team(threads, || by_stretches(&all, <[u32]>::to_vec, |own| seen.extend(own)));
+            let take = |own: Vec<u32>| seen.extend(own);
+            with_team((threads, all.len()), || by_stretches((&all, stretch), <[u32]>::to_vec, take));
             prop_assert_eq!(seen, all);
         }
     }

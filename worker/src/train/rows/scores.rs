@@ -41,7 +41,7 @@ impl Stretches<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<Option<Metrics>, FitError> {
         let (mut predicted, mut all) = (Vec::new(), Vec::new());
-        self.blocks(rows, |block| {
+        self.blocks((rows, 1), |block| {
             predict(line, block, &mut predicted)?;
             all.extend_from_slice(&predicted);
             progress();
@@ -60,7 +60,7 @@ impl Stretches<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<Option<Metrics>, FitError> {
         let (mut explained, mut all) = (0.0, 0.0);
-        self.blocks(rows, |block| {
+        self.blocks((rows, width), |block| {
             // What older stretches alone have is 0 in these rows.
             let squares = explained_squares(structure, &block.placed(own, width))?;
             (explained, all) = (explained + squares.0, all + squares.1);
@@ -71,14 +71,14 @@ impl Stretches<'_> {
         Ok((!rows.is_empty()).then_some(Metrics::Structure(scores)))
     }
 
-    /// Gives the design of some rows to `each`, a bounded number of them at a time.
+    /// Gives the design of some rows to `each`, a bounded number of them at a time, where they are put into `width` columns.
     fn blocks(
         &self,
-        rows: &[u32],
+        (rows, width): (&[u32], usize),
         mut each: impl FnMut(&Block) -> Result<(), FitError>,
     ) -> Result<(), FitError> {
         let mut block = Block::default();
-        let width = self.prepared.design.width().max(1);
+        let width = self.prepared.design.width().max(width);
         for rows in rows.chunks((BLOCK_VALUES / width).max(1)) {
             self.prepared.design.block(rows, &mut block);
             each(&block)?;
