@@ -30,9 +30,9 @@ demo: nats-server build ## Trains 491 scopes of real flights and predicts over H
 dev: nats-server build ## Leaves the stack running until Ctrl-C
 	@SCOPEFORGE_NATS_SERVER="$(NATS)" $(BIN)/enqueue dev
 
-# The servers come while the first crates are compiled.
+# The servers come while the first crates are compiled. Newer versions of make count cargo's jobs as well.
 test: ## Formatting, lints, docs and all tests
-	@$(MAKE) --no-print-directory --jobs=2 checks servers
+	@$(MAKE) --no-print-directory --jobs=$(TESTS_AT_ONCE) checks servers
 	@echo "all checks passed"
 
 servers: nats-server redis-server postgres-server python-clients
