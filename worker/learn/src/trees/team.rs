@@ -61,10 +61,14 @@ pub(super) fn partition(
     left
 }
 
-/// Each row is written to both sides, and then stays on one: which is as good as a coin's throw, and a wrong guess costs more than
-/// a write.
-fn partition_one(rows: &mut [u32], goes_left: impl Fn(&u32) -> bool, right: &mut Vec<u32>) -> usize {
-    right.resize(rows.len().max(right.len()), 0);
+/// As [`partition`], by this thread alone, of rows by any numbers. Each row is written to both sides, and then stays on one: which
+/// is as good as a coin's throw, and a wrong guess costs more than a write.
+pub(super) fn partition_one<T: Copy + Default>(
+    rows: &mut [T],
+    goes_left: impl Fn(&T) -> bool,
+    right: &mut Vec<T>,
+) -> usize {
+    right.resize(rows.len().max(right.len()), T::default());
     let (mut left, mut others) = (0, 0);
     for at in 0..rows.len() {
         let row = rows[at];

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::super::bin::Bin;
 use super::super::binned::Binned;
 use super::super::histogram::{Rules, Search, Split};
+use super::super::team::partition_one;
 use super::{FEW_ROWS, Grown, Node, Size, is_marked};
 
 /// Numbers of rows among those that were taken, of one byte each.
@@ -22,7 +23,7 @@ pub(super) struct Low<B: Bin> {
     order: Order,
     columns: Vec<Sorted>,
     /// Rows that go right, on their way.
-    right: Order,
+    right: Vec<u8>,
 }
 
 /// The rows by a column's codes, node after node.
@@ -41,7 +42,7 @@ impl<B: Bin> Low<B> {
             ones: Vec::new(),
             order: [0; FEW_ROWS],
             columns: Vec::new(),
-            right: [0; FEW_ROWS],
+            right: Vec::new(),
         }
     }
 
@@ -134,17 +135,7 @@ impl<B: Bin> Low<B> {
         let left = self.columns[place].order[span.start..middle].iter().fold(0u64, |all, row| all | 1 << row);
         let Low { order, columns, right, .. } = self;
         for order in columns.iter_mut().map(|sorted| &mut sorted.order).chain([order]) {
-            let (mut next, mut others) = (span.start, 0);
-            for at in span.clone() {
-                let row = order[at];
-                let is_left = (left >> row & 1) as usize;
-                // Both, of which one stays: see `partition`.
-                order[next] = row;
-                right[others] = row;
-                next += is_left;
-                others += 1 - is_left;
-            }
-            order[next..span.end].copy_from_slice(&right[..others]);
+            partition_one(&mut order[span.clone()], |row| left >> row & 1 == 1, right);
         }
     }
 }
