@@ -17,6 +17,7 @@ from sites import Failed, Site, run, say
 
 TAG = "containers"
 EARLIER = "containers-earlier"
+COMPILE_LIMIT_S = 3600
 # What runs docker/compose.yaml.
 COMPOSED = {"rolling": rolling, "autoscaling": autoscaling}
 
@@ -27,6 +28,8 @@ def main():
     parser.add_argument("--only", action="append", metavar="NAME", help="one of " + ", ".join([*SCENARIOS, *COMPOSED]))
     parser.add_argument("--earlier", metavar="FOLDER", help="the programs of an earlier release (tests/tools/programs-of"
                         " makes them): the upgrade begins with them, and goes back to them")
+    parser.add_argument("--from-source", action="store_true", help="compile the committed sources in a container (ten minutes or so),"
+                        " on the bases of docker/local-base, instead of taking the programs of that folder")
     arguments = parser.parse_args()
     if shutil.which("docker") is None or run(["docker", "version"], check=False).returncode != 0:
         say("no Docker daemon answers: containers are not tested")
@@ -35,7 +38,7 @@ def main():
     if unknown:
         raise Failed(f"there is no scenario {', '.join(unknown)}")
     run(["docker/local-base", "nats", "redis", "nginx"])
-    run(["docker/build", "--tag", TAG, "--binaries", arguments.binaries])
+    make_images(arguments)
     passed = 0
     for name, scenario in SCENARIOS.items():
         if arguments.only and name not in arguments.only:
@@ -56,6 +59,16 @@ def main():
         rolling(TAG, earlier) if scenario is rolling else scenario(TAG)
         passed += 1
     say(f"\n{passed} passed, 0 failed")
+
+
+def make_images(arguments):
+    """The images that are tested, tagged TAG."""
+    if arguments.from_source:
+        run(["docker/local-base", "base", "build"])
+        bases = ["--base", "scopeforge/base:local", "--build-image", "scopeforge/build:local"]
+        run(["docker/build", "--tag", TAG, "--from-source", *bases], limit_s=COMPILE_LIMIT_S)
+    else:
+        run(["docker/build", "--tag", TAG, "--binaries", arguments.binaries])
 
 
 def said(name, doc):
