@@ -10,8 +10,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::front::Front;
+use crate::straight;
 
 /// Time for the head of a request, and between two requests of one connection.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
@@ -57,7 +59,8 @@ impl Drop for Place {
 pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: Duration) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
-    let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
+    let (graceful, closing, mut connections) =
+        (GracefulShutdown::new(), CancellationToken::new(), JoinSet::new());
     loop {
         let accepted = tokio::select! {
             accepted = incoming.recv() => accepted,
@@ -65,9 +68,12 @@ pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: 
         };
         let Some(Accepted { stream, place }) = accepted else { break };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), front.clone()));
+        let (http, front) = (http.clone(), front.clone());
+        let (watcher, closing) = (graceful.watcher(), closing.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Some(stream) = straight::serve(stream, &front, &closing).await
+                && let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), front)).await
+            {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
@@ -77,6 +83,7 @@ pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: 
     let leaving = async {
         let all = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_REQUESTS, all).await.is_err() {
+            closing.cancel();
             graceful.shutdown().await;
         }
     };

@@ -7,7 +7,8 @@
 //! | [`threads`], [`connections`] | the threads that serve HTTP, and what each does with a connection |
 //! | [`rows`] | JSON rows straight into typed columns; bad values become errors at their row |
 //! | [`lines`] | a stream of bytes cut into whole lines |
-//! | [`front`] | predictions take the straight way, all else the router's |
+//! | [`straight`] | plain predictions, read from their connection and answered there |
+//! | [`front`] | what connections share; HTTP and the router for all else |
 //! | [`payload`], [`v2`] | a request's body, and the Open Inference Protocol |
 //! | [`known`] | what is worked out once for many requests |
 //! | [`predicting`] | one prediction request, from parsed rows to their answers |
@@ -34,6 +35,7 @@ pub mod rows;
 mod serve;
 pub mod shadow;
 pub mod sources;
+pub mod straight;
 pub mod threads;
 pub mod v2;
 

@@ -9,6 +9,7 @@ mod canaries;
 mod channels;
 mod classification;
 mod commands;
+mod connections;
 mod containers;
 mod databases;
 mod dev;

@@ -66,7 +66,9 @@ async fn count(State(app): State<Shared>, request: Request, next: Next) -> Respo
     // Unknown paths are counted together: callers must not be able to make up labels.
     let metrics = app.metrics.route(path.map_or("other", MatchedPath::as_str));
     let open = metrics.opened();
-    open.answered(explained(next.run(request).await).await)
+    let answer = explained(next.run(request).await).await;
+    open.answered(answer.status().as_u16());
+    answer
 }
 
 /// Refusals of the framework itself (a path that is no text, a query it cannot read) as problems, like all others.

@@ -1,6 +1,7 @@
 //! `POST /v1/models/{model}/predict`.
 
-use axum::body::Bytes;
+use std::sync::Arc;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderValue, header};
@@ -17,10 +18,10 @@ use super::explanations::Explanation;
 use super::intervals::Intervals;
 use super::ndjson::{self, NDJSON};
 use super::plain;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::openapi::Refusals;
 use crate::payload::{Payload, check_unpacked};
-use crate::predicting::all_failed;
+use crate::predicting::{By, all_failed};
 use crate::problem::{Problem, RowProblem};
 use crate::rows::{Rows, RowsError};
 
@@ -162,48 +163,68 @@ pub(crate) async fn predict(
         };
     }
     let Payload(body) = Payload::from_request(request, &app).await?;
-    answer(&app, &model, asked.channel.as_deref(), body).await
+    let asked = read(&app, &model, asked.channel.as_deref(), &body)?;
+    // What is waited for needs it no more.
+    drop(body);
+    let body = asked.answer(&app).await?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
-/// Predicts the rows of a body, which may name another channel than the one asked for beside it.
+/// What a body asks for.
+pub(crate) struct Read {
+    by: Arc<By>,
+    rows: Rows,
+}
+
+/// Reads the rows of a body, which may name another channel than the one asked for beside it.
 ///
 /// # Errors
 /// What is wrong with the request as a whole.
-pub(crate) async fn answer(
-    app: &Shared,
-    model: &str,
-    channel: Option<&str>,
-    body: Bytes,
-) -> Result<Response, Problem> {
+pub(crate) fn read(app: &App, model: &str, channel: Option<&str>, body: &[u8]) -> Result<Read, Problem> {
     let known = app.known(model)?;
-    let parsed = Rows::parse(&body, &known.layout).map_err(|error| match error {
+    let rows = Rows::parse(body, &known.layout).map_err(|error| match error {
         RowsError::TooMany => Problem::too_large(error.to_string()),
         RowsError::Json(_) | RowsError::Empty => Problem::bad_request(error.to_string()),
     })?;
-    drop(body);
-    let by = known.by(app, parsed.channel.as_deref().or(channel))?;
-    let explain = parsed.explain;
-    let whole = by.predict(app, parsed).await?;
-    if whole.errors.len() == whole.values.len() {
-        return Err(all_failed(&whole.errors));
-    }
-    if !explain && let Some(body) = plain::written(&whole) {
-        return Ok(respond(body));
-    }
-    let explanations = explain.then(|| Explanation::by_row(&whole));
-    let answer = Answer { explanations, ..Answer::from(&whole) };
-    let mut body = plain::room(&whole);
-    serde_json::to_writer(&mut body, &answer).map_err(Problem::internal)?;
-    Ok(respond(body))
+    let by = known.by(app, rows.channel.as_deref().or(channel))?;
+    Ok(Read { by, rows })
 }
 
+impl Read {
+    /// Predicts the rows; the answer is JSON.
+    ///
+    /// # Errors
+    /// When nobody can answer, or none of the rows.
+    pub(crate) async fn answer(self, app: &App) -> Result<Vec<u8>, Problem> {
+        let explain = self.rows.explain;
+        let whole = self.by.predict(app, self.rows).await?;
+        if whole.errors.len() == whole.values.len() {
+            return Err(all_failed(&whole.errors));
+        }
+        if !explain && let Some(body) = plain::written(&whole) {
+            return Ok(body);
+        }
+        let explanations = explain.then(|| Explanation::by_row(&whole));
+        let answer = Answer { explanations, ..Answer::from(&whole) };
+        let mut body = plain::room(&whole);
+        serde_json::to_writer(&mut body, &answer).map_err(Problem::internal)?;
+        Ok(body)
+    }
+}
+
+/// The content type without its parameters.
 fn content_type(request: &Request) -> &str {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim()
+    essence(kind.unwrap_or_default())
 }
 
-fn respond(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// Whether a content type is one that is answered as it comes.
+pub(crate) fn is_stream(content_type: &str) -> bool {
+    [NDJSON, ARROW].contains(&essence(content_type))
 }
 
 impl Predicted {

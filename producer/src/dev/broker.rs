@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use runtime::settings::cores;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -69,6 +70,10 @@ async fn version(file: &Path) -> anyhow::Result<(u32, u32, u32)> {
         .with_context(|| format!("{} does not say its version ({})", file.display(), text.trim()))
 }
 
+/// On how many threads the server works at once. On all cores its threads hand each message around between them, and take them
+/// from trainers, predictors and gateway: with half of them, predictions are a tenth more and jobs no fewer.
+const GO_THREADS: &str = "GOMAXPROCS";
+
 /// From `nats-server: v2.15.0`.
 fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
     let number = text.trim().rsplit_once('v')?.1;
@@ -90,6 +95,9 @@ pub(super) async fn start(server: &Path, state: &Path, logs: &Path) -> anyhow::R
     let mut command = Command::new(server);
     command.args(["--jetstream", "--addr", "127.0.0.1", "--port", "-1"]);
     command.arg("--store_dir").arg(state.join("nats")).arg("--ports_file_dir").arg(&ports);
+    if std::env::var_os(GO_THREADS).is_none() {
+        command.env(GO_THREADS, (cores() / 2).max(1).to_string());
+    }
     let mut child = Child::start("nats-server", command, logs)?;
     let began = std::time::Instant::now();
     let mut look = tokio::time::interval(Duration::from_millis(10));
