@@ -79,7 +79,8 @@ pub enum Part {
         to: u32,
     },
     /// To make trials of a search from number `from` to before number `to`: candidate `c` on fold `f` is number
-    /// `c` × `folds` + `f`, by the spec's order of candidates and its number of folds.
+    /// `c` × `folds` + `f`, by the spec's order of candidates and its number of folds
+    /// ([`LearnSpec::trial_folds`](crate::spec::LearnSpec::trial_folds)).
     Trials {
         /// The first.
         from: u32,

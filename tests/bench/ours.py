@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -100,9 +101,10 @@ class Cold(Commands):
 
 
 def start_nats(bench, folder):
-    """A broker that keeps its files in a folder: its process and its address."""
+    """A broker that keeps its files in a folder and, as that of `enqueue dev`, runs on half of the cores: its process and its
+    address."""
     options = ["-js", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", folder, "-sd", folder / "nats"]
-    nats = bench.start(bench.nats_server, *options)
+    nats = bench.start(bench.nats_server, *options, env={"GOMAXPROCS": str(max(1, os.cpu_count() // 2))})
     return nats, bench.wait(nats, lambda: read_ports(folder))
 
 

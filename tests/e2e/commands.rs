@@ -79,6 +79,9 @@ async fn bad_orders_are_refused_with_the_right_name() {
     assert!(planned.code == 0 && planned.err.contains("`no9` and 490 more"), "{planned:?}");
     assert_eq!(planned.json()["scopes"], 1);
     refused(&stack, &order(&["--scope", "carrier=UA,time=2020"]), "matches nothing").await;
+    let planned = stack.enqueue(&["plan", "arrival_delay", "--scope", "carrier=UA,time=2013-01|2020"]).await;
+    assert!(planned.code == 0 && planned.err.contains("no row lies within time=2020-01-01T"), "{planned:?}");
+    assert!(!planned.err.contains("time=2013"), "{planned:?}");
     refused(&stack, &order(&["--scope", "time=2013-07..2013-01"]), "ends before it starts").await;
     refused(&stack, &order(&["--scope", "carrier=UA", "--algorithm", "rigde"]), "did you mean `ridge`?")
         .await;

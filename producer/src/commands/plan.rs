@@ -38,7 +38,7 @@ pub(super) async fn plan(
     let (counted, before) = tokio::join!(count(order), campaigns(session));
     let (files, counted) = counted.map_err(|error| usage(format!("{error:#}")))?;
     let scopes = expand(order, &args.scopes, &counted).map_err(usage)?;
-    remarks(order, &counted).iter().for_each(|remark| out.remark(remark));
+    remarks(order, &counted, &scopes).iter().for_each(|remark| out.remark(remark));
     let (model, rate) =
         (CostModel::new(&order.spec), rate(&order.spec, &before.context("reading the campaigns before")?));
     let cost = |scope: &Planned| model.seconds(rate, scope.rows);

@@ -78,10 +78,13 @@ impl Counted {
     }
 }
 
-/// What is to be said of patterns that mean less than they list.
-pub fn remarks(order: &Order, counted: &Counted) -> Vec<String> {
+/// What is to be said of patterns that mean less than they list; `planned` is what they mean.
+pub fn remarks(order: &Order, counted: &Counted, planned: &[Planned]) -> Vec<String> {
     let absent = order.patterns.iter().flat_map(|pattern| counted.absent(&order.spec, pattern));
-    absent.map(|absent| format!("--scope: {absent}")).collect()
+    let with_rows: HashSet<Window> = planned.iter().map(|scope| scope.window).collect();
+    let empty = counted.windows.iter().filter(|window| !with_rows.contains(window));
+    let empty = empty.map(|window| format!("no row lies within time={window}"));
+    absent.chain(empty).map(|remark| format!("--scope: {remark}")).collect()
 }
 
 /// The windows that `order` means, each once; `newest` is the data's newest time.

@@ -62,9 +62,10 @@ impl Cutting {
                 Units::Rows
             }
             [_, _, ..] => {
-                let search = spec.learn.search.clone().unwrap_or_default();
-                let growing = search.window == FoldWindow::Expanding;
-                Units::Trials { candidates: candidates.len() as u32, folds: search.folds.max(1), growing }
+                let search = spec.learn.search.as_ref();
+                let growing = search.is_none_or(|search| search.window == FoldWindow::Expanding);
+                let folds = spec.learn.trial_folds();
+                Units::Trials { candidates: candidates.len() as u32, folds, growing }
             }
             _ => return None,
         };

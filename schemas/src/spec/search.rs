@@ -110,6 +110,11 @@ impl LearnSpec {
         Ok(candidates.concat())
     }
 
+    /// By how many folds the trials of a search are numbered, see [`Part::Trials`](crate::shard::Part::Trials): never 0.
+    pub fn trial_folds(&self) -> u32 {
+        self.search.as_ref().map_or(1, |search| search.folds.max(1))
+    }
+
     /// How many candidates there are, known before they are made.
     ///
     /// # Errors

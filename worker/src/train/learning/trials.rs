@@ -21,7 +21,7 @@ impl Learner<'_> {
             return Err(FitError::NoFolds);
         }
         // As planned; a scope of very few rows has less of them.
-        let folds = self.spec.learn.search.as_ref().map_or(1, |search| search.folds.max(1));
+        let folds = self.spec.learn.trial_folds();
         let end = numbers.end.min(self.candidates.len() as u32 * folds);
         let mut all = Vec::new();
         let mut next = numbers.start;
