@@ -1,6 +1,5 @@
 //! `enqueue`: plans campaigns, publishes them to the queue and reports on them.
 
-use clap::Parser;
 use producer::args::Cli;
 use producer::usage;
 
@@ -10,5 +9,5 @@ static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    usage::exit_code(producer::run(Cli::parse()).await)
+    usage::exit_code(producer::run(runtime::settings::parse::<Cli>()).await)
 }

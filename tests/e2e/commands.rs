@@ -189,3 +189,24 @@ async fn every_command_has_help_with_an_example() {
         }
     }
 }
+
+/// Compose and Kubernetes hand on variables that nobody has filled in.
+#[tokio::test]
+async fn variables_that_are_set_to_nothing_count_as_not_set() {
+    let names = [
+        "SCOPEFORGE_REPLICAS",
+        "SCOPEFORGE_CONNECT_WAIT_SECONDS",
+        "SCOPEFORGE_LOG_FORMAT",
+        "SCOPEFORGE_JSON",
+        "SCOPEFORGE_THREADS",
+        "SCOPEFORGE_GRACE_SECONDS",
+        "SCOPEFORGE_FIT_CACHE_MIB",
+        "SCOPEFORGE_DATA_CACHE_MIB",
+        "SCOPEFORGE_DEADLINE_MS",
+        "SCOPEFORGE_PREDICT_HERE",
+    ];
+    let environment = names.map(|name| (name, String::new())).to_vec();
+    let stack = Stack::start(Setup { environment, ..Setup::default() }).await;
+    stack.add_shops(2, "").await;
+    stack.train_shops("shop=*", 2).await;
+}

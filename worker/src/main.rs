@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use worker::args::Cli;
 
 /// Columns and blocks are taken and returned all the time: an allocator that keeps their pages saves a fault for each.
@@ -10,7 +9,7 @@ use worker::args::Cli;
 static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    match worker::run(Cli::parse()) {
+    match worker::run(runtime::settings::parse::<Cli>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

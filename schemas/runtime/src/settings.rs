@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::builder::Resettable;
+use clap::{Arg, Args, Command, Parser};
 use serde::{Deserialize, Serialize};
 
 /// The broker's address when none is given anywhere.
@@ -79,6 +80,21 @@ impl Connection {
             seconds => Some(std::time::Duration::from_secs(seconds)),
         }
     }
+}
+
+/// The command line and the environment, as clap reads them; ends the process where they are wrong. A variable that is set to
+/// nothing counts as not set: Compose and Kubernetes hand on what has not been filled in.
+pub fn parse<C: Parser>() -> C {
+    let given = without_empty_variables(C::command()).get_matches();
+    C::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut C::command()).exit())
+}
+
+fn without_empty_variables(command: Command) -> Command {
+    let read = |argument: Arg| match argument.get_env().and_then(std::env::var_os) {
+        Some(value) if value.is_empty() => argument.env(Resettable::Reset),
+        _ => argument,
+    };
+    command.mut_args(read).mut_subcommands(without_empty_variables)
 }
 
 /// Cores this process may use (the operating system's and the container's word).
