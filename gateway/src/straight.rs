@@ -3,14 +3,14 @@
 //! connection.
 
 mod head;
+mod incoming;
 mod prefixed;
 mod reply;
 
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,13 +21,11 @@ use crate::problem::Problem;
 use crate::routes::predict;
 
 use head::Plain;
+use incoming::Incoming;
 pub use prefixed::Prefixed;
 use reply::{write_predictions, write_refusal};
 
-/// Room that is made for what comes.
-const READ_BYTES: usize = 8 * 1024;
-
-/// What a connection keeps between two requests, and reads ahead of an answer, at the most.
+/// Bytes of answers for which a connection keeps room.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection is closed when nothing was asked for so long, or for up to twice as long.
@@ -36,14 +34,14 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// Answers plain predictions until the connection ends, also since it is `closing` and nothing was asked (`None`); or until
 /// something else is asked for, or the head is not there in one piece: then what it gives has still to be served.
 pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken) -> Option<Prefixed> {
-    let mut connection = Connection { front, stream, read: BytesMut::new(), out: Vec::new() };
+    let mut connection = Connection { front, incoming: Incoming::new(stream), out: Vec::new() };
     let (mut closed, mut idle) = (pin!(closing.cancelled()), pin!(sleep(IDLE_LIMIT)));
     let mut asked_lately = true;
     loop {
-        while connection.read.is_empty() {
+        while connection.incoming.read().is_empty() {
             tokio::select! {
                 biased;
-                came = connection.more() => if !came { return None },
+                came = connection.incoming.wait_some() => if !came { return None },
                 () = &mut closed => return None,
                 () = &mut idle => match std::mem::take(&mut asked_lately) {
                     true => idle.as_mut().reset(Instant::now() + IDLE_LIMIT),
@@ -52,33 +50,56 @@ pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken
             }
         }
         asked_lately = true;
-        let Some(plain) = Plain::of(&connection.read) else {
-            return Some(Prefixed::new(connection.read, connection.stream));
+        let next = match Plain::of(connection.incoming.read()) {
+            Some(plain) => connection.answer(plain).await,
+            None => Next::Other,
         };
-        if !connection.answer(plain).await {
-            return None;
-        }
+        let (before, stream) = match next {
+            Next::Open => continue,
+            Next::Gone => return None,
+            Next::Last | Next::Other => connection.incoming.into_parts(),
+        };
+        let mut rest = Prefixed::new(before, stream);
+        return match next {
+            Next::Other => Some(rest),
+            _ => {
+                // It may be closed already, which is as well.
+                let _ = rest.shutdown().await;
+                None
+            }
+        };
     }
+}
+
+/// How a connection goes on.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// With requests.
+    Open,
+    /// With a request that is not for the straight way.
+    Other,
+    /// Not: the client was told so.
+    Last,
+    /// Not: the client has left.
+    Gone,
 }
 
 struct Connection<'a> {
     front: &'a Front,
-    stream: TcpStream,
-    /// What came and is not answered yet.
-    read: BytesMut,
+    incoming: Incoming,
     out: Vec<u8>,
 }
 
 impl Connection<'_> {
-    /// Answers the first of the requests that came; false when the connection has ended.
-    async fn answer(&mut self, Plain { model, body }: Plain) -> bool {
+    /// Answers the first of the requests that came.
+    async fn answer(&mut self, Plain { model, body }: Plain) -> Next {
         let Front { app, predictions, .. } = self.front;
         let open = predictions.opened();
         let (mut last, body_end) = (false, body.end);
         let asked = match self.whole(body_end).await {
             Ok(()) => {
-                let model = std::str::from_utf8(&self.read[model]).unwrap_or_default();
-                predict::read(app, model, None, &self.read[body])
+                let model = std::str::from_utf8(&self.incoming.read()[model]).unwrap_or_default();
+                predict::read(app, model, None, &self.incoming.read()[body])
             }
             // Where the next request would begin nobody knows.
             Err(problem) => {
@@ -86,12 +107,12 @@ impl Connection<'_> {
                 Err(problem)
             }
         };
-        self.read.advance(body_end.min(self.read.len()));
+        self.incoming.used(body_end);
         let answer = match asked {
             Ok(asked) => tokio::select! {
                 biased;
                 answer = asked.answer(app) => answer,
-                () = self.left() => return false,
+                () = self.incoming.wait_left() => return Next::Gone,
             },
             Err(problem) => Err(problem),
         };
@@ -99,56 +120,33 @@ impl Connection<'_> {
         self.send(answer, last || self.front.is_leaving()).await
     }
 
-    async fn send(&mut self, answer: Result<Vec<u8>, Problem>, last: bool) -> bool {
+    async fn send(&mut self, answer: Result<Vec<u8>, Problem>, last: bool) -> Next {
         self.out.clear();
         match answer {
             Ok(json) => write_predictions(&mut self.out, &json, last),
             Err(problem) => write_refusal(&mut self.out, problem, last).await,
         }
-        let sent = self.stream.write_all(&self.out).await.is_ok();
-        if last {
-            // It may be closed already, which is as well.
-            let _ = self.stream.shutdown().await;
-        }
+        let sent = self.incoming.stream.write_all(&self.out).await;
         if self.out.capacity() > KEPT_BYTES_MAX {
             self.out = Vec::new();
         }
-        if self.read.capacity() > KEPT_BYTES_MAX {
-            self.read = BytesMut::from(&self.read[..]);
+        match sent {
+            Err(_) => Next::Gone,
+            Ok(()) if last => Next::Last,
+            Ok(()) => Next::Open,
         }
-        sent && !last
     }
 
     /// Waits until so many bytes are there.
     async fn whole(&mut self, bytes: usize) -> Result<(), Problem> {
-        if self.read.len() >= bytes {
+        if self.incoming.read().len() >= bytes {
             return Ok(());
         }
-        self.read.reserve(bytes - self.read.len());
         let limit = self.front.app.deadline;
-        let rest = async {
-            while self.read.len() < bytes {
-                if !self.more().await {
-                    return Err(Problem::bad_request("the body ended early"));
-                }
-            }
-            Ok(())
-        };
-        timeout(limit, rest).await.unwrap_or_else(|_| Err(too_slow(limit)))
-    }
-
-    /// Reads what comes next; false when nothing will.
-    async fn more(&mut self) -> bool {
-        self.read.reserve(READ_BYTES);
-        self.stream.read_buf(&mut self.read).await.is_ok_and(|bytes| bytes > 0)
-    }
-
-    /// Returns when the client has left before its answer. What it sends meanwhile is kept.
-    async fn left(&mut self) {
-        while self.more().await {
-            if self.read.len() >= KEPT_BYTES_MAX {
-                std::future::pending::<()>().await;
-            }
+        match timeout(limit, self.incoming.wait_whole(bytes)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Problem::bad_request("the body ended early")),
+            Err(_) => Err(too_slow(limit)),
         }
     }
 }

@@ -108,6 +108,19 @@ async fn a_request_may_come_in_pieces() {
     assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 400"), "{rest}");
 }
 
+/// Whole requests that came before a client's end are answered; of the last one it cannot be told whether anybody waits.
+#[tokio::test]
+async fn what_was_asked_before_the_end_is_answered() {
+    let stack = stack().await;
+    let mut connection = connect(&stack).await;
+    let all: String = (0..20).map(|number| asks(0, f64::from(number), "")).collect();
+    connection.write_all(all.as_bytes()).await.expect("the gateway takes it");
+    connection.shutdown().await.expect("it is open");
+    for number in 0..19 {
+        is_right(&answer(&mut connection).await, 0, f64::from(number));
+    }
+}
+
 /// Nothing is waited for that nobody wants any more; and what a client sends ahead of an answer is kept for later.
 #[tokio::test]
 async fn a_client_that_leaves_is_forgotten() {

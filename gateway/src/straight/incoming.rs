@@ -1,0 +1,135 @@
+//! What comes over a connection, read no further than it is wanted.
+
+use std::io;
+
+use bytes::{Buf, BufMut, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// Bytes that are read at once where nobody knows how many are wanted.
+const READ_BYTES: usize = 8 * 1024;
+
+/// A request of more bytes has a buffer of its own.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection with what was read of it and is not used yet.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) stream: TcpStream,
+    read: BytesMut,
+}
+
+impl Incoming {
+    pub(super) fn new(stream: TcpStream) -> Incoming {
+        Incoming { stream, read: BytesMut::new() }
+    }
+
+    /// What was read and is not used yet.
+    pub(super) fn read(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// The connection and what was read of it.
+    pub(super) fn into_parts(self) -> (BytesMut, TcpStream) {
+        (self.read, self.stream)
+    }
+
+    /// Waits for something; false when nothing will come any more.
+    pub(super) async fn wait_some(&mut self) -> bool {
+        !self.read.is_empty() || self.read_on(READ_BYTES).await.is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// Waits until so many bytes are there; false when they will not come.
+    pub(super) async fn wait_whole(&mut self, bytes: usize) -> bool {
+        while let left @ 1.. = bytes.saturating_sub(self.read.len()) {
+            if !self.read_on(left).await.is_ok_and(|bytes| bytes > 0) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Returns when the other side has left. One that has sent more is taken to be there: whether it still is can only be
+    /// known by reading all of it.
+    pub(super) async fn wait_left(&mut self) {
+        if self.wait_some().await {
+            std::future::pending().await
+        }
+    }
+
+    /// Forgets the first bytes.
+    pub(super) fn used(&mut self, bytes: usize) {
+        self.read.advance(bytes.min(self.read.len()));
+        if bytes > KEPT_BYTES_MAX {
+            // What was read after it is little, and the buffer would stay as large as it was.
+            self.read = BytesMut::from(&self.read[..]);
+        }
+    }
+
+    /// Reads up to `most` bytes.
+    async fn read_on(&mut self, most: usize) -> io::Result<usize> {
+        self.read.reserve(most);
+        self.stream.read_buf(&mut (&mut self.read).limit(most)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, Incoming) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, Incoming::new(listener.accept().await.unwrap().0))
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_on_and_on_is_read_no_further_than_wanted() {
+        let (mut client, mut incoming) = pair().await;
+        let sending = tokio::spawn(async move {
+            client.write_all(&[7; 400 * 1000]).await.unwrap();
+            client
+        });
+        let mut used = 0;
+        while used < 400 * 1000 {
+            assert!(incoming.wait_whole(1000).await);
+            for _ in 0..3 {
+                incoming.stream.readable().await.unwrap();
+                assert!(poll!(Box::pin(incoming.wait_left())).is_pending());
+                assert!(incoming.read().len() <= 1000 + READ_BYTES);
+                assert!(incoming.read.capacity() <= 4 * READ_BYTES, "{}", incoming.read.capacity());
+            }
+            assert!(incoming.read()[..1000].iter().all(|byte| *byte == 7));
+            incoming.used(1000);
+            used += 1000;
+            if used == 399 * 1000 {
+                break;
+            }
+        }
+        drop(sending.await.unwrap());
+        assert!(incoming.wait_whole(1000).await && !incoming.wait_whole(1001).await);
+        incoming.used(1000);
+        incoming.wait_left().await;
+        assert!(!incoming.wait_some().await);
+    }
+
+    #[tokio::test]
+    async fn a_large_request_leaves_no_large_buffer() {
+        let (mut client, mut incoming) = pair().await;
+        let sending = tokio::spawn(async move {
+            client.write_all(&[7; 300_000]).await.unwrap();
+            client
+        });
+        assert!(incoming.wait_whole(299_990).await);
+        incoming.used(299_990);
+        let _client = sending.await.unwrap();
+        assert!(incoming.wait_whole(10).await);
+        incoming.used(10);
+        assert!(poll!(Box::pin(incoming.wait_some())).is_pending());
+        assert!(incoming.read.capacity() <= 4 * READ_BYTES, "{}", incoming.read.capacity());
+    }
+}
