@@ -105,6 +105,7 @@ impl AsyncWrite for Prefixed {
 
 #[cfg(test)]
 mod tests {
+    use futures::poll;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -135,13 +136,22 @@ mod tests {
         let (mut client, mut server) = pair(b"").await;
         client.write_all(&[1; 100_000]).await.unwrap();
         server.write_all(&[2; 50_000]).await.unwrap();
-        let ends = tokio::spawn(async move { server.shutdown().await });
+        let mut ends = Box::pin(async move { server.shutdown().await });
+        // It stays for as long as something may come.
+        assert!(poll!(&mut ends).is_pending());
         client.write_all(&[1; 100_000]).await.unwrap();
+        assert!(poll!(&mut ends).is_pending());
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.unwrap();
         assert_eq!(answer, [2; 50_000]);
-        // Nor does it wait for more than a moment.
-        ends.await.unwrap().unwrap();
-        client.write_all(&[1; 100_000]).await.ok();
+        drop(client);
+        ends.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stays_in_silence_is_not_waited_for() {
+        let (client, mut server) = pair(b"").await;
+        server.shutdown().await.unwrap();
+        drop(client);
     }
 }
