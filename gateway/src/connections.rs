@@ -12,11 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::front::Front;
+use crate::front::{Front, HEAD_LIMIT};
 use crate::straight;
-
-/// Time for the head of a request, and between two requests of one connection.
-const HEAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;

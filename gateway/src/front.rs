@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, header};
@@ -15,6 +16,9 @@ use hyper_util::service::TowerToHyperService;
 use crate::app::Shared;
 use crate::metrics::RouteMetrics;
 use crate::routes::{Router, predict, router};
+
+/// Time for the head of a request, and between two requests of one connection.
+pub const HEAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// All that the gateway answers.
 #[derive(Debug, Clone)]

@@ -8,34 +8,28 @@ mod prefixed;
 mod reply;
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::front::Front;
+use crate::front::{Front, HEAD_LIMIT};
 use crate::payload::too_slow;
 use crate::problem::Problem;
 use crate::routes::predict;
 
 use head::Plain;
-use incoming::Incoming;
+use incoming::{Incoming, KEPT_BYTES_MAX};
 pub use prefixed::Prefixed;
 use reply::{write_predictions, write_refusal};
 
-/// Bytes of answers for which a connection keeps room.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
-
-/// A connection is closed when nothing was asked for so long, or for up to twice as long.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
-
 /// Answers plain predictions until the connection ends, also since it is `closing` and nothing was asked (`None`); or until
-/// something else is asked for, or the head is not there in one piece: then what it gives has still to be served.
+/// something else is asked for, or the head is not there in one piece: then what it gives has still to be served. It is closed
+/// when nothing was asked for [`HEAD_LIMIT`], or for up to twice as long.
 pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken) -> Option<Prefixed> {
     let mut connection = Connection { front, incoming: Incoming::new(stream), out: Vec::new() };
-    let (mut closed, mut idle) = (pin!(closing.cancelled()), pin!(sleep(IDLE_LIMIT)));
+    let (mut closed, mut idle) = (pin!(closing.cancelled()), pin!(sleep(HEAD_LIMIT)));
     let mut asked_lately = true;
     loop {
         while connection.incoming.read().is_empty() {
@@ -44,30 +38,24 @@ pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken
                 came = connection.incoming.wait_some() => if !came { return None },
                 () = &mut closed => return None,
                 () = &mut idle => match std::mem::take(&mut asked_lately) {
-                    true => idle.as_mut().reset(Instant::now() + IDLE_LIMIT),
+                    true => idle.as_mut().reset(Instant::now() + HEAD_LIMIT),
                     false => return None,
                 },
             }
         }
         asked_lately = true;
-        let next = match Plain::of(connection.incoming.read()) {
-            Some(plain) => connection.answer(plain).await,
-            None => Next::Other,
+        let Some(plain) = Plain::of(connection.incoming.read()) else {
+            return Some(connection.incoming.into_rest());
         };
-        let (before, stream) = match next {
-            Next::Open => continue,
+        match connection.answer(plain).await {
+            Next::Open => {}
             Next::Gone => return None,
-            Next::Last | Next::Other => connection.incoming.into_parts(),
-        };
-        let mut rest = Prefixed::new(before, stream);
-        return match next {
-            Next::Other => Some(rest),
-            _ => {
+            Next::Last => {
                 // It may be closed already, which is as well.
-                let _ = rest.shutdown().await;
-                None
+                let _ = connection.incoming.into_rest().shutdown().await;
+                return None;
             }
-        };
+        }
     }
 }
 
@@ -76,8 +64,6 @@ pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken
 enum Next {
     /// With requests.
     Open,
-    /// With a request that is not for the straight way.
-    Other,
     /// Not: the client was told so.
     Last,
     /// Not: the client has left.

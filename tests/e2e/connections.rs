@@ -1,6 +1,7 @@
 //! What a gateway does with a connection, whatever stands on it and however it comes.
 
 use serde_json::{Value, json};
+use tests::load::predictions_open;
 use tests::program::signal;
 use tests::shops::{name, row, sold};
 use tests::{Setup, Stack, until};
@@ -16,10 +17,6 @@ async fn stack() -> Stack {
     stack.add_shops(2, "").await;
     stack.train_shops("shop=*", 2).await;
     stack
-}
-
-async fn connect(stack: &Stack) -> TcpStream {
-    TcpStream::connect(("127.0.0.1", stack.port)).await.expect("the gateway takes it")
 }
 
 /// A request for what a shop sells at `x`.
@@ -49,19 +46,11 @@ fn is_right((status, head, body): &(u16, String, Value), shop: usize, x: f64) {
     assert!(*status == 200 && (value - sold(shop, x)).abs() < 1e-6, "{head}{body}");
 }
 
-/// How many predictions are not answered yet.
-async fn open(stack: &Stack) -> u64 {
-    let metrics = reqwest::get(stack.url("/metrics")).await.expect("an answer").text().await.expect("a body");
-    let name = "scopeforge_requests_open{route=\"/v1/models/{model}/predict\"} ";
-    let number = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("a number");
-    number.parse().expect("a number")
-}
-
 /// Whatever answers them: predictions as they are, with a header that asks for more, by the router, and refused ones.
 #[tokio::test]
 async fn requests_that_come_at_once_are_answered_in_their_order() {
     let stack = stack().await;
-    let mut connection = connect(&stack).await;
+    let mut connection = stack.connect().await;
     let refused = asks(1, 0.0, "").replace("models/shops/", "models/shop/");
     let torn = asks(1, 0.0, "").replace("{\"rows\"", "{\"rowz\"");
     let plain = [asks(0, 1.0, ""), refused, torn, asks(1, 2.0, "connection: keep-alive\r\n")].concat();
@@ -85,12 +74,12 @@ async fn requests_that_come_at_once_are_answered_in_their_order() {
 #[tokio::test]
 async fn a_request_may_come_in_pieces() {
     let stack = stack().await;
-    let mut connection = connect(&stack).await;
+    let mut connection = stack.connect().await;
     for x in [1.0, 2.0] {
         let request = asks(0, x, "");
         let (begun, rest) = request.split_at(request.len() - 10);
         connection.write_all(begun.as_bytes()).await.expect("the gateway takes it");
-        until("the head being read", async || (open(&stack).await == 1).then_some(())).await;
+        until("the head being read", async || (predictions_open(stack.port).await == 1).then_some(())).await;
         connection.write_all(rest.as_bytes()).await.expect("the gateway takes it");
         is_right(&answer(&mut connection).await, 0, x);
     }
@@ -100,7 +89,7 @@ async fn a_request_may_come_in_pieces() {
     }
     is_right(&answer(&mut connection).await, 1, 3.0);
     // A client that ends in the middle is told so, and nobody waits for the rest.
-    let mut connection = connect(&stack).await;
+    let mut connection = stack.connect().await;
     connection.write_all(&asks(0, 1.0, "").as_bytes()[..100]).await.expect("the gateway takes it");
     connection.shutdown().await.expect("it is open");
     let mut rest = String::new();
@@ -112,7 +101,7 @@ async fn a_request_may_come_in_pieces() {
 #[tokio::test]
 async fn what_was_asked_before_the_end_is_answered() {
     let stack = stack().await;
-    let mut connection = connect(&stack).await;
+    let mut connection = stack.connect().await;
     let all: String = (0..20).map(|number| asks(0, f64::from(number), "")).collect();
     connection.write_all(all.as_bytes()).await.expect("the gateway takes it");
     connection.shutdown().await.expect("it is open");
@@ -126,14 +115,14 @@ async fn what_was_asked_before_the_end_is_answered() {
 async fn a_client_that_leaves_is_forgotten() {
     let stack = stack().await;
     signal(stack.predictors[0].id(), "STOP").await;
-    let (mut leaving, mut staying) = (connect(&stack).await, connect(&stack).await);
+    let (mut leaving, mut staying) = (stack.connect().await, stack.connect().await);
     let request = asks(1, 2.0, "");
     leaving.write_all(request.as_bytes()).await.expect("the gateway takes it");
     staying.write_all(request.as_bytes()).await.expect("the gateway takes it");
-    until("both being asked for", async || (open(&stack).await == 2).then_some(())).await;
+    until("both being asked for", async || (predictions_open(stack.port).await == 2).then_some(())).await;
     staying.write_all(asks(0, 4.0, "").as_bytes()).await.expect("the gateway takes it");
     drop(leaving);
-    until("one being forgotten", async || (open(&stack).await == 1).then_some(())).await;
+    until("one being forgotten", async || (predictions_open(stack.port).await == 1).then_some(())).await;
     signal(stack.predictors[0].id(), "CONT").await;
     is_right(&answer(&mut staying).await, 1, 2.0);
     is_right(&answer(&mut staying).await, 0, 4.0);

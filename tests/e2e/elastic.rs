@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tests::load::{Asks, Check};
+use tests::load::{Asks, Check, predictions_open};
 use tests::program::signal;
 use tests::servers::free_port;
 use tests::shops::{name, row, sold};
@@ -81,22 +81,13 @@ async fn freeze(predictor: &Program, load: &Load, ports: [u16; 2]) {
     signal(predictor.id(), "STOP").await;
     let before = std::sync::Mutex::new(load.answers());
     until("requests being held", || async {
-        let open = futures::future::join_all(ports.map(open)).await;
+        let open = futures::future::join_all(ports.map(predictions_open)).await;
         let now = load.answers();
         let before = std::mem::replace(&mut *before.lock().expect("one looks at a time"), now.clone());
         let held = open.iter().all(|open| *open >= 2) && (0..4).all(|client| now[client] == before[client]);
         held.then_some(())
     })
     .await;
-}
-
-/// How many predictions a gateway has not answered yet.
-async fn open(port: u16) -> u64 {
-    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.expect("an answer");
-    let metrics = metrics.text().await.expect("a body");
-    let name = "scopeforge_requests_open{route=\"/v1/models/{model}/predict\"} ";
-    let number = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("a number");
-    number.parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

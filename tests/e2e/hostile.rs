@@ -109,10 +109,6 @@ async fn a_number_beyond_all_numbers_is_refused() {
 }
 
 /// A connection to the gateway that speaks no more HTTP than it has to.
-async fn connect(stack: &Stack) -> TcpStream {
-    TcpStream::connect(("127.0.0.1", stack.port)).await.expect("the gateway takes it")
-}
-
 /// What comes until the connection is ended from the other side.
 async fn rest(mut connection: TcpStream) -> String {
     let mut all = Vec::new();
@@ -125,7 +121,7 @@ async fn rest(mut connection: TcpStream) -> String {
 #[tokio::test]
 async fn a_million_headers_end_the_connection() {
     let stack = alone().await;
-    let mut connection = connect(&stack).await;
+    let mut connection = stack.connect().await;
     let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(1_000_000));
     // The gateway may close before all of it is through.
     let _ = connection.write_all(head.as_bytes()).await;
@@ -139,7 +135,7 @@ async fn heads_that_never_end_keep_nobody_waiting() {
     let stack = alone().await;
     let mut slow = Vec::new();
     for _ in 0..500 {
-        let mut connection = connect(&stack).await;
+        let mut connection = stack.connect().await;
         connection.write_all(b"GET /healthz HTTP/1.1\r\nhost: ").await.expect("the gateway takes it");
         slow.push(connection);
     }
@@ -158,7 +154,7 @@ async fn a_body_that_never_ends_is_given_up_and_keeps_nobody_waiting() {
     for kind in ["application/json", "application/x-ndjson"] {
         let mut slow = Vec::new();
         for _ in 0..200 {
-            let mut connection = connect(&stack).await;
+            let mut connection = stack.connect().await;
             let head =
                 format!("POST /v1/models/shops/predict HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\n");
             let begun = format!("{head}content-length: 1000\r\n\r\n{{\"x\":");

@@ -98,3 +98,12 @@ async fn ask(asks: Asks, answers: Arc<AtomicU64>, enough: CancellationToken) {
         answers.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// How many predictions the gateway on a port has not answered yet.
+pub async fn predictions_open(port: u16) -> u64 {
+    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.expect("an answer");
+    let metrics = metrics.text().await.expect("a body");
+    let name = "scopeforge_requests_open{route=\"/v1/models/{model}/predict\"} ";
+    let number = metrics.lines().find_map(|line| line.strip_prefix(name)).expect("a number");
+    number.parse().expect("a number")
+}

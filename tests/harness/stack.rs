@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::program::{Finished, Program, clean, finish, program, root};
@@ -169,6 +170,11 @@ impl Stack {
     /// A path of the gateway.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A new connection to the gateway, for bytes as they are.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.expect("the gateway takes it")
     }
 
     /// GETs a path; status and body.

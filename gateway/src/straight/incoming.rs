@@ -6,11 +6,13 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::prefixed::Prefixed;
+
 /// Bytes that are read at once where nobody knows how many are wanted.
 const READ_BYTES: usize = 8 * 1024;
 
-/// A request of more bytes has a buffer of its own.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// A request or an answer of more bytes has a buffer of its own.
+pub(super) const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection with what was read of it and is not used yet.
 #[derive(Debug)]
@@ -29,9 +31,9 @@ impl Incoming {
         &self.read
     }
 
-    /// The connection and what was read of it.
-    pub(super) fn into_parts(self) -> (BytesMut, TcpStream) {
-        (self.read, self.stream)
+    /// The connection with what is not used yet, for somebody else to read.
+    pub(super) fn into_rest(self) -> Prefixed {
+        Prefixed::new(self.read, self.stream)
     }
 
     /// Waits for something; false when nothing will come any more.
@@ -94,8 +96,7 @@ mod tests {
             client.write_all(&[7; 400 * 1000]).await.unwrap();
             client
         });
-        let mut used = 0;
-        while used < 400 * 1000 {
+        for _ in 0..399 {
             assert!(incoming.wait_whole(1000).await);
             for _ in 0..3 {
                 incoming.stream.readable().await.unwrap();
@@ -105,10 +106,6 @@ mod tests {
             }
             assert!(incoming.read()[..1000].iter().all(|byte| *byte == 7));
             incoming.used(1000);
-            used += 1000;
-            if used == 399 * 1000 {
-                break;
-            }
         }
         drop(sending.await.unwrap());
         assert!(incoming.wait_whole(1000).await && !incoming.wait_whole(1001).await);

@@ -17,6 +17,10 @@ const OLDEST: (u32, u32, u32) = (2, 14, 5);
 /// Where `make` puts the server it fetched, within the project's folder.
 const FETCHED: &str = ".cache/servers/nats-server-2.15.0/nats-server";
 
+/// On how many threads the server works at once. On all cores its threads hand each message around between them, and take them
+/// from trainers, predictors and gateway: with half of them, predictions are a tenth more and jobs no fewer.
+const GO_THREADS: &str = "GOMAXPROCS";
+
 /// How long a server may take to start with the state it has.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -69,10 +73,6 @@ async fn version(file: &Path) -> anyhow::Result<(u32, u32, u32)> {
     parse_version(&text)
         .with_context(|| format!("{} does not say its version ({})", file.display(), text.trim()))
 }
-
-/// On how many threads the server works at once. On all cores its threads hand each message around between them, and take them
-/// from trainers, predictors and gateway: with half of them, predictions are a tenth more and jobs no fewer.
-const GO_THREADS: &str = "GOMAXPROCS";
 
 /// From `nats-server: v2.15.0`.
 fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
