@@ -80,6 +80,9 @@ pub struct Tally {
     pub outcomes: BTreeMap<OutcomeKind, u64>,
     /// The first failed scopes and why; [`FAILED_NAMED_MAX`] at most.
     pub failed: Vec<FailedScope>,
+    /// The first rejected scopes and what the gate compared; as many at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<FailedScope>,
     /// The last landing, milliseconds since 1970.
     pub newest_ms: i64,
     /// What learning has taken, in seconds of one core.
@@ -93,7 +96,7 @@ pub struct Tally {
     pub landed: HashSet<u32>,
 }
 
-/// A scope that could not be trained.
+/// A scope that got no fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedScope {
     /// The scope.
@@ -114,11 +117,14 @@ impl Tally {
         self.lessons.add(cost, landing);
         for outcome in &landing.outcomes {
             *self.outcomes.entry(outcome.outcome).or_default() += 1;
-            if outcome.outcome == OutcomeKind::Failed && self.failed.len() < FAILED_NAMED_MAX {
-                self.failed.push(FailedScope {
-                    scope: outcome.scope.to_string(),
-                    reason: outcome.reason.clone().unwrap_or_default(),
-                });
+            let named = match outcome.outcome {
+                OutcomeKind::Failed => &mut self.failed,
+                OutcomeKind::Rejected => &mut self.rejected,
+                _ => continue,
+            };
+            if named.len() < FAILED_NAMED_MAX {
+                let reason = outcome.reason.clone().unwrap_or_default();
+                named.push(FailedScope { scope: outcome.scope.to_string(), reason });
             }
         }
         true

@@ -51,6 +51,9 @@ async fn a_worse_fit_is_rejected_and_the_better_one_answers_on() {
         (&json!("complete"), &json!({"rejected": 3})),
         "{shown}"
     );
+    let rejected = shown["rejected"].as_array().expect("who was rejected");
+    let reason = rejected[0]["reason"].as_str().expect("why");
+    assert!(rejected.len() == 3 && reason.contains("the fit that it has 0.0"), "{shown}");
 
     // Without a gate it answers; and a line is better than that.
     add(&stack, rows(5, line), "algorithm = \"mean\"", "none").await;

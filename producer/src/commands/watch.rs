@@ -1,5 +1,6 @@
 //! Following a campaign to its end.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,19 @@ use runtime::campaigns::{self, CampaignView, view_of};
 use runtime::ledger::{Entry, Reader};
 use runtime::presence;
 use schemas::announce::Role;
-use schemas::campaign::{Campaign, CampaignState, Tally};
+use schemas::campaign::{Campaign, CampaignState, FailedScope, Tally};
 use schemas::cost::CostModel;
 use schemas::outcome::OutcomeKind;
 use schemas::subjects::campaign_landings;
 
-use crate::output::{Output, scope_name};
+use crate::output::{Output, count, scope_name};
 use crate::session::{Session, patiently};
 
 /// Time without a landing after which it is worth saying that no trainer is there.
 const LOOK_FOR_TRAINERS: Duration = Duration::from_secs(2);
+
+/// Rejected scopes that people are shown: nothing is wrong with them. Programs get more.
+const REJECTED_SHOWN_MAX: usize = 10;
 
 /// The exit code of what a signal ended.
 const INTERRUPTED: u8 = 130;
@@ -89,7 +93,7 @@ impl Watch {
                 }
             }
             bar.set_position(self.tally.scopes());
-            bar.set_message(outcomes(&self.tally));
+            bar.set_message(counts(&self.tally.outcomes));
         }
         bar.finish_and_clear();
         let closing = patiently(async || {
@@ -131,26 +135,34 @@ fn left(state: &ProgressState, text: &mut dyn std::fmt::Write) {
     }
 }
 
-fn outcomes(tally: &Tally) -> String {
-    let named = tally.outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
+fn counts(outcomes: &BTreeMap<OutcomeKind, u64>) -> String {
+    let named = outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
     named.collect::<Vec<_>>().join(", ")
 }
 
 /// A campaign for people.
 pub(super) fn text(view: &CampaignView) -> String {
-    let outcomes = view.outcomes.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
     let mut text = format!(
-        "campaign {} of {}: {} of {} scopes in {:.2} s ({:.0} per second)\n  {}\n",
+        "campaign {} of {}: {} of {} scopes in {:.2} s ({:.0} per second)\n",
         view.id,
         view.model,
         view.outcomes.values().sum::<u64>(),
         view.planned,
         view.seconds,
         view.scopes_per_second,
-        outcomes.collect::<Vec<_>>().join(", "),
     );
-    for failed in &view.failed {
-        text += &format!("  failed {}: {}\n", scope_name(&failed.scope), failed.reason);
+    if !view.outcomes.is_empty() {
+        text += &format!("  {}\n", counts(&view.outcomes));
+    }
+    let rejected = &view.rejected[..view.rejected.len().min(REJECTED_SHOWN_MAX)];
+    for (kind, named) in [(OutcomeKind::Failed, view.failed.as_slice()), (OutcomeKind::Rejected, rejected)] {
+        for FailedScope { scope, reason } in named {
+            text += &format!("  {} {}: {reason}\n", kind.name(), scope_name(scope));
+        }
+        let all = view.outcomes.get(&kind).copied().unwrap_or_default();
+        if all > named.len() as u64 {
+            text += &format!("  and {} more {}\n", count(all - named.len() as u64), kind.name());
+        }
     }
     text
 }

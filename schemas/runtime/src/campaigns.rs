@@ -139,6 +139,8 @@ pub struct CampaignView {
     pub scopes_per_second: f64,
     /// The first failed scopes.
     pub failed: Vec<FailedScope>,
+    /// The first scopes whose new fit the gate rejected, and what it compared.
+    pub rejected: Vec<FailedScope>,
     /// Packs, and those that have landed.
     pub packs: u32,
     /// Packs that have landed.
@@ -189,6 +191,7 @@ pub fn view_of(campaign: &Campaign, tally: &Tally) -> CampaignView {
         seconds,
         scopes_per_second: if seconds > 0.0 { tally.scopes() as f64 / seconds } else { 0.0 },
         failed: tally.failed.clone(),
+        rejected: tally.rejected.clone(),
         packs: campaign.packs,
         landed_packs: if campaign.closed.is_some() { campaign.packs } else { tally.packs() },
         estimated_seconds: campaign.estimated_seconds,
