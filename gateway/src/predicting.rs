@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use dispatch::{DispatchError, LaneError, Order, Scopes, dispatch, join};
+use dispatch::{DispatchError, LaneError, Order, Other, dispatch, with_canary};
 use schemas::channel::{Channel, ChannelState, Share};
 use schemas::predict::{
     NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, sound_rows,
@@ -31,34 +31,16 @@ pub struct By {
     pub spec: Arc<ModelSpec>,
     /// Its name.
     pub model: Arc<str>,
-    /// The channel that answers; in one state for all parts of a stream.
-    pub channel: InState,
+    /// The channel that answers.
+    pub channel: Arc<str>,
+    /// Which of its campaigns answer: the same for all parts of a stream.
+    pub state: Arc<ChannelState>,
     /// Another one that answers for some scopes.
-    pub canary: Option<(Share, InState)>,
+    pub canary: Option<Other>,
     /// Another one that is compared for some scopes.
-    pub shadow: Option<(Share, InState)>,
+    pub shadow: Option<Other>,
     /// Where rows are counted.
     pub metrics: RowMetrics,
-}
-
-/// A channel in one state.
-#[derive(Debug, Clone)]
-pub struct InState {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Which of its campaigns answer.
-    pub state: Arc<ChannelState>,
-}
-
-/// What a channel is asked for.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    /// The channel.
-    pub channel: &'a InState,
-    /// Whether predictions are to be taken apart.
-    pub explain: bool,
-    /// How many rows there are, and their columns.
-    pub columns: (usize, Vec<NamedColumn>),
 }
 
 impl By {
@@ -69,17 +51,15 @@ impl By {
     pub fn new(app: &App, spec: Arc<ModelSpec>, name: &str) -> Result<By, Problem> {
         schemas::name::check("channel", name).map_err(|error| Problem::bad_request(error.to_string()))?;
         let record = |name: &str| app.channels.get(&channel_key(&spec.name, name)).unwrap_or_default();
-        let in_state =
-            |name: &str, channel: &Channel| InState { name: name.into(), state: Arc::new(channel.state()) };
         let own = record(name);
         let beside = |share: &Option<Share>| {
             let share = share.clone()?;
-            let other = in_state(&share.channel, &record(&share.channel));
-            Some((share, other))
+            let state = Arc::new(record(&share.channel).state());
+            Some(Other { share, state })
         };
-        let (canary, shadow) = (beside(&own.canary), beside(&own.shadow));
+        let (canary, shadow, state) = (beside(&own.canary), beside(&own.shadow), Arc::new(own.state()));
         let (model, metrics) = (spec.name.as_str().into(), app.metrics.rows(&spec.name));
-        Ok(By { channel: in_state(name, &own), spec, model, canary, shadow, metrics })
+        Ok(By { channel: name.into(), state, spec, model, canary, shadow, metrics })
     }
 
     /// Predicts all rows; those that cannot be are errors in the answer.
@@ -92,20 +72,20 @@ impl By {
         let follows = self.shadow.is_some() || misses.is_some();
         let kept = follows.then(|| columns.clone());
         let whole = match errors.is_empty() {
-            true => self.ask(app, explain, rows, columns).await?,
+            true => self.ask(app, explain, (rows, columns)).await?,
             false => {
                 let good = sound_rows(rows, &errors);
                 let answer = match good.is_empty() {
                     true => Predictions::default(),
-                    false => self.ask(app, explain, good.len(), take(&columns, &good)).await?,
+                    false => self.ask(app, explain, (good.len(), take(&columns, &good))).await?,
                 };
                 answer.spread(rows, &good, errors)
             }
         };
         if let Some(columns) = kept {
-            let campaigns = self.channel.state.campaigns as usize;
+            let campaigns = self.state.campaigns as usize;
             if let Some(misses) = misses {
-                misses.note((&self.spec, &self.channel.name), campaigns, &columns, &whole);
+                misses.note((&self.spec, &self.channel), campaigns, &columns, &whole);
             }
             app.shadows.compare(app, self, columns, &whole);
         }
@@ -133,51 +113,35 @@ impl By {
         &self,
         app: &App,
         explain: bool,
-        rows: usize,
-        columns: Vec<NamedColumn>,
+        columns: (usize, Vec<NamedColumn>),
     ) -> Result<Predictions, Problem> {
-        let of = |channel, columns| self.ask_channel(app, Asked { channel, explain, columns });
-        let Some((share, canary)) = &self.canary else { return of(&self.channel, (rows, columns)).await };
-        let scopes = Scopes::of(&self.spec, &columns);
-        let (theirs, own): (Vec<u32>, Vec<u32>) =
-            (0..rows as u32).partition(|row| share.has(scopes.key(*row as usize)));
-        let mut parts = Vec::new();
-        let mut left = own;
-        if !theirs.is_empty() {
-            let mut answer = of(canary, (theirs.len(), take(&columns, &theirs))).await?;
-            // What the canary cannot answer is answered as before.
-            answer.errors.retain(|error| match error.kind {
-                RowErrorKind::NoFit => {
-                    left.push(theirs[error.row as usize]);
-                    false
-                }
-                _ => true,
-            });
-            left.sort_unstable();
-            parts.push((theirs, answer));
-        }
-        if !left.is_empty() {
-            let answer = of(&self.channel, (left.len(), take(&columns, &left))).await?;
-            parts.push((left, answer));
-        }
-        Ok(join(rows, parts))
+        let request = self.request(app, explain, columns);
+        with_canary(&self.spec, self.canary.as_ref(), request, |request| self.send(app, request)).await
     }
 
-    /// Predicts rows by one channel.
-    ///
-    /// # Errors
-    /// When nobody can answer.
-    pub async fn ask_channel(&self, app: &App, asked: Asked<'_>) -> Result<Predictions, Problem> {
-        let Asked { channel, explain, columns: (rows, columns) } = asked;
-        let request = PredictRequest {
+    /// So many rows, with their columns, asked of the channel.
+    pub fn request(
+        &self,
+        app: &App,
+        explain: bool,
+        (rows, columns): (usize, Vec<NamedColumn>),
+    ) -> PredictRequest {
+        PredictRequest {
             model: self.model.clone(),
-            channel: channel.name.clone(),
-            state: Some(channel.state.clone()),
+            channel: self.channel.clone(),
+            state: Some(self.state.clone()),
             explain,
             bundle: app.bundle.as_ref().map(|bundle| bundle.digest.clone()),
             rows: rows as u32,
             columns,
-        };
+        }
+    }
+
+    /// Predicts a request's rows by the channel that it names.
+    ///
+    /// # Errors
+    /// When nobody can answer.
+    pub async fn send(&self, app: &App, request: PredictRequest) -> Result<Predictions, Problem> {
         let order = Order { spec: &self.spec, request, limit: app.deadline };
         dispatch(&app.lanes, order).await.map_err(|error| refused(&error))
     }

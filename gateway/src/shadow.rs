@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dispatch::Scopes;
 use schemas::predict::{NO_FIT, NamedColumn, Predictions};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::metrics::Metrics;
-use crate::predicting::{Asked, By, take};
+use crate::predicting::By;
 
 /// Comparisons under way at once; while they are, other requests are not compared.
 const AT_ONCE: usize = 8;
@@ -56,24 +55,23 @@ impl Default for Shadows {
 impl Shadows {
     /// Asks the shadow of a channel for the same rows, if it has one, and notes the difference.
     pub fn compare(&self, app: &App, by: &By, columns: Vec<NamedColumn>, answer: &Predictions) {
-        let Some((share, other)) = &by.shadow else { return };
-        let scopes = Scopes::of(&by.spec, &columns);
-        let rows: Vec<u32> =
-            (0..answer.values.len() as u32).filter(|row| share.has(scopes.key(*row as usize))).collect();
+        let Some(other) = &by.shadow else { return };
+        let request = by.request(app, false, (answer.values.len(), columns));
+        let (rows, _) = other.partition(&by.spec, &request);
         if rows.is_empty() {
             return;
         }
-        let (model, channel) = (by.model.clone(), other.name.clone());
+        let (model, channel) = (by.model.clone(), other.share.channel.clone());
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             app.metrics.shadow_skipped(&model, &channel, rows.len());
             return;
         };
-        let (app, by, other, own) = (app.clone(), by.clone(), other.clone(), some(answer, &rows));
+        let (app, by, own) = (app.clone(), by.clone(), some(answer, &rows));
+        let request = other.instead(request.take(&rows));
         let shadows = self.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
-            let columns = (rows.len(), take(&columns, &rows));
-            match by.ask_channel(&app, Asked { channel: &other, explain: false, columns }).await {
+            match by.send(&app, request).await {
                 Ok(theirs) => shadows.note(&app.metrics, (&model, &channel), difference(&own, &theirs)),
                 Err(problem) => {
                     app.metrics.shadow_skipped(&model, &channel, rows.len());

@@ -55,7 +55,7 @@ pub enum Command {
     Cluster(ClusterArgs),
     /// Predicts every row of a file, and writes them with their predictions
     #[command(
-        after_help = "Examples:\n  enqueue predict arrival_delay tests/data/flights.parquet --out predicted.parquet\n  enqueue predict arrival_delay new.csv --out predicted.csv --channel next --force\n\nThe output has all columns of the input, and prediction, scope and level (of the fit that answered), and error, which is\nempty where the row was predicted. It appears when it is complete. Exit code 1: some rows have errors."
+        after_help = "Examples:\n  enqueue predict arrival_delay tests/data/flights.parquet --out predicted.parquet\n  enqueue predict arrival_delay new.csv --out predicted.csv --channel next --force\n\nThe output has all columns of the input, and prediction, scope and level (of the fit that answered), and error, which is\nempty where the row was predicted; forecasts have lower_80, upper_80 … as well, and classes their probabilities. It appears when it is complete. Exit code 1: some rows have errors."
     )]
     Predict(PredictArgs),
     /// Lists, shows, watches, cancels or retries campaigns
@@ -175,8 +175,10 @@ pub enum ChannelCommand {
         #[arg(long, default_value = "live", value_name = "CHANNEL")]
         to: String,
     },
-    /// Takes back the last move of a channel, by an order or by `promote`
-    #[command(after_help = "Example:\n  enqueue channel rollback arrival_delay")]
+    /// Takes back the last move of a channel that changed an answer, by an order or by `promote`
+    #[command(
+        after_help = "Example:\n  enqueue channel rollback arrival_delay\n\nMoves after it that changed no answer (all scopes unchanged, rejected or without rows enough) are taken back with it. So is\nwhat a gateway ordered for scopes without a fit since."
+    )]
     Rollback {
         /// The model
         model: String,
@@ -326,6 +328,9 @@ pub struct ClusterArgs {
     /// Folder for temporary files, as large as the decoded columns [default: the system's]
     #[arg(long, env = "SCOPEFORGE_TEMPORARY", value_name = "FOLDER")]
     pub temporary: Option<PathBuf>,
+    /// Replaces a local file that is there already, once the new one is complete
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `enqueue predict`

@@ -9,8 +9,9 @@ use runtime::rivals::Rivals;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
-use runtime::{orders, patience};
+use runtime::{channels, orders, patience};
 use schemas::campaign::Campaign;
+use schemas::channel::Channel;
 use schemas::pack::Pack;
 use schemas::spec::ModelSpec;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,28 @@ impl Session {
             false => schemas::suggest::hint(name, all.iter().map(|(known, _)| known.as_str())),
         };
         Err(usage(format!("no model `{name}`{hint}")))
+    }
+
+    /// A channel of a model with its campaigns.
+    ///
+    /// # Errors
+    /// A usage error with the nearest right name where nothing was trained for it.
+    pub async fn channel(&self, model: &str, name: &str) -> anyhow::Result<Channel> {
+        schemas::name::check("channel", name).map_err(usage)?;
+        let channels = patiently(async || Ok(bucket::channels(&self.broker).await?)).await?;
+        let channel = patiently(async || Ok(channels::read(&channels, model, name).await?)).await?;
+        if !channel.campaigns.is_empty() {
+            return Ok(channel);
+        }
+        let all = channels.all().await?;
+        let trained = all.iter().filter(|(_, channel)| !channel.campaigns.is_empty());
+        let own: Vec<&str> =
+            trained.filter_map(|(key, _)| key.strip_prefix(model)?.strip_prefix('.')).collect();
+        let hint = match own.is_empty() {
+            true => format!("; train some of it with `enqueue train {model} --scope …`"),
+            false => schemas::suggest::hint(name, own),
+        };
+        Err(usage(format!("nothing was trained for `{model}` on the channel `{name}`{hint}")))
     }
 
     /// What new fits of a model are compared with; nothing is read where nothing is needed.

@@ -55,6 +55,9 @@ pub struct Campaign {
     /// The campaign whose failed scopes it trains again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<String>,
+    /// Whether nobody ordered it but callers who asked for scopes without a fit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_miss: bool,
     /// Where it stands.
     pub state: CampaignState,
     /// How it ended, once it has.

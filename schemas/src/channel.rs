@@ -60,6 +60,17 @@ impl Share {
     }
 }
 
+/// A channel as it was before a move.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolledBack {
+    /// The channel.
+    pub channel: Channel,
+    /// The campaigns that the move had added, oldest first.
+    pub taken: Vec<String>,
+    /// Those that later moves had added, which did not matter, oldest first.
+    pub idle: Vec<String>,
+}
+
 /// A state of a channel. Campaigns come and go at its newer end, so that their number and the newest tell it from others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelState {
@@ -108,14 +119,40 @@ impl Channel {
         Some(next)
     }
 
+    /// The channel with `campaign` as its newest, as a part of its last move, with which it is taken back; `None` when it is
+    /// there already.
+    #[must_use]
+    pub fn joined(&self, campaign: &str) -> Option<Channel> {
+        let mut next = self.promoted(&[campaign.to_owned()])?;
+        let own = next.steps.pop().unwrap_or(1);
+        // Channels that were moved by an older release remember no steps: their campaigns came one by one.
+        let last = next.steps.pop().unwrap_or(u32::from(!self.campaigns.is_empty()));
+        next.steps.push(last + own);
+        Some(next)
+    }
+
     /// The channel before its last move, and the campaigns which that added; `None` when there are none.
     #[must_use]
-    pub fn rolled_back(&self) -> Option<(Channel, Vec<String>)> {
+    fn before_last(&self) -> Option<(Channel, Vec<String>)> {
         let mut next = self.clone();
-        // Channels that were moved by an older release remember no steps: their campaigns came one by one.
+        // As for `joined`.
         let added = next.steps.pop().unwrap_or(1) as usize;
         let taken = next.campaigns.split_off(next.campaigns.len().saturating_sub(added));
         (!taken.is_empty()).then_some((next, taken))
+    }
+
+    /// The channel before the last move that matters: whether one does is told by the channel as it was before that and before
+    /// all later ones. `None` when none of them does.
+    #[must_use]
+    pub fn rolled_back(&self, mut matters: impl FnMut(&Channel) -> bool) -> Option<RolledBack> {
+        let (mut channel, mut taken) = self.before_last()?;
+        let mut idle = Vec::new();
+        while !matters(&channel) {
+            taken.append(&mut idle);
+            idle = taken;
+            (channel, taken) = channel.before_last()?;
+        }
+        Some(RolledBack { channel, taken, idle })
     }
 
     /// The rank of `campaign`: higher answers first.
@@ -147,16 +184,36 @@ mod tests {
         let both = first.promoted(&names(&["a", "b", "c"])).unwrap();
         assert_eq!(both.campaigns, ["a", "b", "c"]);
         assert_eq!(both.promoted(&names(&["c", "a"])), None);
-        let (back, taken) = both.rolled_back().unwrap();
-        assert_eq!((&back, taken), (&first, names(&["b", "c"])));
-        let (empty, _) = back.rolled_back().unwrap();
-        assert_eq!((empty.campaigns.len(), empty.rolled_back()), (0, None));
+        let back = both.rolled_back(|_| true).unwrap();
+        assert_eq!((&back.channel, back.taken), (&first, names(&["b", "c"])));
+        let empty = back.channel.rolled_back(|_| true).unwrap().channel;
+        assert_eq!((empty.campaigns.len(), empty.rolled_back(|_| true)), (0, None));
         let newer = Arc::new(both.clone());
         assert_eq!(newer.in_state(&both.state()), Some(newer.clone()));
         assert_eq!(newer.in_state(&first.state()).unwrap().campaigns, first.campaigns);
         assert_eq!(newer.in_state(&Channel::default().state()).unwrap().campaigns.len(), 0);
         assert_eq!(Arc::new(first).in_state(&both.state()), None);
         let old = Channel { campaigns: names(&["a", "b"]), ..Channel::default() };
-        assert_eq!(old.rolled_back().unwrap().1, ["b"]);
+        assert_eq!(old.rolled_back(|_| true).unwrap().taken, ["b"]);
+    }
+
+    #[test]
+    fn moves_without_effect_go_with_the_one_before_and_what_joined_a_move_goes_with_it() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let moves = [&["a"][..], &["b"], &["c", "d"], &["e"]];
+        let all = moves.iter().fold(Channel::default(), |channel, new| channel.promoted(&names(new)).unwrap());
+        let back = all.rolled_back(|before| before.campaigns.len() < 2).unwrap();
+        assert_eq!((back.channel.campaigns, back.taken), (names(&["a"]), names(&["b"])));
+        assert_eq!(back.idle, ["c", "d", "e"]);
+        assert_eq!(all.rolled_back(|_| false), None);
+
+        let joined = all.joined("f").unwrap().joined("g").unwrap();
+        assert_eq!(joined.joined("a"), None);
+        let back = joined.rolled_back(|_| true).unwrap();
+        assert_eq!((back.channel.campaigns.len(), back.taken), (4, names(&["e", "f", "g"])));
+        let first = Channel::default().joined("a").unwrap();
+        assert_eq!(first, Channel::default().promoted(&names(&["a"])).unwrap());
+        let old = Channel { campaigns: names(&["a", "b"]), ..Channel::default() };
+        assert_eq!(old.joined("c").unwrap().rolled_back(|_| true).unwrap().taken, ["b", "c"]);
     }
 }

@@ -150,6 +150,7 @@ fn record(id: String, spec: &ModelSpec, packs: usize, scopes: usize) -> Campaign
         estimated_seconds: 0.0,
         created_at_ms: now_ms(),
         retry_of: None,
+        on_miss: false,
         state: CampaignState::Running,
         closed: None,
     }

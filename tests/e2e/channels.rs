@@ -73,11 +73,34 @@ async fn a_channel_is_compared_released_and_taken_back() {
     assert_eq!(gone["predictions"], json!([10.5]));
     let back = stack.ask(&["channel", "rollback", "m"]).await;
     assert_eq!(back["taken_back"], json!([next["id"]]), "{back}");
+    assert_eq!((&back["changed"], &back["gone"]), (&json!(2), &json!(1)), "{back}");
     answers(&stack, "", 10.5).await;
     // A campaign by its id, into a channel of its own.
     let id = next["id"].as_str().expect("an id");
     stack.ask(&["channel", "promote", "m", id, "--to", "trial"]).await;
     answers(&stack, "?channel=trial", 20.5).await;
+}
+
+/// A campaign that left all answers as they were is not what an operator wants to take back, and goes with the one before.
+#[tokio::test]
+async fn what_changed_no_answer_is_not_taken_back_alone() {
+    let stack = Stack::start(Setup::default()).await;
+    let train = ["train", "m", "--scope", "shop=*", "--wait"];
+    let mut ids = Vec::new();
+    for more in [10, 20, 20] {
+        add(&stack, sales(more, &["a", "b"])).await;
+        ids.push(stack.ask(&train).await["id"].clone());
+    }
+    answers(&stack, "", 20.5).await;
+    let back = stack.ask(&["channel", "rollback", "m"]).await;
+    assert_eq!((&back["taken_back"], &back["without_effect"]), (&json!([ids[1]]), &json!([ids[2]])), "{back}");
+    answers(&stack, "", 10.5).await;
+    assert_eq!(stack.ask(&["channel", "show", "m"]).await, json!([ids[0]]));
+    // The first campaign's fits are all that there is: then there is none.
+    let back = stack.ask(&["channel", "rollback", "m"]).await;
+    assert_eq!((&back["changed"], &back["gone"]), (&json!(0), &json!(2)), "{back}");
+    let (_, problem) = predicted(&stack, "", json!({"rows": [{"shop": "a"}]})).await;
+    assert!(problem["title"] == "not found", "{problem}");
 }
 
 /// While a channel moves to and fro, each answer is of one state of it, whichever predictors its rows went to.
@@ -134,7 +157,9 @@ async fn wrong_names_of_channels_are_told() {
             "neither a channel `next` with campaigns nor such a campaign",
             &["channel", "promote", "m", "next"][..],
         ),
-        ("the channel `live` of m has no campaigns", &["channel", "rollback", "m"]),
+        ("nothing was trained for `m` on the channel `live`", &["channel", "rollback", "m"]),
+        ("nothing was trained for `m` on the channel `lvie`", &["fits", "m", "--channel", "lvie"]),
+        ("nothing was trained for `m` on the channel `live`", &["channel", "diff", "m", "live", "next"]),
         ("no model `n`", &["channel", "list", "n"]),
         ("no model `n`", &["channel", "diff", "n", "live", "next"]),
         ("channel", &["channel", "show", "m", "a.b"]),

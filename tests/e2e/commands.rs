@@ -127,6 +127,15 @@ async fn bad_specs_and_sources_are_refused() {
         ("a torn source", source.as_str(), path(&torn), "torn.parquet"),
         ("no parquet", source.as_str(), path(&text), "text.parquet"),
     ];
+    let header = "carrier,origin,dest,dep_delay,distance,hour,month,day,time_hour,arr_delay";
+    let line = |delay: &str| format!("UA,EWR,IAH,{delay},1400,9,12,3,2013-12-03T14:00:00Z,3\n");
+    let twice = stack.write("twice.csv", format!("{header},hour\n{}", line("12").replace(",3\n", ",3,4\n")));
+    let number = stack.write("number.csv", format!("{header}\n{}{}{}", line("1"), line("x7"), line("2")));
+    let cases = cases.into_iter().chain([
+        ("two columns of a name", source.as_str(), path(&twice), "two columns `hour`"),
+        ("a text among numbers", source.as_str(), path(&number), "row 2"),
+        ("a text among numbers", source.as_str(), path(&number), "x7"),
+    ]);
     for (what, from, to, expected) in cases {
         assert!(spec.contains(from), "{what}: {from} is not in the spec");
         let done = add("bad.toml", spec.replace(from, &to)).await;

@@ -55,7 +55,11 @@ async fn what_cannot_be_clustered_is_wrong_usage_or_said() {
         done.err
     };
     assert!(error("x.csv").await.contains("must end in .parquet"));
-    let source = tests::program::root().join("tests/data/flights.parquet");
-    assert!(error(&source.display().to_string()).await.contains("is part of the source"));
+    let there = stack.write("there.parquet", "something".to_owned()).display().to_string();
+    assert!(error(&there).await.contains("is there already; --force replaces it"));
+    assert_eq!(std::fs::read_to_string(&there).expect("the file"), "something");
+    let source = tests::program::root().join("tests/data/flights.parquet").display().to_string();
+    let done = stack.enqueue(&["cluster", "arrival_delay", "--out", &source, "--force"]).await;
+    assert!(done.code != 0 && done.err.contains("is part of the source"), "{done:?}");
     assert!(error("/proc/none/x.parquet").await.contains("cannot be written"));
 }

@@ -84,6 +84,9 @@ async fn what_is_asked_for_is_answered_at_once_and_trained_once() {
     let scopes: u64 = campaigns.iter().map(|one| one["planned"].as_u64().expect("a number")).sum();
     // The first shop may have been ordered before the others came.
     assert!((2..=3).contains(&campaigns.len()) && scopes == 4, "{campaigns:?}");
+    // Nobody moved the channel but who ordered the first: that is what is taken back, with all that came by itself.
+    let back = stack.ask(&["channel", "rollback", "shops"]).await;
+    assert_eq!(back["taken_back"].as_array().map(Vec::len), Some(campaigns.len()), "{back}");
 }
 
 #[tokio::test]

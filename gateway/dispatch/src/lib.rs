@@ -3,16 +3,19 @@
 //! | module | job |
 //! |---|---|
 //! | [`order`] | one request: rows are grouped by scope, asked for, and the answers joined in the order of the rows |
+//! | [`canary`] | a share of the scopes answered by another channel |
 //! | [`route`] | which predictor a row goes to |
 //! | [`lanes`], `batch`, `exchange` | one pipelined lane per predictor; which requests travel together, and when they leave; one message and its answer |
 //! | [`merge`] | requests that wait together become one, and its answer is taken apart again |
 
 mod batch;
+pub mod canary;
 mod exchange;
 pub mod lanes;
 pub mod merge;
 pub mod order;
 pub mod route;
 
+pub use self::canary::{Other, with_canary};
 pub use self::lanes::{LaneError, Lanes, Near};
 pub use self::order::{DispatchError, Order, Part, Scopes, dispatch, join};

@@ -17,6 +17,11 @@ impl Intervals {
         let row = |row: usize| Intervals(bands.iter().filter_map(|band| of(row, band)).collect());
         if bands.is_empty() { Vec::new() } else { (0..rows).map(row).collect() }
     }
+
+    /// Whether the row has none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Serialize for Intervals {

@@ -11,7 +11,8 @@ use futures::{Stream, StreamExt, stream};
 use schemas::predict::{Predictions, RowError};
 use serde::Serialize;
 
-use super::predict::Predicted;
+use super::intervals::Intervals;
+use super::predict::{Predicted, Probabilities};
 use crate::app::Shared;
 use crate::known::Known;
 use crate::lines::Lines;
@@ -29,6 +30,10 @@ const AHEAD: usize = 4;
 #[derive(Debug, Default, Serialize)]
 struct Line<'a> {
     prediction: Option<Predicted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probabilities: Option<Probabilities>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intervals: Option<Intervals>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,11 +97,16 @@ async fn answer(app: &Shared, by: &Arc<By>, layout: &Layout, chunk: &[u8]) -> By
 fn lines(whole: &Predictions) -> Bytes {
     let mut out = Vec::with_capacity(whole.values.len() * 128);
     let mut errors = whole.errors.iter().peekable();
+    // Empty where no row has any.
+    let mut probabilities = Probabilities::by_row(whole).into_iter();
+    let mut intervals = Intervals::by_row(&whole.intervals, whole.values.len()).into_iter();
     for (row, predicted) in Predicted::by_row(whole).into_iter().enumerate() {
         let error = errors.next_if(|error| error.row as usize == row);
         let fit = whole.fits.get(whole.fit_of[row] as usize);
         let line = Line {
             prediction: predicted,
+            probabilities: probabilities.next().flatten(),
+            intervals: intervals.next().filter(|levels| !levels.is_empty()),
             scope: fit.map(|fit| fit.scope.as_str()),
             level: fit.map(|fit| fit.level),
             fingerprint: fit.map(|fit| fit.fingerprint.as_str()),

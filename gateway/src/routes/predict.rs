@@ -89,7 +89,7 @@ pub(super) enum Predicted {
 
 /// Probabilities by class, in the classes' order.
 #[derive(Debug)]
-struct Probabilities(Vec<(Label, f64)>);
+pub(super) struct Probabilities(Vec<(Label, f64)>);
 
 impl Serialize for Probabilities {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -250,7 +250,7 @@ impl Predicted {
 
 impl Probabilities {
     /// One for each row, where a classifier is among the fits; `None` for the rows of others.
-    fn by_row(whole: &Predictions) -> Vec<Option<Probabilities>> {
+    pub(super) fn by_row(whole: &Predictions) -> Vec<Option<Probabilities>> {
         if whole.fits.iter().all(|fit| fit.classes.is_empty()) {
             return Vec::new();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataset::Taken;
-use dispatch::{DispatchError, LaneError, Lanes, Order, dispatch};
+use dispatch::{DispatchError, LaneError, Lanes, Order, Other, dispatch, with_canary};
 use runtime::broker::BrokerError;
 use runtime::presence::Table;
 use schemas::channel::ChannelState;
@@ -31,6 +31,8 @@ pub struct By {
     pub channel: String,
     /// The state of the channel that answers: the same for all rows.
     pub state: ChannelState,
+    /// Another channel that answers for some scopes.
+    pub canary: Option<Other>,
 }
 
 /// The way to the predictors.
@@ -96,13 +98,15 @@ impl Asking {
             rows: rows as u32,
             columns,
         };
+        let By { spec, canary, .. } = &self.by;
+        let ask = |request| with_canary(spec, canary.as_ref(), request, |request| self.ask(request));
         if errors.is_empty() {
-            return self.ask(request).await;
+            return ask(request).await;
         }
         let good = sound_rows(rows, &errors);
         let answer = match good.is_empty() {
             true => Predictions::default(),
-            false => self.ask(request.take(&good)).await?,
+            false => ask(request.take(&good)).await?,
         };
         Ok(answer.spread(rows, &good, errors))
     }

@@ -29,10 +29,14 @@ struct View {
 pub(super) async fn run(session: &Session, args: &ClusterArgs, out: Output) -> anyhow::Result<ExitCode> {
     let spec = session.model(&args.model).await?;
     let files = dataset::open(&spec.data).await.map_err(|error| usage(format!("{error:#}")))?;
+    let target = target(args);
+    if !args.force && Path::new(&target).exists() {
+        return Err(usage(format!("{target}: is there already; --force replaces it")));
+    }
     let bar = out.bar(files.stored_bytes(), "{msg}  [{elapsed}]");
     let order = ClusterOrder {
         request: Request::for_training(&spec),
-        target: target(args),
+        target,
         memory_bytes: args.memory_mib << 20,
         threads: runtime::settings::cores() as usize,
         temporary: args.temporary.clone().unwrap_or_else(std::env::temp_dir),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use runtime::fits::{self, FitView, Selection};
 use runtime::{bucket, channels};
+use schemas::channel::{Channel, LIVE};
 use schemas::scope::Scope;
 
 use crate::args::FitsArgs;
@@ -18,15 +19,32 @@ pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyh
     let parse = |text: &String| Scope::parse(text, &spec.scope.dimensions);
     let scopes: Vec<Scope> = args.scopes.iter().map(parse).collect::<Result<_, _>>().map_err(usage)?;
     let blobs = session.blobs().await?;
+    let channel = channel(session, args).await?;
+    let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
     let views = patiently(async || {
-        let buckets = bucket::channels(&session.broker).await?;
-        let channel = channels::read(&buckets, &args.model, &args.channel).await?;
-        let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
         fits::list(&session.broker, &blobs, selection).await.context("listing fits")
     })
     .await?;
+    if views.is_empty() && !scopes.is_empty() {
+        out.remark(&format!(
+            "no campaign of the channel `{}` had such a scope; `enqueue fits {}` lists all",
+            args.channel, args.model
+        ));
+    }
     out.show(&views, |views| text(views))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The channel that is asked for; the usual one may have nothing yet.
+async fn channel(session: &Session, args: &FitsArgs) -> anyhow::Result<Channel> {
+    if args.channel != LIVE {
+        return session.channel(&args.model, &args.channel).await;
+    }
+    patiently(async || {
+        let buckets = bucket::channels(&session.broker).await?;
+        Ok(channels::read(&buckets, &args.model, LIVE).await?)
+    })
+    .await
 }
 
 fn text(views: &[FitView]) -> String {

@@ -60,20 +60,28 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
     let request = Request::for_training(spec);
     let wanted = request.dimensions.iter().chain(&request.texts).map(|name| (name, Role::Text));
     let wanted = wanted.chain(request.numbers.iter().map(|name| (name, Role::Number)));
-    for (name, role) in wanted.chain(request.times.iter().chain(&request.time).map(|name| (name, Role::Time)))
-    {
-        let found = columns.iter().find(|(column, _)| column == name);
-        let Some((_, kind)) = found else {
+    let wanted = wanted.chain(request.times.iter().chain(&request.time).map(|name| (name, Role::Time)));
+    let is_small = files.stored_bytes().is_some_and(|bytes| bytes <= CHECKED_WHOLE_BYTES);
+    for (name, role) in wanted {
+        let mut found = columns.iter().filter(|(column, _)| column == name);
+        let Some((_, kind)) = found.next() else {
             let hint = schemas::suggest::hint(name, columns.iter().map(|(column, _)| column.as_str()));
             anyhow::bail!("the source has no column `{name}`{hint}");
         };
+        if found.next().is_some() {
+            anyhow::bail!("the source has two columns `{name}`; name one otherwise");
+        }
         if role == Role::Number && *kind == Kind::Text {
+            let advice = "list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column";
+            // Reading finds the first of them.
+            let place = if is_small { files.read(&request, 1).await.err() } else { None };
+            let place = place.map_or(String::new(), |error| format!("{:#}; ", anyhow::Error::from(error)));
             anyhow::bail!(
-                "column `{name}` of the source holds texts, but numbers are wanted: list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column"
+                "column `{name}` of the source holds texts, but numbers are wanted: {place}if that is no mistake, {advice}"
             );
         }
     }
-    if files.stored_bytes().is_some_and(|bytes| bytes <= CHECKED_WHOLE_BYTES) {
+    if is_small {
         // Formats without a schema show what a column holds only in its values.
         files.read(&request, 1).await?;
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use dataset::stream::{Sink, Stream, WriteError};
 use dataset::{Answer, Fields};
+use dispatch::Other;
 use indicatif::{ProgressBar, ProgressState};
 use runtime::{bucket, channels};
 use schemas::channel::Channel;
@@ -47,10 +48,16 @@ pub(super) async fn run(session: &Session, args: &PredictArgs, out: Output) -> a
     schemas::name::check("channel", &args.channel).map_err(usage)?;
     Sink::check(&args.out, args.force).map_err(write_error)?;
     let spec = session.model(&args.model).await?;
-    let (channel, fields) = patiently(async || look_up(session, &spec, args).await).await?;
+    let (by, fields) = patiently(async || look_up(session, &spec, args).await).await?;
     let (input, sink) = open(args, &spec, fields).await?;
+    remark_on(&input, &spec, out);
+    if let Some(Other { share, .. }) = &by.canary {
+        out.remark(&format!(
+            "the canary `{}` answers for {} % of the scopes, as over HTTP",
+            share.channel, share.percent
+        ));
+    }
     let bar = bar(input.rows(), out);
-    let by = By { spec, channel: args.channel.clone(), state: channel.state() };
     let asking = Asking::open(session, by).await?;
     let interrupted = runtime::shutdown::on_signals()?;
     let began = Instant::now();
@@ -76,31 +83,25 @@ pub(super) async fn run(session: &Session, args: &PredictArgs, out: Output) -> a
     }
 }
 
-/// The channel as it is now, and which columns its fits may read: those of the specs that they were made with.
-async fn look_up(
-    session: &Session,
-    spec: &ModelSpec,
-    args: &PredictArgs,
-) -> anyhow::Result<(Channel, Fields)> {
-    let channels = bucket::channels(&session.broker).await?;
-    let channel = channels::read(&channels, &spec.name, &args.channel).await?;
-    if channel.campaigns.is_empty() {
-        let all: Vec<String> = channels.all().await?.into_iter().map(|(key, _)| key).collect();
-        let own = all.iter().filter_map(|key| key.strip_prefix(&spec.name)?.strip_prefix('.'));
-        return Err(usage(format!(
-            "nothing was trained for `{}` on the channel `{}`{}",
-            spec.name,
-            args.channel,
-            schemas::suggest::hint(&args.channel, own.collect::<Vec<_>>())
-        )));
-    }
+/// The channel and its canary as they are now, and which columns their fits may read: those of the specs that they were made
+/// with.
+async fn look_up(session: &Session, spec: &ModelSpec, args: &PredictArgs) -> anyhow::Result<(By, Fields)> {
+    let channel = session.channel(&spec.name, &args.channel).await?;
+    let other = match &channel.canary {
+        Some(share) => {
+            channels::read(&bucket::channels(&session.broker).await?, &spec.name, &share.channel).await?
+        }
+        None => Channel::default(),
+    };
     let mut fields = Fields::of(spec);
     for (id, campaign) in bucket::campaigns(&session.broker).await?.all().await? {
-        if campaign.spec.name == spec.name && channel.rank(&id).is_some() {
+        if campaign.spec.name == spec.name && (channel.rank(&id).is_some() || other.rank(&id).is_some()) {
             fields = fields.and_older(&campaign.spec);
         }
     }
-    Ok((channel, fields))
+    let (name, state) = (args.channel.clone(), channel.state());
+    let canary = channel.canary.map(|share| Other { share, state: other.state().into() });
+    Ok((By { spec: spec.clone(), channel: name, state, canary }, fields))
 }
 
 async fn open(args: &PredictArgs, spec: &ModelSpec, fields: Fields) -> anyhow::Result<(Stream, Sink)> {
@@ -114,6 +115,18 @@ async fn open(args: &PredictArgs, spec: &ModelSpec, fields: Fields) -> anyhow::R
         Ok((input, sink))
     });
     opening.await.context("opening the file")?
+}
+
+/// Says at once what every row lacks.
+fn remark_on(input: &Stream, spec: &ModelSpec, out: Output) {
+    for column in input.lacking() {
+        let hint = schemas::suggest::hint(column, input.columns());
+        let consequence = match spec.scope.dimensions.iter().any(|dimension| dimension == column) {
+            true => "coarser levels will answer",
+            false => "rows whose fit needs it will fail",
+        };
+        out.remark(&format!("the input has no column `{column}`, so that {consequence}{hint}"));
+    }
 }
 
 /// What is wrong with a file is the caller's to mend, unless it may pass.

@@ -54,6 +54,7 @@ pub(super) fn campaign(of: &Campaign, scopes: Vec<Vec<PackScope>>) -> (Campaign,
         estimated_seconds: of.estimated_seconds * planned as f64 / of.planned.max(1) as f64,
         created_at_ms,
         retry_of: Some(of.id.clone()),
+        on_miss: false,
         state: CampaignState::Running,
         closed: None,
         ..of.clone()

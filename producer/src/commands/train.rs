@@ -75,6 +75,7 @@ fn record(order: &Order, args: &TrainArgs, packs: &[PlannedPack], created_at_ms:
         estimated_seconds: packs.iter().map(|pack| pack.seconds).sum(),
         created_at_ms,
         retry_of: None,
+        on_miss: false,
         state: CampaignState::Running,
         closed: None,
     }

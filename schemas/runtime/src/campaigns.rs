@@ -76,8 +76,7 @@ pub fn close<'a>(
             let Some(found) = campaigns.get(id).await? else { return Ok(None) };
             let Some(closed) = found.value.close(tally) else { return Ok(Some(found.value)) };
             if closed.publish == Publish::Together && closed.state == CampaignState::Complete {
-                let channel = (closed.spec.name.as_str(), closed.channel.as_str());
-                channels::promote(broker, channel_bucket, channel, id).await?;
+                channels::promote(broker, channel_bucket, &closed).await?;
             }
             match campaigns.replace(id, &closed, found.revision).await {
                 // Whoever was faster wrote the same or a final state: read it.

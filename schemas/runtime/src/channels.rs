@@ -1,7 +1,8 @@
 //! Moving channels by compare-and-set.
 
 use futures::future::BoxFuture;
-use schemas::channel::{Channel, Share};
+use schemas::campaign::Campaign;
+use schemas::channel::{Channel, RolledBack, Share};
 use schemas::subjects::channel_key;
 use tokio_util::sync::CancellationToken;
 
@@ -37,17 +38,27 @@ pub fn read<'a>(
     })
 }
 
-/// Makes `campaign` the newest of a model's channel; does nothing when it is in there already.
+/// Makes a campaign the newest of its channel; does nothing when it is in there already. One that was ordered for what callers
+/// asked for is no move of its own: nobody decided on it.
 ///
 /// # Errors
 /// [`BucketError`] when the broker fails; conflicts with other processes are tried again.
 pub fn promote<'a>(
     broker: &'a Broker,
     channels: &'a Bucket<Channel>,
-    of: (&'a str, &'a str),
-    campaign: &'a str,
+    campaign: &'a Campaign,
 ) -> BoxFuture<'a, Result<(), BucketError>> {
-    Box::pin(async move { promote_all(broker, channels, of, &[campaign.to_owned()]).await.map(drop) })
+    Box::pin(async move {
+        let (_, ledger_place) = ledger::size(broker).await?;
+        let next = |now: &Channel| {
+            let next = match campaign.on_miss {
+                true => now.joined(&campaign.id)?,
+                false => now.promoted(std::slice::from_ref(&campaign.id))?,
+            };
+            Some(Channel { ledger_place, ..next })
+        };
+        change(channels, &campaign.spec.name, &campaign.channel, next).await.map(drop)
+    })
 }
 
 /// Makes `campaigns`, oldest first, the newest of a model's channel, in one move; gives the channel, or `None` where all are
@@ -100,24 +111,21 @@ pub fn share<'a>(
     })
 }
 
-/// Takes back the last move of a channel; gives the campaigns that it had added, or `None` where there was none.
+/// Takes back the last move of a channel that matters, by the channel as it is and as it was before; `None` where none does.
 ///
 /// # Errors
 /// As [`promote`].
-pub fn roll_back<'a>(
-    channels: &'a Bucket<Channel>,
-    model: &'a str,
-    channel: &'a str,
-) -> BoxFuture<'a, Result<Option<Vec<String>>, BucketError>> {
-    Box::pin(async move {
-        let mut taken = Vec::new();
-        let moved = change(channels, model, channel, |now| {
-            let (next, campaigns) = now.rolled_back()?;
-            taken = campaigns;
-            Some(next)
-        });
-        Ok(moved.await?.map(|_| taken))
-    })
+pub async fn roll_back(
+    channels: &Bucket<Channel>,
+    (model, channel): (&str, &str),
+    mut matters: impl FnMut(&Channel, &Channel) -> bool + Send,
+) -> Result<Option<RolledBack>, BucketError> {
+    let mut last = None;
+    let moved = change(channels, model, channel, |now| {
+        let back = now.rolled_back(|before| matters(now, before))?;
+        Some(last.insert(back).channel.clone())
+    });
+    Ok(moved.await?.and(last))
 }
 
 /// Replaces a channel by what `next` makes of it, as it is at that moment; does nothing where that is `None`.

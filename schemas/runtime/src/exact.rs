@@ -63,6 +63,7 @@ impl Exact<'_> {
             estimated_seconds: 0.0,
             created_at_ms,
             retry_of: None,
+            on_miss: false,
             state: CampaignState::Running,
             closed: None,
         }

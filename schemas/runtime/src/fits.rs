@@ -43,6 +43,14 @@ pub struct Selection<'a> {
     pub scopes: &'a [Scope],
 }
 
+impl Selection<'_> {
+    /// Whether a scope is meant, and can answer: one of dimensions that the model has no more is asked for by no row.
+    fn has(&self, scope: &Scope) -> bool {
+        let is_named = self.scopes.is_empty() || self.scopes.contains(scope);
+        is_named && self.spec.mask_of(scope).is_some()
+    }
+}
+
 /// What is known of a scope: whether it has a fit and how new its campaign is in the channel, the outcome, and the campaign.
 type Newest = ((bool, usize), ScopeOutcome, String);
 
@@ -62,7 +70,7 @@ pub fn list<'a>(
         ledger::replay(broker, &filter, 0, |landing: Landing| {
             let Some(rank) = selection.channel.rank(&landing.campaign) else { return };
             for outcome in landing.outcomes {
-                if !selection.scopes.is_empty() && !selection.scopes.contains(&outcome.scope) {
+                if !selection.has(&outcome.scope) {
                     continue;
                 }
                 let key = (outcome.scope.clone(), outcome.window);
@@ -102,10 +110,10 @@ pub fn list_of<'a>(
     selection: Selection<'a>,
 ) -> BoxFuture<'a, Result<Vec<FitView>, StoreError>> {
     Box::pin(async move {
-        let Selection { spec, channel, scopes } = selection;
+        let Selection { spec, channel, .. } = selection;
         let mut found: Vec<(Scope, Landed)> = catalog.with(|catalog| {
             let answering = catalog.answering(&spec.name, channel);
-            answering.filter(|(scope, _)| scopes.is_empty() || scopes.contains(scope)).collect()
+            answering.filter(|(scope, _)| selection.has(scope)).collect()
         });
         // By blob, so that each is read once.
         found.sort_by(|(_, a), (_, b)| (&a.fit.blob, a.fit.index).cmp(&(&b.fit.blob, b.fit.index)));

@@ -50,7 +50,7 @@ pub fn order<'a>(
             return Ok(None);
         }
         let patterns = claimed.iter().map(ToString::to_string).collect();
-        let ordered = Campaign { patterns, ..campaign.clone() };
+        let ordered = Campaign { patterns, on_miss: true, ..campaign.clone() };
         let scopes = claimed.iter().map(|scope| (scope.clone(), Window::ALL)).collect();
         match exact::order(broker, blobs, ordered, scopes, true).await {
             Ok(campaign) => Ok(Some(campaign)),

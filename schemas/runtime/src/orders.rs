@@ -69,9 +69,7 @@ pub async fn store(broker: &Broker, campaign: &Campaign, packs: &[Pack]) -> Resu
 pub async fn enter(broker: &Broker, campaign: &Campaign) -> Result<(), OrderError> {
     if campaign.publish == Publish::Each {
         let channels = bucket::channels(broker).await.map_err(|error| OrderError::Channel(error.into()))?;
-        let channel = (campaign.spec.name.as_str(), campaign.channel.as_str());
-        let moved = channels::promote(broker, &channels, channel, &campaign.id).await;
-        moved.map_err(OrderError::Channel)?;
+        channels::promote(broker, &channels, campaign).await.map_err(OrderError::Channel)?;
     }
     let campaigns = bucket::campaigns(broker).await.map_err(|error| OrderError::Record(error.into()))?;
     match campaigns.replace(&campaign.id, campaign, 0).await {

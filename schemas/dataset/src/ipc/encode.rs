@@ -1,5 +1,4 @@
-//! Predictions as a stream: `prediction` (a number, or a text for classes and scores), `scope`, `level`, `fingerprint` and
-//! `error`, of which each row has a prediction or an error.
+//! Predictions as a stream of the columns that an [`Answer`] has, of which each row has a prediction or an error.
 
 use std::sync::Arc;
 

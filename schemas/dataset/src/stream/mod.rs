@@ -13,9 +13,9 @@ mod sink;
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use schemas::predict::NamedColumn;
 use tokio::runtime::Handle;
 
@@ -71,8 +71,7 @@ impl Stream {
     ) -> Result<Stream, ReadError> {
         let mut files = files.files.clone().into_iter();
         let open = files.next().map(|file| Rows::open(file, batch_rows, &handle)).transpose()?;
-        let schema =
-            open.as_ref().map_or_else(|| Arc::new(arrow_schema::Schema::empty()), |rows| rows.schema());
+        let schema = open.as_ref().map_or_else(|| Arc::new(Schema::empty()), with_keys);
         Ok(Stream { files, open, schema, fields, batch_rows, handle, rows: 0 })
     }
 
@@ -80,6 +79,17 @@ impl Stream {
     pub fn rows(&self) -> Option<u64> {
         let only = self.open.as_ref().filter(|_| self.files.len() == 0)?;
         only.all()
+    }
+
+    /// The names of all columns, those that folders spell among them.
+    pub fn columns(&self) -> impl Iterator<Item = &str> + Clone {
+        self.schema.fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// Columns that the model reads and the files do not have.
+    pub fn lacking(&self) -> impl Iterator<Item = &str> {
+        let needed = self.fields.slots().filter(|(_, is_needed)| *is_needed);
+        needed.map(|(slot, _)| slot.name.as_str()).filter(|name| !self.columns().any(|known| known == *name))
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
@@ -103,7 +113,7 @@ impl Stream {
         let shape = |schema: SchemaRef| -> Vec<_> {
             schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
         };
-        match shape(rows.schema()) == shape(self.schema.clone()) {
+        match shape(with_keys(&rows)) == shape(self.schema.clone()) {
             true => Ok(Some(rows)),
             false => Err(ReadError::Shape { file: rows.file().url.clone(), other: last.url.clone() }),
         }
@@ -125,10 +135,15 @@ impl Stream {
                 taken.columns.push(NamedColumn::new(slot.name.as_str(), column));
             }
         }
+        let mut columns = piece.original.columns().to_vec();
+        for field in self.schema.fields().iter().skip(columns.len()) {
+            let value = file.key(field.name()).flatten();
+            columns.push(Arc::new(StringArray::from_iter(std::iter::repeat_n(value, rows))));
+        }
         // All pieces have the fields of the first file; what is told of them beside that may differ.
         let original = RecordBatch::try_new_with_options(
             self.schema.clone(),
-            piece.original.columns().to_vec(),
+            columns,
             &arrow_array::RecordBatchOptions::new().with_row_count(Some(rows)),
         );
         Ok(Batch { original: Original(original.map_err(|error| file.damaged(error))?), taken })
@@ -148,6 +163,17 @@ impl Stream {
         }
         Ok(taking.finish())
     }
+}
+
+/// The columns of a file, and behind them those that its folders spell and it does not have.
+fn with_keys(rows: &Rows) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = rows.schema().fields().iter().cloned().collect();
+    for (name, _) in &rows.file().keys {
+        if !fields.iter().any(|field| field.name() == name) {
+            fields.push(Arc::new(Field::new(name, DataType::Utf8, true)));
+        }
+    }
+    Arc::new(Schema::new(fields))
 }
 
 impl Iterator for Stream {

@@ -66,7 +66,7 @@ impl Sink {
         let Some(format) = Format::of(&file.to_string_lossy()) else {
             return Err(WriteError::Format { file: file.to_owned() });
         };
-        let schema = schema(&input.schema, answer, format)?;
+        let schema = schema(&input.schema, &answer, format)?;
         let disk = |source| WriteError::Disk { file: file.to_owned(), source };
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // As every new file, and not only for its owner as temporary ones are.
@@ -127,7 +127,7 @@ fn encode_error(file: &Path, error: ArrowError) -> WriteError {
 }
 
 /// The columns of the input, then those of the answers.
-fn schema(input: &Schema, answer: Answer, format: Format) -> Result<SchemaRef, WriteError> {
+fn schema(input: &Schema, answer: &Answer, format: Format) -> Result<SchemaRef, WriteError> {
     let answers = answer.fields(false);
     let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
     if let Some(twice) = answers.iter().find(|field| input.field_with_name(field.name()).is_ok()) {
