@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use dispatch::{DispatchError, LaneError, Order, Other, dispatch, with_canary};
-use schemas::channel::{Channel, ChannelState, Share};
+use schemas::channel::{ChannelState, Share};
 use schemas::predict::{
     NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, sound_rows,
 };

@@ -201,7 +201,8 @@ mod tests {
     fn moves_without_effect_go_with_the_one_before_and_what_joined_a_move_goes_with_it() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let moves = [&["a"][..], &["b"], &["c", "d"], &["e"]];
-        let all = moves.iter().fold(Channel::default(), |channel, new| channel.promoted(&names(new)).unwrap());
+        let all =
+            moves.iter().fold(Channel::default(), |channel, new| channel.promoted(&names(new)).unwrap());
         let back = all.rolled_back(|before| before.campaigns.len() < 2).unwrap();
         assert_eq!((back.channel.campaigns, back.taken), (names(&["a"]), names(&["b"])));
         assert_eq!(back.idle, ["c", "d", "e"]);

@@ -191,7 +191,8 @@ async fn texts_are_predicted_too_and_bad_rows_are_counted() {
 
     // What folders spell is a column of the output as well, and what nobody spells is told at once.
     std::fs::create_dir(stack.folder.path().join("carrier=UA")).expect("a folder");
-    let (head, row) = (head.replace("carrier,origin,dest,", "orgin,"), lines[0].replace("UA,EWR,IAH,", "EWR,"));
+    let (head, row) =
+        (head.replace("carrier,origin,dest,", "orgin,"), lines[0].replace("UA,EWR,IAH,", "EWR,"));
     let input = stack.write("carrier=UA/in.csv", format!("{head}\n{row}\n")).to_string_lossy().into_owned();
     let finished = stack.enqueue(&["predict", "arrival_delay", &input, "--out", &output, "--force"]).await;
     let lacks = "no column `origin`, so that coarser levels will answer; did you mean `orgin`?";
@@ -199,7 +200,10 @@ async fn texts_are_predicted_too_and_bad_rows_are_counted() {
     let text = std::fs::read_to_string(&output).expect("an output");
     assert_eq!(
         text,
-        format!("{head},carrier,prediction,scope,level,error\n{row},UA,{},carrier=UA,2,\n", answer["predictions"][0])
+        format!(
+            "{head},carrier,prediction,scope,level,error\n{row},UA,{},carrier=UA,2,\n",
+            answer["predictions"][0]
+        )
     );
 }
 

@@ -52,17 +52,17 @@ async fn answered_by(stack: &Stack, next: &Value) -> BTreeSet<usize> {
 /// The shops that the campaign `next` answers for in a file.
 async fn in_bulk(stack: &Stack) -> BTreeSet<usize> {
     let rows: String = (0..SHOPS).map(|shop| format!("{},1\n", name(shop))).collect();
-    let (file, out) = (stack.write("all.csv", format!("shop,x\n{rows}")), stack.folder.path().join("out.csv"));
+    let (file, out) =
+        (stack.write("all.csv", format!("shop,x\n{rows}")), stack.folder.path().join("out.csv"));
     let (file, out) = (file.display().to_string(), out.display().to_string());
     stack.ask(&["predict", "shops", &file, "--out", &out]).await;
     let answers = std::fs::read_to_string(&out).expect("the answers");
-    let numbers = answers.lines().skip(1).map(|line| {
-        line.split(',').nth(2).and_then(|cell| cell.parse::<f64>().ok()).expect("a number")
-    });
-    let shops: Vec<bool> = numbers
-        .enumerate()
-        .map(|(shop, number)| number > tests::shops::sold(shop, 1.0) + 500.0)
-        .collect();
+    let numbers = answers
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(2).and_then(|cell| cell.parse::<f64>().ok()).expect("a number"));
+    let shops: Vec<bool> =
+        numbers.enumerate().map(|(shop, number)| number > tests::shops::sold(shop, 1.0) + 500.0).collect();
     assert_eq!(shops.len(), SHOPS);
     (0..SHOPS).filter(|shop| shops[*shop]).collect()
 }

@@ -93,7 +93,11 @@ async fn what_changed_no_answer_is_not_taken_back_alone() {
     }
     answers(&stack, "", 20.5).await;
     let back = stack.ask(&["channel", "rollback", "m"]).await;
-    assert_eq!((&back["taken_back"], &back["without_effect"]), (&json!([ids[1]]), &json!([ids[2]])), "{back}");
+    assert_eq!(
+        (&back["taken_back"], &back["without_effect"]),
+        (&json!([ids[1]]), &json!([ids[2]])),
+        "{back}"
+    );
     answers(&stack, "", 10.5).await;
     assert_eq!(stack.ask(&["channel", "show", "m"]).await, json!([ids[0]]));
     // The first campaign's fits are all that there is: then there is none.

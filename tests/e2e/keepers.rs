@@ -69,7 +69,9 @@ async fn a_channel_that_was_moved_is_not_moved_again() {
     let (campaign, packs) = order(&stack, &broker, &more).await;
     land(&broker, &campaign, &packs, OutcomeKind::TooFewRows).await;
     let buckets = bucket::channels(&broker).await.expect("the bucket");
-    channels::promote_all(&broker, &buckets, ("arrival_delay", "next"), std::slice::from_ref(&campaign.id)).await.expect("moved");
+    channels::promote_all(&broker, &buckets, ("arrival_delay", "next"), std::slice::from_ref(&campaign.id))
+        .await
+        .expect("moved");
     stack.add_trainer().await;
     let closed = ended(&stack, &campaign.id).await;
     assert_eq!(

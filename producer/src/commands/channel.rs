@@ -21,7 +21,9 @@ pub(super) async fn run(session: &Session, command: ChannelCommand, out: Output)
         ChannelCommand::List { model } => list(session, model.as_deref(), out).await?,
         ChannelCommand::Show { model, channel } => show(session, (&model, &channel), out).await?,
         ChannelCommand::Promote { model, from, to } => promote(session, &model, (&from, &to), out).await?,
-        ChannelCommand::Rollback { model, channel } => rollback::run(session, (&model, &channel), out).await?,
+        ChannelCommand::Rollback { model, channel } => {
+            rollback::run(session, (&model, &channel), out).await?
+        }
         ChannelCommand::Canary(args) => share(session, Beside::Canary, &args, out).await?,
         ChannelCommand::Shadow(args) => share(session, Beside::Shadow, &args, out).await?,
         ChannelCommand::Export(args) => return super::export::run(session, &args, out).await,

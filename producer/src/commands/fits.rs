@@ -21,10 +21,9 @@ pub(super) async fn run(session: &Session, args: &FitsArgs, out: Output) -> anyh
     let blobs = session.blobs().await?;
     let channel = channel(session, args).await?;
     let selection = Selection { spec: &spec, channel: &channel, scopes: &scopes };
-    let views = patiently(async || {
-        fits::list(&session.broker, &blobs, selection).await.context("listing fits")
-    })
-    .await?;
+    let views =
+        patiently(async || fits::list(&session.broker, &blobs, selection).await.context("listing fits"))
+            .await?;
     if views.is_empty() && !scopes.is_empty() {
         out.remark(&format!(
             "no campaign of the channel `{}` had such a scope; `enqueue fits {}` lists all",

@@ -129,7 +129,8 @@ fn probabilities(predictions: &Predictions) -> ArrayRef {
         }
         // A text is always a JSON text, and so is a finite number.
         let name = |label: &Label| serde_json::to_string(&label.to_string()).unwrap_or_default();
-        let pairs = fit.classes.iter().zip(numbers).map(|(label, number)| format!("{}:{number}", name(label)));
+        let pairs =
+            fit.classes.iter().zip(numbers).map(|(label, number)| format!("{}:{number}", name(label)));
         Some(format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")))
     };
     Arc::new((0..predictions.values.len()).map(of_row).collect::<StringArray>())
@@ -268,10 +269,14 @@ mod tests {
         };
         let answer = answer(Form::Number, &[80.0, 99.5]);
         let names: Vec<String> = answer.fields(false).iter().map(|field| field.name().clone()).collect();
-        let expected = ["prediction", "lower_80", "upper_80", "lower_99.5", "upper_99.5", "scope", "level", "error"];
+        let expected =
+            ["prediction", "lower_80", "upper_80", "lower_99.5", "upper_99.5", "scope", "level", "error"];
         assert_eq!(names, expected);
         let columns = answer.columns(&forecasts, false);
         let end = |at: usize| columns[at].as_primitive::<Float64Type>().iter().collect::<Vec<_>>();
-        assert_eq!((end(1), end(2), end(3)), (vec![Some(0.5), None], vec![Some(1.5), None], vec![None, None]));
+        assert_eq!(
+            (end(1), end(2), end(3)),
+            (vec![Some(0.5), None], vec![Some(1.5), None], vec![None, None])
+        );
     }
 }

@@ -148,7 +148,9 @@ fn no_fit(way: &Way, dimensions: &Dimensions, row: usize, is_bundled: bool) -> S
     let scope = most_exact.map(|scope| scope.to_string()).unwrap_or_default();
     let what = format!("no fit on channel `{}` for scope `{scope}` nor any level above it", way.name);
     if is_bundled {
-        return format!("{what} is in the file of fits; export one that has it with `enqueue channel export`");
+        return format!(
+            "{what} is in the file of fits; export one that has it with `enqueue channel export`"
+        );
     }
     let option = if way.name == LIVE { String::new() } else { format!(" --channel {}", way.name) };
     format!(

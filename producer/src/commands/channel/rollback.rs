@@ -19,11 +19,7 @@ struct Changes {
 }
 
 /// Takes back the last move of a channel that has changed an answer, and the ones after it.
-pub(super) async fn run(
-    session: &Session,
-    (model, name): (&str, &str),
-    out: Output,
-) -> anyhow::Result<()> {
+pub(super) async fn run(session: &Session, (model, name): (&str, &str), out: Output) -> anyhow::Result<()> {
     session.model(model).await?;
     session.channel(model, name).await?;
     let blobs = session.blobs().await.ok();
@@ -35,10 +31,11 @@ pub(super) async fn run(
         changes = differing(&known, model, (now, before));
         changes != Changes::default()
     });
-    let RolledBack { taken, idle, .. } =
-        moved.await.context("moving the channel")?.ok_or_else(|| {
-            usage(format!("no move of the channel `{name}` of {model} has changed an answer; nothing was taken back"))
-        })?;
+    let RolledBack { taken, idle, .. } = moved.await.context("moving the channel")?.ok_or_else(|| {
+        usage(format!(
+            "no move of the channel `{name}` of {model} has changed an answer; nothing was taken back"
+        ))
+    })?;
     let Changes { other, none } = changes;
     let view = serde_json::json!({
         "model": model, "channel": name, "taken_back": taken, "without_effect": idle, "changed": other, "gone": none,
