@@ -370,7 +370,7 @@ pub enum CampaignCommand {
         /// The campaign
         id: String,
     },
-    /// Trains the failed scopes of a campaign again, in a new campaign
+    /// Trains the failed and cancelled scopes of a campaign again, in a new campaign
     #[command(after_help = "Example:\n  enqueue campaign retry 20261122t215601047-7k3qm --wait")]
     Retry {
         /// The campaign
@@ -382,7 +382,7 @@ pub enum CampaignCommand {
         #[arg(long, default_value_t = 3_600, env = "SCOPEFORGE_WAIT_SECONDS", value_name = "SECONDS")]
         wait_seconds: u64,
     },
-    /// Follows a campaign until it is complete; exits with 1 when a scope failed
+    /// Follows a campaign until it has ended; exits with 1 when a scope failed or the campaign was cancelled
     #[command(after_help = "Example:\n  enqueue campaign watch 20261122t215601047-7k3qm")]
     Watch {
         /// The campaign

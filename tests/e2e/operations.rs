@@ -27,6 +27,9 @@ async fn a_cancelled_campaign_ends_at_once_with_every_scope_accounted_for() {
     assert_eq!(stack.ask(&["lag"]).await["pending"], 0);
     let twice = stack.enqueue(&["campaign", "cancel", id]).await;
     assert_eq!(twice.code, 2, "{twice:?}");
+    let again = stack.ask(&["campaign", "retry", id]).await;
+    assert_eq!((&again["planned"], &again["retry_of"]), (&json!(491), &json!(id)));
+    stack.ask(&["campaign", "cancel", again["id"].as_str().expect("an id")]).await;
     // One whose learners are at work: they are ended, and the trainer takes the next campaign.
     stack.add_faulty_trainer(&[("FAULT_POISON", "loop:carrier=UA")]).await;
     let running = stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA"]).await;

@@ -1,4 +1,4 @@
-//! Training failed scopes again: in a new campaign, since every scope of a campaign ends once.
+//! Training failed and cancelled scopes again: in a new campaign, since every scope of a campaign ends once.
 
 use runtime::clock::now_ms;
 use runtime::{ids, ledger};
@@ -11,10 +11,10 @@ use schemas::subjects::campaign_landings;
 use crate::session::{Session, patiently};
 use crate::usage::usage;
 
-/// The failed scopes of a campaign that has ended, by pack.
+/// The failed and cancelled scopes of a campaign that has ended, by pack.
 ///
 /// # Errors
-/// A usage error when it has not ended, or nothing failed.
+/// A usage error when it has not ended, or there are none.
 pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Result<Vec<Vec<PackScope>>> {
     if !campaign.state.is_final() {
         return Err(usage(format!(
@@ -28,19 +28,22 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
         let mut packs: Vec<Vec<ScopeOutcome>> = Vec::new();
         ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
             let ends = landing.outcomes.into_iter();
-            let failed: Vec<ScopeOutcome> = ends.filter(|end| end.outcome == OutcomeKind::Failed).collect();
-            packs.extend((!failed.is_empty()).then_some(failed));
+            let is_left = |end: &ScopeOutcome| {
+                matches!(end.outcome, OutcomeKind::Failed | OutcomeKind::Cancelled)
+            };
+            let left: Vec<ScopeOutcome> = ends.filter(is_left).collect();
+            packs.extend((!left.is_empty()).then_some(left));
         })
         .await?;
         Ok(packs)
     })
     .await?;
     if packs.is_empty() {
-        return Err(usage(format!("no scope of the campaign {} failed", campaign.id)));
+        return Err(usage(format!("no scope of the campaign {} failed or was cancelled", campaign.id)));
     }
     let rivals = session.rivals(spec, &campaign.channel, campaign.force).await?;
     let again = |end: ScopeOutcome| rivals.meet(spec, end.scope, end.window);
-    Ok(packs.into_iter().map(|failed| failed.into_iter().map(again).collect()).collect())
+    Ok(packs.into_iter().map(|left| left.into_iter().map(again).collect()).collect())
 }
 
 /// A campaign like `of`, of these scopes alone.

@@ -111,13 +111,16 @@ impl Summary {
             ),
             None => String::new(),
         };
+        let too_few = match self.too_few_rows {
+            0 => String::new(),
+            few => format!("; at least {} with too few rows", count(few)),
+        };
         format!(
-            "{}\n{} scopes in {} packs, about {:.2} s of one core; at least {} have too few rows{sharded}\n",
+            "{}\n{} in {}, about {:.2} s of one core{too_few}{sharded}\n",
             table(&head, &rows),
-            count(self.scopes),
-            count(self.packs),
+            counted(self.scopes, "scope"),
+            counted(self.packs, "pack"),
             self.estimated_seconds,
-            count(self.too_few_rows),
         )
     }
 }
