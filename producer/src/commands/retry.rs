@@ -28,9 +28,8 @@ pub(super) async fn failed(session: &Session, campaign: &Campaign) -> anyhow::Re
         let mut packs: Vec<Vec<ScopeOutcome>> = Vec::new();
         ledger::replay(&session.broker, &filter, 0, |landing: Landing| {
             let ends = landing.outcomes.into_iter();
-            let is_left = |end: &ScopeOutcome| {
-                matches!(end.outcome, OutcomeKind::Failed | OutcomeKind::Cancelled)
-            };
+            let is_left =
+                |end: &ScopeOutcome| matches!(end.outcome, OutcomeKind::Failed | OutcomeKind::Cancelled);
             let left: Vec<ScopeOutcome> = ends.filter(is_left).collect();
             packs.extend((!left.is_empty()).then_some(left));
         })

@@ -11,8 +11,8 @@ use schemas::predict::{Predictions, UsedFit};
 use schemas::spec::ModelSpec;
 use schemas::task::Task;
 
-/// What a model's answers are in columns.
-#[derive(Debug, Clone, PartialEq)]
+/// What a model's answers are in columns; by default numbers and nothing beside them.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
     form: Form,
     /// Whether each row has the probabilities of classes, a JSON object.
@@ -22,9 +22,10 @@ pub struct Answer {
 }
 
 /// What a prediction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Form {
     /// A number.
+    #[default]
     Number,
     /// The number of a cluster.
     Integer,

@@ -3,7 +3,7 @@
 //! ```
 //! # fn spec() -> schemas::spec::ModelSpec { schemas::spec::ModelSpec::parse("name = \"m\"\n[data]\nsource = \"x.csv\"\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]").unwrap() }
 //! # fn predict(taken: &dataset::Taken) -> schemas::predict::Predictions { schemas::predict::Predictions::default() }
-//! # let chunks: Vec<Vec<u8>> = { let (_, head) = dataset::ipc::Encoder::new(dataset::Answer::Number)?; vec![head] };
+//! # let chunks: Vec<Vec<u8>> = { let (_, head) = dataset::ipc::Encoder::new(dataset::Answer::default())?; vec![head] };
 //! use dataset::ipc::{Decoder, Encoder, Limits};
 //! use dataset::{Answer, Fields};
 //!

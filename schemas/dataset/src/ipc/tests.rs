@@ -145,9 +145,7 @@ fn a_stream_cannot_make_the_process_hold_more_than_its_limits() {
 fn answers_come_back_as_they_were() {
     let predictions =
         Predictions { values: vec![1.5, -2.0], fit_of: vec![NO_FIT; 2], ..Predictions::default() };
-    let text = "name = \"m\"\n[data]\nsource = \"x.csv\"\n[scope]\ndimensions = [\"a\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]";
-    let spec = schemas::spec::ModelSpec::parse(text).unwrap();
-    let (mut encoder, mut bytes) = Encoder::new(Answer::of(&spec)).unwrap();
+    let (mut encoder, mut bytes) = Encoder::new(Answer::default()).unwrap();
     bytes.extend(encoder.batch(&predictions).unwrap());
     bytes.extend(encoder.batch(&predictions).unwrap());
     bytes.extend(encoder.finish().unwrap());

@@ -53,7 +53,7 @@ fn answers(rows: usize) -> Predictions {
 async fn copy(folder: &Folder, from: &str, to: &str) -> Result<PathBuf, WriteError> {
     let (input, out) = (stream(folder, from, 2).await.unwrap(), folder.path(to));
     let write = move || {
-        let mut sink = Sink::create(&out, &input, Answer::Number, false)?;
+        let mut sink = Sink::create(&out, &input, Answer::default(), false)?;
         for batch in input {
             let batch = batch.unwrap();
             sink.write(&batch.original, &answers(batch.taken.rows))?;
@@ -190,7 +190,7 @@ async fn a_sink_that_is_dropped_leaves_nothing() {
     let folder = Folder::new();
     folder.write("a.csv", "x\n1\n").write("out.csv", "as it was");
     let (input, out) = (stream(&folder, "a.csv", 2).await.unwrap(), folder.path("out.csv"));
-    let drop_it = move || drop(Sink::create(&out, &input, Answer::Number, true).unwrap());
+    let drop_it = move || drop(Sink::create(&out, &input, Answer::default(), true).unwrap());
     tokio::task::spawn_blocking(drop_it).await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.path("out.csv")).unwrap(), "as it was");
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 2);
