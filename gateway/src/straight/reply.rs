@@ -9,9 +9,6 @@ use axum::response::IntoResponse;
 
 use crate::problem::Problem;
 
-/// Bytes of a refusal's body: the rows that it names are few.
-const REFUSAL_BYTES_MAX: usize = 1 << 20;
-
 /// Writes an answer of predictions; `last` tells the client that it is the connection's last.
 pub(super) fn write_predictions(out: &mut Vec<u8>, json: &[u8], last: bool) {
     out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n");
@@ -30,7 +27,8 @@ pub(super) async fn write_refusal(out: &mut Vec<u8>, problem: Problem, last: boo
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    let body = axum::body::to_bytes(body, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    // It is in memory already, whole.
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     write_rest(out, &body, last);
 }
 
