@@ -32,7 +32,7 @@ async fn a_plan_counts_without_publishing() {
         (&336_776.into(), &1.into())
     );
     let text = stack.enqueue(&["plan", "arrival_delay", "--scope", "carrier=UA|DL"]).await.ok().out;
-    assert!(text.contains("2 scopes in 1 packs") && text.contains("58,665"), "{text}");
+    assert!(text.contains("2 scopes in 1 pack,") && text.contains("58,665"), "{text}");
     let lag = stack.ask(&["lag"]).await;
     assert_eq!(
         (&lag["pending"], stack.ask(&["campaign", "list"]).await.as_array().map(Vec::len)),

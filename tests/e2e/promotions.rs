@@ -171,7 +171,8 @@ async fn a_predictor_answers_by_a_channel_when_it_has_read_the_ledger_so_far() {
 #[tokio::test]
 async fn a_state_that_was_taken_back_answers_what_is_under_way() {
     let (stack, broker, first) = one_shop().await;
-    let second = stack.ask(&["train", "m", "--scope", "shop=s0", "--force", "--wait"]).await;
+    write_sales(&stack, 2);
+    let second = stack.ask(&["train", "m", "--scope", "shop=s0", "--wait"]).await;
     until("the second campaign answering", || async {
         (asked(&stack, "live").await.1["fits"][0]["campaign"] == second["id"]).then_some(())
     })
