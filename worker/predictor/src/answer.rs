@@ -107,7 +107,7 @@ impl Predictor {
                         shares.push((target, alike.to_vec()));
                     }
                 },
-                None => answers.no_fit(alike, &no_fit(way, dimensions, first, self.bundle.is_some())),
+                None => answers.no_fit(alike, &no_fit(way, dimensions, first)),
             }
         }
         shares
@@ -142,19 +142,14 @@ impl Predictor {
 }
 
 /// Why a row has no answer, and what to do.
-fn no_fit(way: &Way, dimensions: &Dimensions, row: usize, is_bundled: bool) -> String {
+fn no_fit(way: &Way, dimensions: &Dimensions, row: usize) -> String {
     let values: Vec<Option<&str>> = dimensions.values(row).collect();
     let most_exact = way.spec.level_masks().into_iter().find_map(|mask| scope_of(way.spec, &values, mask));
     let scope = most_exact.map(|scope| scope.to_string()).unwrap_or_default();
-    let what = format!("no fit on channel `{}` for scope `{scope}` nor any level above it", way.name);
-    if is_bundled {
-        return format!(
-            "{what} is in the file of fits; export one that has it with `enqueue channel export`"
-        );
-    }
     let option = if way.name == LIVE { String::new() } else { format!(" --channel {}", way.name) };
+    // A bundle says the same: it answers as the system that it is from, to the last byte.
     format!(
-        "{what}; train it with `enqueue train {} --scope '{scope}' --levels{option}`, which tells if it has too few rows",
-        way.spec.name
+        "no fit on channel `{}` for scope `{scope}` nor any level above it; train it with `enqueue train {} --scope '{scope}' --levels{option}`, which tells if it has too few rows",
+        way.name, way.spec.name
     )
 }
