@@ -150,5 +150,5 @@ pub fn announce(role: &str, worker: &str) -> String {
 
 /// The key of a channel in its bucket.
 pub fn channel_key(model: &str, channel: &str) -> String {
-    format!("{model}.{channel}")
+    [model, ".", channel].concat()
 }

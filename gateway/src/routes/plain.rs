@@ -48,16 +48,28 @@ fn write(body: &mut Vec<u8>, values: &[f64], fits: &[Arc<UsedFit>], fit_of: &[u3
 
 fn write_fit(body: &mut Vec<u8>, fit: &UsedFit) -> io::Result<()> {
     body.extend_from_slice(b"{\"scope\":");
-    serde_json::to_writer(&mut *body, fit.scope.as_str())?;
+    write_text(body, fit.scope.as_str())?;
     body.extend_from_slice(b",\"level\":");
     serde_json::to_writer(&mut *body, &fit.level)?;
     body.extend_from_slice(b",\"fingerprint\":");
-    serde_json::to_writer(&mut *body, &fit.fingerprint)?;
+    write_text(body, &fit.fingerprint)?;
     body.extend_from_slice(b",\"campaign\":");
-    serde_json::to_writer(&mut *body, &fit.campaign)?;
+    write_text(body, &fit.campaign)?;
     body.extend_from_slice(b",\"trained_at\":");
-    serde_json::to_writer(&mut *body, &format_ms(fit.trained_at_ms))?;
+    write_text(body, &format_ms(fit.trained_at_ms))?;
     body.push(b'}');
+    Ok(())
+}
+
+/// A text as JSON. Most have nothing to be escaped, which is found out for many bytes at once.
+fn write_text(body: &mut Vec<u8>, text: &str) -> io::Result<()> {
+    let is_escaped = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        return Ok(serde_json::to_writer(body, text)?);
+    }
+    body.push(b'"');
+    body.extend_from_slice(text.as_bytes());
+    body.push(b'"');
     Ok(())
 }
 

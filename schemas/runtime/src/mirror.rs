@@ -1,9 +1,10 @@
 //! A copy of a bucket in memory, kept fresh.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ahash::HashMap;
 use async_nats::jetstream::kv::Operation;
 use futures::StreamExt;
 use tokio::sync::watch;

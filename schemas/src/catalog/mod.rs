@@ -5,9 +5,10 @@
 
 mod snapshot;
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+
+use ahash::HashMap;
 
 pub use self::snapshot::{ModelSnapshot, SnapshotError};
 use crate::channel::Channel;
@@ -76,7 +77,7 @@ struct Names<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Names<T> {
-        Names { list: Vec::new(), places: HashMap::new() }
+        Names { list: Vec::new(), places: HashMap::default() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A model's part of the catalog as columns of numbers: written in one piece, read back without a look at each fit.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Entry, ModelFits, NONE, Names};

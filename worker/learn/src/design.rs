@@ -64,7 +64,8 @@ impl DesignError {
 pub struct Design {
     rows: usize,
     width: usize,
-    parts: Vec<(String, Part)>,
+    /// One for each input.
+    parts: Vec<Part>,
     /// The numbers of all parts, once they are kept row by row.
     records: Option<Records>,
     /// Whether rows may lack values.
@@ -104,11 +105,10 @@ impl Design {
         column: impl Fn(&Input) -> Option<Arc<Column>>,
     ) -> Result<Design, DesignError> {
         let part = |input: &Input| {
-            let name = input.column();
             let part = Part::new(input, column(input))?;
             match part.rows() {
-                found if found == rows => Ok((name.to_owned(), part)),
-                found => Err(DesignError::Rows { column: name.to_owned(), found, expected: rows }),
+                found if found == rows => Ok(part),
+                found => Err(DesignError::Rows { column: input.column().to_owned(), found, expected: rows }),
             }
         };
         let parts = inputs.iter().map(part).collect::<Result<_, _>>()?;
@@ -137,7 +137,7 @@ impl Design {
     pub fn by_rows(&mut self, order: &[u32]) {
         let mut at = 0;
         let mut fields = Vec::new();
-        for (_, part) in &self.parts {
+        for part in &self.parts {
             if let Part::Number(values) = part {
                 fields.push((at, values.all()));
             }
@@ -148,7 +148,7 @@ impl Design {
             return;
         }
         self.records = Some(Records::new(&fields, self.rows, order));
-        let numbers = self.parts.iter_mut().filter_map(|(_, part)| match part {
+        let numbers = self.parts.iter_mut().filter_map(|part| match part {
             Part::Number(values) => Some(values),
             Part::OneHot { .. } | Part::Category { .. } => None,
         });
@@ -157,7 +157,7 @@ impl Design {
 
     /// Bytes in memory, shared columns not counted.
     pub fn size_bytes(&self) -> usize {
-        let parts = self.parts.iter().map(|(_, part)| match part {
+        let parts = self.parts.iter().map(|part| match part {
             Part::Number(Numbers::Derived(values)) => size_of_val(values.as_slice()),
             Part::Number(_) | Part::OneHot { .. } | Part::Category { .. } => 0,
         });
@@ -180,18 +180,15 @@ impl Design {
         self.missing(row).is_none()
     }
 
-    /// The first raw column without a usable value in `row`.
-    pub fn missing(&self, row: usize) -> Option<&str> {
-        self.parts
-            .iter()
-            .find(|(_, part)| !part.has(row, self.records.as_ref(), self.missing))
-            .map(|(name, _)| name.as_str())
+    /// The place of the first input whose column has no usable value in `row`.
+    pub fn missing(&self, row: usize) -> Option<usize> {
+        self.parts.iter().position(|part| !part.has(row, self.records.as_ref(), self.missing))
     }
 
     /// [`Design::is_complete`] of every row, by columns.
     pub fn complete_mask(&self) -> Vec<bool> {
         let mut mask = vec![true; self.rows];
-        for (_, part) in &self.parts {
+        for part in &self.parts {
             match part {
                 Part::Number(Numbers::Recorded(_)) => {
                     mask.iter_mut()
@@ -222,7 +219,7 @@ impl Design {
         if let Some(records) = &self.records {
             records.gather(rows, left);
         }
-        for (_, part) in &self.parts {
+        for part in &self.parts {
             let (columns, others) = left.split_at_mut(part.width() * rows.len());
             part.gather(rows, columns);
             left = others;

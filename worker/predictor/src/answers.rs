@@ -92,10 +92,10 @@ impl<'a> Answers<'a> {
     }
 
     fn predict(&mut self, fit: &Served, used: &Arc<UsedFit>, read: &Read, rows: &[u32]) {
-        let Read { design, complete, .. } = read;
+        let Read { inputs, design, complete, .. } = read;
         let (whole, torn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| complete[**row as usize]);
         for row in torn {
-            let field = design.missing(row as usize).map(str::to_owned);
+            let field = design.missing(row as usize).map(|input| inputs[input].column().to_owned());
             let message = "the field is missing; the fit needs a value of it";
             self.error(row, RowErrorKind::Invalid, field, message);
         }
