@@ -9,11 +9,12 @@ use runtime::rivals::Rivals;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
-use runtime::{channels, orders, patience};
+use runtime::{orders, patience};
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
 use schemas::pack::Pack;
 use schemas::spec::ModelSpec;
+use schemas::subjects::channel_key;
 use tokio_util::sync::CancellationToken;
 
 use crate::usage::usage;
@@ -107,11 +108,17 @@ impl Session {
     pub async fn channel(&self, model: &str, name: &str) -> anyhow::Result<Channel> {
         schemas::name::check("channel", name).map_err(usage)?;
         let channels = patiently(async || Ok(bucket::channels(&self.broker).await?)).await?;
-        let channel = patiently(async || Ok(channels::read(&channels, model, name).await?)).await?;
-        if !channel.campaigns.is_empty() {
-            return Ok(channel);
+        let all = patiently(async || Ok(channels.all().await?)).await?;
+        let key = channel_key(model, name);
+        match all.iter().find(|(known, _)| *known == key) {
+            Some((_, channel)) if !channel.campaigns.is_empty() => return Ok(channel.clone()),
+            Some(_) => {
+                return Err(usage(format!(
+                    "all moves of the channel `{name}` of `{model}` were taken back; `enqueue campaign list` names what `enqueue channel promote {model} CAMPAIGN --to {name}` brings back"
+                )));
+            }
+            None => {}
         }
-        let all = channels.all().await?;
         let trained = all.iter().filter(|(_, channel)| !channel.campaigns.is_empty());
         let own: Vec<&str> =
             trained.filter_map(|(key, _)| key.strip_prefix(model)?.strip_prefix('.')).collect();

@@ -83,7 +83,7 @@ pub struct ScopeOutcome {
     pub level: Option<u8>,
     /// How it ended.
     pub outcome: OutcomeKind,
-    /// Why, for `failed`, `rejected` and series that are too short.
+    /// Why, for `failed`, `rejected` and series that are too short; and why a fit that answers was not compared by a gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Its rows.

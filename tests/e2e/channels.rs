@@ -103,6 +103,8 @@ async fn what_changed_no_answer_is_not_taken_back_alone() {
     // The first campaign's fits are all that there is: then there is none.
     let back = stack.ask(&["channel", "rollback", "m"]).await;
     assert_eq!((&back["changed"], &back["gone"]), (&json!(0), &json!(2)), "{back}");
+    let over = stack.enqueue(&["channel", "rollback", "m"]).await;
+    assert!(over.code == 2 && over.err.contains("were taken back; `enqueue campaign list`"), "{over:?}");
     let (_, problem) = predicted(&stack, "", json!({"rows": [{"shop": "a"}]})).await;
     assert!(problem["title"] == "not found", "{problem}");
 }

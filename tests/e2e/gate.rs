@@ -15,10 +15,14 @@ fn rows(more: u32, newest: impl Fn(u32) -> String) -> String {
 }
 
 async fn add(stack: &Stack, rows: String, learn: &str, gate: &str) {
+    add_reading(stack, rows, "x", (learn, gate)).await;
+}
+
+async fn add_reading(stack: &Stack, rows: String, feature: &str, (learn, gate): (&str, &str)) {
     let source = stack.write("rows.csv", rows).display().to_string();
     stack
         .add_model(&format!(
-            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\n{learn}\n[release]\ngate = \"{gate}\"\n"
+            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"{feature}\"]\n{learn}\n[release]\ngate = \"{gate}\"\n"
         ))
         .await;
 }
@@ -70,6 +74,30 @@ async fn a_worse_fit_is_rejected_and_the_better_one_answers_on() {
     assert_eq!(stack.ask(&forced).await["outcomes"], json!({"rejected": 1}));
 }
 
+/// Fits that answer now may read columns which the spec names no more: those are read to compare with them.
+#[tokio::test]
+async fn fits_of_other_columns_are_compared_while_the_source_has_these() {
+    let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
+    let line = |x: u32| (2 * x).to_string();
+    let linear = ("algorithm = \"linear\"", "better");
+    add_reading(&stack, rows(0, line), "x", linear).await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    add_reading(&stack, rows(0, line), "hour(t)", linear).await;
+    assert_eq!(train(&stack).await, json!({"rejected": 3}));
+    // What is read beside a spec's own columns does not name its fits otherwise.
+    add_reading(&stack, rows(0, line), "hour(t)", ("algorithm = \"linear\"", "none")).await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    let fingerprint = async || stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0]["fingerprint"].clone();
+    let without = fingerprint().await;
+    stack.ask(&["channel", "rollback", "m"]).await;
+    let flat = "algorithm = \"ridge\"\nparams = { alpha = 1e9 }";
+    add_reading(&stack, rows(0, line), "x", (flat, "none")).await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    add_reading(&stack, rows(0, line), "hour(t)", ("algorithm = \"linear\"", "not_worse:1000%")).await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    assert_eq!(fingerprint().await, without);
+}
+
 /// Classes are compared by log loss, also with classes that the older fit does not know; a fit of columns that are gone stands in
 /// nobody's way.
 #[tokio::test]
@@ -92,6 +120,9 @@ async fn classes_are_compared_too() {
         ))
         .await;
     assert_eq!(train(&stack).await, json!({"trained": 3}), "columns that are gone compare with nothing");
+    let fits = stack.ask(&["fits", "m"]).await;
+    let reason = fits[0]["reason"].as_str().expect("why it was not compared");
+    assert!(reason.contains("not compared with the fit that it has: column `x` is missing"), "{reason}");
     for (learn, words) in [("holdout = 0", "needs a `holdout`"), ("algorithm = \"kmeans\"", "needs a target")]
     {
         let target = if learn.contains("kmeans") { "" } else { "target = \"y\"\n" };

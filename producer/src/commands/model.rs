@@ -72,12 +72,12 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
             anyhow::bail!("the source has two columns `{name}`; name one otherwise");
         }
         if role == Role::Number && *kind == Kind::Text {
-            let advice = "list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column";
-            // Reading finds the first of them.
-            let place = if is_small { files.read(&request, 1).await.err() } else { None };
-            let place = place.map_or(String::new(), |error| format!("{:#}; ", anyhow::Error::from(error)));
+            if is_small {
+                // It names the first of them.
+                files.read(&request, 1).await?;
+            }
             anyhow::bail!(
-                "column `{name}` of the source holds texts, but numbers are wanted: {place}if that is no mistake, {advice}"
+                "column `{name}` of the source holds texts, but numbers are wanted: list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column"
             );
         }
     }

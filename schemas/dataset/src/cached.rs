@@ -2,12 +2,9 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::error::Error;
-use crate::filter::Filter;
 use crate::groups::Groups;
 use crate::hashes::RowHashes;
 use crate::request::Request;
-use crate::source::Dataset;
 use crate::table::Table;
 
 /// Group indices kept with one table; a model rarely has more levels.
@@ -24,32 +21,9 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// A table read with `request`.
+    /// A table read with `request`, or with more: its rows are told apart by the columns of `request` alone.
     pub fn new(table: Table, request: Request) -> Cached {
         Cached { table, request, row_hashes: OnceLock::new(), groups: Mutex::default() }
-    }
-
-    /// Reads `request` from `data`, decoding on `threads` threads.
-    ///
-    /// # Errors
-    /// [`Error`] when it cannot be read, or does not hold what is wanted.
-    pub async fn read(data: &Dataset, request: &Request, threads: usize) -> Result<Arc<Cached>, Error> {
-        let table = data.read(request, threads).await?;
-        Ok(Arc::new(Cached::new(table, request.clone())))
-    }
-
-    /// Reads the rows that `filter` takes, which may take `limit_bytes`.
-    ///
-    /// # Errors
-    /// [`Error`] when it cannot be read, does not hold what is wanted, or holds too much of it.
-    pub async fn read_slices(
-        data: &Dataset,
-        request: &Request,
-        filter: Filter,
-        limits: (u64, usize),
-    ) -> Result<Arc<Cached>, Error> {
-        let table = data.read_slices(request, filter, limits).await?;
-        Ok(Arc::new(Cached::new(table, request.clone())))
     }
 
     /// The hash of each row over all columns of the request; computed once, by who asks first.

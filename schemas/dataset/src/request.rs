@@ -5,7 +5,7 @@ use schemas::spec::ModelSpec;
 use schemas::task::Task;
 
 /// As what a column is wanted. One column may be wanted as several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// A number: a target or a feature.
     Number,
@@ -86,6 +86,23 @@ impl Request {
             }
         }
         request
+    }
+
+    /// Whether a column is wanted in a role.
+    pub fn wants(&self, name: &str, role: Role) -> bool {
+        self.slots().iter().any(|slot| slot.name == *name && slot.role == role)
+    }
+
+    /// Wants a column as well.
+    #[must_use]
+    pub fn and(mut self, name: &str, role: Role) -> Request {
+        let list = match role {
+            Role::Number => &mut self.numbers,
+            Role::Text => &mut self.texts,
+            Role::Time => &mut self.times,
+        };
+        list.push(name.to_owned());
+        self
     }
 
     /// About what a row of a table for training takes in a trainer: its values, of which numbers are kept once more row by row, its

@@ -45,6 +45,11 @@ impl Dataset {
         }
     }
 
+    /// Whether it is a database. Its rows come in no order of their own, so that which columns are read decides about it.
+    pub fn is_database(&self) -> bool {
+        matches!(self, Dataset::Database(_))
+    }
+
     /// Where it is, for people.
     pub fn places(&self) -> Vec<&str> {
         match self {

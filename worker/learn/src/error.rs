@@ -84,7 +84,8 @@ pub enum LearnError {
     },
     /// The target is none that the distribution can have.
     #[error(
-        "a target is {found}, but with power {power} targets are {}; take another algorithm, or other rows",
+        "a target is {found}, but of {} targets are {}; take another algorithm, or other rows",
+        distribution(*power),
         if *power < 2.0 { "0 or more" } else { "more than 0" }
     )]
     Target {
@@ -93,4 +94,13 @@ pub enum LearnError {
         /// The first such target.
         found: f64,
     },
+}
+
+/// The distribution of a power, as specs name it.
+fn distribution(power: f64) -> String {
+    match power {
+        1.0 => "`poisson`".into(),
+        2.0 => "`gamma`".into(),
+        power => format!("`tweedie` with the power {power}"),
+    }
 }

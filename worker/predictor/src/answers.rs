@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use learn::{Block, Design, DesignError, most_probable, predict};
+use schemas::column::Column;
 use schemas::encoding::Missing;
 use schemas::fit::{Input, Parameters};
 use schemas::outcome::clip_reason;
@@ -95,9 +96,14 @@ impl<'a> Answers<'a> {
         let Read { inputs, design, complete, .. } = read;
         let (whole, torn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| complete[**row as usize]);
         for row in torn {
-            let field = design.missing(row as usize).map(|input| inputs[input].column().to_owned());
-            let message = "the field is missing; the fit needs a value of it";
-            self.error(row, RowErrorKind::Invalid, field, message);
+            let input = design.missing(row as usize).map(|input| &inputs[input]);
+            let message = match input.and_then(|input| self.columns.of(input)).as_deref() {
+                Some(Column::Number(values)) if values[row as usize].is_infinite() => {
+                    "the number is infinite; the fit needs a finite one"
+                }
+                _ => "the field is missing; the fit needs a value of it",
+            };
+            self.error(row, RowErrorKind::Invalid, input.map(|input| input.column().to_owned()), message);
         }
         design.block(&whole, &mut self.block);
         let mut values = std::mem::take(&mut self.values);

@@ -100,7 +100,9 @@ fn admitted(
         fit => return (outcome, fit),
     };
     let held_out = slice.complete.get(slice.train..).unwrap_or_default();
-    outcome.gate = judge(order.prepared, (scope, &order.assignment.before), &fit, held_out);
+    let judged = judge(order.prepared, (scope, &order.assignment.before), &fit, held_out);
+    outcome.gate = judged.judgement;
+    outcome.reason = judged.left_out.map(|reason| clip_reason(&reason));
     match outcome.gate {
         Some(judged) if !judged.passes(gate) => {
             outcome.outcome = OutcomeKind::Rejected;

@@ -11,7 +11,8 @@ async fn groups_and_hashes_are_made_once() {
     let folder = Folder::new();
     folder.write("a.csv", "k,y\na,1\n".to_owned() + &"x,2\n".repeat(100));
     let files = open(&folder.source("a.csv")).await.unwrap();
-    let cached = Cached::read(&files, &request(&["k"], None, &["y"]), 1).await.unwrap();
+    let request = request(&["k"], None, &["y"]);
+    let cached = Cached::new(files.read(&request, 1).await.unwrap(), request);
     assert!(Arc::ptr_eq(&cached.groups(&["k"]), &cached.groups(&["k"])));
     assert_eq!((cached.groups(&["k"]).len(), cached.groups(&[]).len()), (2, 1));
     assert!(std::ptr::eq(cached.row_hashes(), cached.row_hashes()));

@@ -81,7 +81,8 @@ fn digests(table: &Table, request: &Request, scopes: &[(Scope, Window)]) -> Vec<
 async fn read_slices(source: &Source, request: &Request, scopes: &[(Scope, Window)]) -> Arc<Cached> {
     let filter = Filter::new(request, scopes.iter().map(|(scope, window)| (scope, *window)));
     let files = open(source).await.unwrap();
-    Cached::read_slices(&files, request, filter, (u64::MAX, 2)).await.unwrap()
+    let table = files.read_slices(request, filter, (u64::MAX, 2)).await.unwrap();
+    Arc::new(Cached::new(table, request.clone()))
 }
 
 fn order(folder: &Folder, request: &Request, memory_bytes: u64) -> ClusterOrder {

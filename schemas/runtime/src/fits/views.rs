@@ -26,7 +26,7 @@ pub struct FitView {
     pub campaign: String,
     /// How the scope ended there.
     pub outcome: &'static str,
-    /// Why, for failed and rejected ones, and for series that are too short.
+    /// Why, for failed and rejected ones, and for series that are too short; of a fit why its gate compared it with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Rows of the slice.

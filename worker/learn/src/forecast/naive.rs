@@ -24,7 +24,7 @@ pub(super) fn seasonal(
     let values = (0..horizon).map(|ahead| y[known - season + ahead % season]).collect();
     let deviations: Vec<f64> =
         (0..horizon).map(|ahead| sigma * ((ahead / season + 1) as f64).sqrt()).collect();
-    Ok(Outlook::normal("seasonal naive", values, &deviations, levels).with("sigma", sigma))
+    Ok(Outlook::normal("seasonal naive", values, &deviations, levels).with_sized("sigma", sigma))
 }
 
 /// The last value, moved on by the mean change of the series: a random walk with drift.
@@ -39,8 +39,8 @@ pub(super) fn drift(y: &[f64], horizon: usize, levels: &[f64]) -> Result<Outlook
     let values = steps().map(|step| last + step * slope).collect();
     let deviations: Vec<f64> = steps().map(|step| sigma * (step * (1.0 + step / changes)).sqrt()).collect();
     Ok(Outlook::normal("random walk with drift", values, &deviations, levels)
-        .with("sigma", sigma)
-        .with("slope", slope))
+        .with_sized("sigma", sigma)
+        .with_sized("slope", slope))
 }
 
 fn root_mean_square(residuals: impl ExactSizeIterator<Item = f64>) -> f64 {

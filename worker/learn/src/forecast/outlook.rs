@@ -13,6 +13,8 @@ pub struct Outlook {
     pub model: String,
     /// Its parameters by name.
     pub settings: BTreeMap<String, f64>,
+    /// Those of them that are in the target's unit.
+    sized: Vec<String>,
     /// The forecast of each step.
     pub values: Vec<f64>,
     /// Intervals around them.
@@ -33,13 +35,27 @@ impl Outlook {
             Band { level: *level, lower: end(-z), upper: end(z) }
         };
         let bands = levels.iter().map(band).collect();
-        Outlook { model: model.into(), settings: BTreeMap::new(), values, bands }
+        Outlook { model: model.into(), settings: BTreeMap::new(), sized: Vec::new(), values, bands }
     }
 
     /// The same with a parameter that is worth showing.
     pub(super) fn with(mut self, name: &str, value: f64) -> Outlook {
         self.settings.insert(name.into(), value);
         self
+    }
+
+    /// The same with a parameter in the target's unit.
+    pub(super) fn with_sized(mut self, name: &str, value: f64) -> Outlook {
+        self.sized.push(name.into());
+        self.with(name, value)
+    }
+
+    /// The same for a target of which all values are so many times as large.
+    pub(super) fn times(&mut self, scale: f64) {
+        self.change(|_, value| value * scale);
+        for name in &self.sized {
+            self.settings.entry(name.clone()).and_modify(|value| *value *= scale);
+        }
     }
 
     /// Changes each forecast and the ends of its intervals; `change` is told the step's place and must not fall.

@@ -73,9 +73,10 @@ impl Regression {
             levels => ahead.drawn(tail, horizon, levels, self.sigma(&design, target)?)?,
         };
         let mut outlook = Outlook { bands, ..Outlook::normal(self.algorithm.name(), values, &[], &[]) };
-        if let Parameters::Linear { coefficients, .. } | Parameters::LogLinear { coefficients, .. } =
-            &parameters
+        if let Parameters::Linear { intercept, coefficients, .. }
+        | Parameters::LogLinear { intercept, coefficients, .. } = &parameters
         {
+            outlook = outlook.with("intercept", *intercept);
             outlook.settings.extend(self.columns.names().into_iter().zip(coefficients.iter().copied()));
         }
         if outlook.is_finite() { Ok(outlook) } else { Err(ForecastError::NotFinite) }

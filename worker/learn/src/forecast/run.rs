@@ -1,9 +1,6 @@
 //! Which method a spec asks for, and running it.
 
-use std::collections::BTreeMap;
-
 use schemas::algorithm::{Algorithm, Params};
-use schemas::forecast::Band;
 
 use super::error::ForecastError;
 use super::ets::ets;
@@ -78,7 +75,7 @@ impl ForecastMethod {
         let scale = magnitude(y);
         let scaled: Vec<f64> = y.iter().map(|y| y / scale).collect();
         let mut outlook = self.run(&scaled, horizon, levels)?;
-        outlook.change(|_, value| value * scale);
+        outlook.times(scale);
         if outlook.is_finite() { Ok(outlook) } else { Err(ForecastError::NotFinite) }
     }
 
@@ -99,9 +96,7 @@ impl ForecastMethod {
 
 fn constant(value: f64, horizon: usize, levels: &[f64]) -> Outlook {
     let values = vec![value; horizon];
-    let band = |level: &f64| Band { level: *level, lower: values.clone(), upper: values.clone() };
-    let bands = levels.iter().map(band).collect();
-    Outlook { model: "constant".into(), settings: BTreeMap::new(), values, bands }
+    Outlook::normal("constant", values, &vec![0.0; horizon], levels)
 }
 
 /// The power of two at or below the largest magnitude; 2^-1000 at least.

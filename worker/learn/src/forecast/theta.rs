@@ -65,7 +65,7 @@ fn plain(y: &[f64], horizon: usize, levels: &[f64]) -> Outlook {
     let values = (y.len()..y.len() + horizon).map(next).collect();
     let deviations: Vec<f64> =
         (0..horizon).map(|ahead| fit.sigma * (1.0 + ahead as f64 * alpha * alpha).sqrt()).collect();
-    Outlook::normal("theta", values, &deviations, levels).with("alpha", alpha).with("slope", line.slope)
+    Outlook::normal("theta", values, &deviations, levels).with("alpha", alpha).with_sized("slope", line.slope)
 }
 
 /// The least-squares line through the points 1, 2, 3 …

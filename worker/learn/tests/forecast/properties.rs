@@ -41,6 +41,26 @@ fn check(method: ForecastMethod, y: &[f64], horizon: usize) -> Option<Vec<f64>> 
     Some(outlook.values)
 }
 
+/// Parameters that are in the target's unit follow it, and the others do not.
+#[test]
+fn settings_are_in_the_targets_own_unit() {
+    let y: Vec<f64> = (0..60).map(|at| 40.0 + f64::from(at) * 0.5 + f64::from(at * 7 % 11)).collect();
+    let settings = |method: ForecastMethod, scale: f64| {
+        let y: Vec<f64> = y.iter().map(|y| y * scale).collect();
+        method.forecast(&y, 3, &LEVELS).unwrap().settings
+    };
+    let changes: Vec<f64> = y.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let sigma = (changes.iter().map(|change| change * change).sum::<f64>() / changes.len() as f64).sqrt();
+    assert!((settings(ForecastMethod::Naive, 1.0)["sigma"] - sigma).abs() < 1e-12);
+    for method in [ForecastMethod::Naive, ForecastMethod::Drift, ForecastMethod::Theta { season: 1 }] {
+        let (one, other) = (settings(method, 1.0), settings(method, 4_096.0));
+        for (name, value) in one {
+            let expected = if name == "alpha" { value } else { value * 4_096.0 };
+            assert_eq!(other[&name], expected, "{method:?}: {name}");
+        }
+    }
+}
+
 fn odd_number() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => Just(0.0),

@@ -9,9 +9,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use dataset::{Cached, Filter, Request};
+use dataset::{Cached, Dataset, Filter, Request};
 use rustix::process::{Pid, getpid};
+use schemas::fit::Input;
 
+use super::super::beyond::wide;
 use super::super::prepared::{PrepareError, Prepared};
 use super::wire::{self, Death, FromHost, OpenOrder, ToHost};
 use super::{learner, sys};
@@ -45,19 +47,17 @@ pub fn run() -> anyhow::Result<()> {
 fn prepare(open: &OpenOrder) -> Result<(Prepared, u64), PrepareError> {
     let waits = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waits = waits.map_err(PrepareError::Runtime)?;
-    let request = Request::for_training(&open.spec);
     let read: Result<(Arc<Cached>, u64), dataset::Error> = waits.block_on(async {
         let files = dataset::open(&open.spec.data).await?;
-        let threads = open.threads as usize;
-        let cached = match &open.slices {
-            None => Cached::read(&files, &request, threads).await?,
-            Some(slices) => {
-                let scopes = slices.scopes.iter().map(|(scope, window)| (scope, *window));
-                let filter = Filter::new(&request, scopes);
-                Cached::read_slices(&files, &request, filter, (slices.limit_bytes, threads)).await?
-            }
+        let read = match open.others.is_empty() || files.is_database() {
+            true => read(&files, open, &[]).await,
+            false => match read(&files, open, &open.others).await {
+                // Nobody names those columns any more: they may be gone, or hold what nobody can read.
+                Err(error) if !error.is_transient() => read(&files, open, &[]).await,
+                read => read,
+            },
         };
-        Ok((cached, files.fetched_bytes()))
+        Ok((read?, files.fetched_bytes()))
     });
     drop(waits);
     let (cached, fetched_bytes) = read?;
@@ -65,6 +65,21 @@ fn prepare(open: &OpenOrder) -> Result<(Prepared, u64), PrepareError> {
     let levels: Vec<Vec<&str>> = open.masks.iter().map(|mask| open.spec.level_names(*mask)).collect();
     prepared.arrange(&levels);
     Ok((prepared, fetched_bytes))
+}
+
+/// The rows of a source, or slices of it, with the columns of `others`. They are named by the spec's columns alone.
+async fn read(files: &Dataset, open: &OpenOrder, others: &[Input]) -> Result<Arc<Cached>, dataset::Error> {
+    let (own, wide) = (Request::for_training(&open.spec), wide(&open.spec, others));
+    let threads = open.threads as usize;
+    let table = match &open.slices {
+        None => files.read(&wide, threads).await?,
+        Some(slices) => {
+            let scopes = slices.scopes.iter().map(|(scope, window)| (scope, *window));
+            let filter = Filter::new(&wide, scopes);
+            files.read_slices(&wide, filter, (slices.limit_bytes, threads)).await?
+        }
+    };
+    Ok(Arc::new(Cached::new(table, own)))
 }
 
 struct Host {

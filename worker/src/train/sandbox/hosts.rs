@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataset::Request;
+use schemas::fit::Input;
 use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 use tokio::sync::OnceCell;
@@ -29,6 +30,8 @@ struct Entry {
     revision: String,
     /// Which content of its source.
     content: String,
+    /// What is read beside what the spec names.
+    others: Vec<Input>,
     cell: Cell,
 }
 
@@ -69,16 +72,22 @@ impl Hosts {
     }
 
     /// A host of what `spec` learns from, as its source is now: of all rows, or of those of `scopes`. Packs that ask at
-    /// the same time share the first. A new one indexes the levels of `scopes` for all its learners.
-    pub(super) async fn get(&self, spec: &ModelSpec, scopes: &[PackScope]) -> Result<Arc<Host>, OpenError> {
+    /// the same time share the first. A new one indexes the levels of `scopes` for all its learners. It also reads what
+    /// `others` read, which are few for all packs of a campaign.
+    pub(super) async fn get(
+        &self,
+        spec: &ModelSpec,
+        scopes: &[PackScope],
+        others: Vec<Input>,
+    ) -> Result<Arc<Host>, OpenError> {
         let files = dataset::open(&spec.data).await.map_err(dataset::Error::from)?;
-        let cell = self.enter(spec.revision(), files.identity());
+        let (cell, others) = self.enter((spec.revision(), files.identity()), others);
         let keep = || async {
             let size_bytes = files.table_bytes(&Request::for_training(spec)).await;
             if size_bytes.map_err(dataset::Error::from)? > self.budget_bytes {
                 return Ok::<Kept, OpenError>(Kept::Larger);
             }
-            let host = Host::open(self.order(spec, scopes, None), self.threads).await?;
+            let host = Host::open(self.order(spec, (scopes, &others), None), self.threads).await?;
             Ok(Kept::Whole(Arc::new(host)))
         };
         // A source that is read by slices needs no second look at its size; its hosts are the packs' own.
@@ -91,32 +100,44 @@ impl Hosts {
                     scopes: scopes.iter().map(|scope| (scope.scope.clone(), scope.window)).collect(),
                     limit_bytes: self.budget_bytes / u64::from(self.threads),
                 };
-                Ok(Arc::new(Host::open(self.order(spec, scopes, Some(slices)), 1).await?))
+                Ok(Arc::new(Host::open(self.order(spec, (scopes, &others), Some(slices)), 1).await?))
             }
         }
     }
 
-    fn order(&self, spec: &ModelSpec, scopes: &[PackScope], slices: Option<Slices>) -> OpenOrder {
+    fn order(
+        &self,
+        spec: &ModelSpec,
+        (scopes, others): (&[PackScope], &[Input]),
+        slices: Option<Slices>,
+    ) -> OpenOrder {
         let mut masks: Vec<u32> = scopes.iter().filter_map(|scope| spec.mask_of(&scope.scope)).collect();
         masks.sort_unstable();
         masks.dedup();
-        OpenOrder { spec: spec.clone(), threads: self.threads, masks, slices }
+        OpenOrder { spec: spec.clone(), others: others.to_vec(), threads: self.threads, masks, slices }
     }
 
-    fn enter(&self, revision: String, content: String) -> Cell {
+    /// The cell of a host that reads at least `others`, and all that it reads beside the spec's columns.
+    fn enter(&self, (revision, content): (String, String), mut others: Vec<Input>) -> (Cell, Vec<Input>) {
         let mut entries = self.lock();
         // Ended hosts, and an older content of the same model's source, are of no more use.
         entries.retain(|entry| {
             let ended = entry.cell.get().and_then(Kept::host).is_some_and(|host| host.has_ended());
             !ended && (entry.revision != revision || entry.content == content)
         });
-        let entry = match entries.iter().position(|entry| entry.revision == revision) {
-            Some(at) => entries.remove(at),
-            None => Entry { revision, content, cell: Cell::default() },
+        let known = entries.iter().position(|entry| entry.revision == revision).map(|at| entries.remove(at));
+        let entry = match known {
+            Some(entry) if others.iter().all(|other| entry.others.contains(other)) => entry,
+            known => {
+                // One that also reads what the last one does, so that packs do not take turns.
+                let before = known.map(|entry| entry.others).unwrap_or_default();
+                others.extend(before.into_iter().filter(|other| !others.contains(other)).collect::<Vec<_>>());
+                Entry { revision, content, others, cell: Cell::default() }
+            }
         };
-        let cell = entry.cell.clone();
+        let found = (entry.cell.clone(), entry.others.clone());
         entries.push(entry);
-        cell
+        found
     }
 
     /// Lets go of the hosts used longest ago. One that is at work ends with its last pack.

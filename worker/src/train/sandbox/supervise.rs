@@ -9,6 +9,7 @@ use schemas::pack::PackScope;
 use schemas::spec::{LimitsSpec, ModelSpec};
 
 use super::super::assignment::Assignment;
+use super::super::beyond::beyond;
 use super::hosts::{Hosts, OpenError};
 use super::remote::{HostError, Slot};
 use super::wire::{Death, FromHost, LearnOrder};
@@ -92,7 +93,8 @@ async fn learn_together(
     scopes: &[PackScope],
     (assignment, singly): (&Assignment, bool),
 ) -> Result<Learned, SandboxError> {
-    let host = hosts.get(spec, scopes).await?;
+    let others = beyond(spec, assignment.before.values().flat_map(|fit| &fit.inputs));
+    let host = hosts.get(spec, scopes, others).await?;
     tracing::debug!(
         scopes = scopes.len(),
         data_bytes = host.size_bytes,

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use schemas::envelope::{self, Decode, Encode};
-use schemas::fit::Fit;
+use schemas::fit::{Fit, Input};
 use schemas::outcome::ScopeOutcome;
 use schemas::pack::PackScope;
 use schemas::scope::Scope;
@@ -40,6 +40,8 @@ pub(super) enum ToHost {
 pub(super) struct OpenOrder {
     /// Its source is read, its inputs are made ready.
     pub(super) spec: ModelSpec,
+    /// Of fits that answer now: their columns are read as well, where they are there.
+    pub(super) others: Vec<Input>,
     /// Threads to decode on.
     pub(super) threads: u32,
     /// Levels to index before the first learner is made, so that all share the indices.

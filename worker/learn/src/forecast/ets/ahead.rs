@@ -31,7 +31,12 @@ impl FormFit {
             }
         };
         let weights = &self.weights;
-        let mut outlook = outlook.with("alpha", weights.alpha).with("sigma", self.variance.sqrt());
+        let sigma = self.variance.sqrt();
+        let mut outlook = outlook.with("alpha", weights.alpha);
+        outlook = match self.form.error {
+            Kind::Additive => outlook.with_sized("sigma", sigma),
+            Kind::Multiplicative => outlook.with("sigma", sigma),
+        };
         if self.form.trend != Trend::None {
             outlook = outlook.with("beta", weights.beta).with("phi", weights.phi);
         }
