@@ -290,7 +290,14 @@ impl Algorithm {
 /// The names of the algorithms that can learn `task`.
 fn able(task: Task) -> String {
     let able = Algorithm::ALL.iter().filter(|(algorithm, _)| algorithm.tasks().contains(&task));
-    able.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    let (of_series, of_rows): (Vec<_>, Vec<_>) = able.partition(|(algorithm, _)| algorithm.is_forecast());
+    let names = |list: &[&(Algorithm, &'static str)]| {
+        list.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    };
+    match of_series.is_empty() {
+        true => names(&of_rows),
+        false => format!("{}; and with `[learn.series]` {}", names(&of_rows), names(&of_series)),
+    }
 }
 
 #[cfg(test)]
@@ -312,6 +319,8 @@ mod tests {
         assert_eq!(Algorithm::Forest.check_task(Task::Classification), Ok(()));
         let error = Algorithm::Ridge.check_task(Task::Classification).unwrap_err().to_string();
         assert!(error.contains("`ridge` does no classification; these do: logistic"), "{error}");
+        let error = AlgorithmError::Task { algorithm: "logistic", task: Task::Regression }.to_string();
+        assert!(error.contains("; and with `[learn.series]` naive, "), "{error}");
         assert!((Algorithm::Ridge.param(&Params::new(), "alpha") - 1.0).abs() < f64::EPSILON);
     }
 }
