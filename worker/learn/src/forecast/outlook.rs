@@ -14,7 +14,7 @@ pub struct Outlook {
     /// Its parameters by name.
     pub settings: BTreeMap<String, f64>,
     /// Those of them that are in the target's unit.
-    sized: Vec<String>,
+    pub(super) sized: Vec<String>,
     /// The forecast of each step.
     pub values: Vec<f64>,
     /// Intervals around them.
