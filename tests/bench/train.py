@@ -27,7 +27,7 @@ from results import write_part  # noqa: E402
 from tables import table, verdict  # noqa: E402
 from workloads import ALL  # noqa: E402
 
-LIMIT_S = 25 * 60
+LIMIT_S = 45 * 60
 
 
 def main():

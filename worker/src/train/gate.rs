@@ -16,7 +16,7 @@ pub(super) struct Judged {
     /// Errors of the new fit and of those that answer in its place, on those rows that all of them can predict. None where there
     /// is no other fit, or nothing to compare by.
     pub(super) judgement: Option<Judgement>,
-    /// Which fit could not be compared, and why.
+    /// The first fit that could not be compared, and why.
     pub(super) left_out: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn judge(
             Ok(design) => Some((fit, design)),
             // A fit of columns that are gone stands in nobody's way.
             Err(error) => {
-                left_out = Some(format!("not compared with {name}: {error}"));
+                left_out.get_or_insert_with(|| format!("not compared with {name}: {error}"));
                 None
             }
         }
