@@ -55,7 +55,7 @@ async fn what_cannot_be_clustered_is_wrong_usage_or_said() {
         done.err
     };
     assert!(error("x.csv").await.contains("must end in .parquet"));
-    let there = stack.write("there.parquet", "something".to_owned()).display().to_string();
+    let there = stack.write("there.parquet", "something").display().to_string();
     assert!(error(&there).await.contains("is there already; --force replaces it"));
     assert_eq!(std::fs::read_to_string(&there).expect("the file"), "something");
     let source = tests::program::root().join("tests/data/flights.parquet").display().to_string();
