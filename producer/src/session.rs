@@ -9,7 +9,7 @@ use runtime::rivals::Rivals;
 use runtime::settings::Connection;
 use runtime::store::{self, Blobs, FindError};
 use runtime::topology;
-use runtime::{orders, patience};
+use runtime::{channels, orders, patience};
 use schemas::campaign::Campaign;
 use schemas::channel::Channel;
 use schemas::pack::Pack;
@@ -101,23 +101,34 @@ impl Session {
         Err(usage(format!("no model `{name}`{hint}")))
     }
 
+    /// A channel of a model as it is now: empty where nobody has moved it.
+    ///
+    /// # Errors
+    /// When the broker fails.
+    pub async fn channel_now(&self, model: &str, name: &str) -> anyhow::Result<Channel> {
+        patiently(async || {
+            let channels = bucket::channels(&self.broker).await?;
+            Ok(channels::read(&channels, model, name).await?)
+        })
+        .await
+    }
+
     /// A channel of a model with its campaigns.
     ///
     /// # Errors
     /// A usage error with the nearest right name where nothing was trained for it.
     pub async fn channel(&self, model: &str, name: &str) -> anyhow::Result<Channel> {
         schemas::name::check("channel", name).map_err(usage)?;
-        let channels = patiently(async || Ok(bucket::channels(&self.broker).await?)).await?;
-        let all = patiently(async || Ok(channels.all().await?)).await?;
+        let channel = self.channel_now(model, name).await?;
+        if !channel.campaigns.is_empty() {
+            return Ok(channel);
+        }
+        let all = patiently(async || Ok(bucket::channels(&self.broker).await?.all().await?)).await?;
         let key = channel_key(model, name);
-        match all.iter().find(|(known, _)| *known == key) {
-            Some((_, channel)) if !channel.campaigns.is_empty() => return Ok(channel.clone()),
-            Some(_) => {
-                return Err(usage(format!(
-                    "all moves of the channel `{name}` of `{model}` were taken back; `enqueue campaign list` names what `enqueue channel promote {model} CAMPAIGN --to {name}` brings back"
-                )));
-            }
-            None => {}
+        if all.iter().any(|(known, _)| *known == key) {
+            return Err(usage(format!(
+                "all moves of the channel `{name}` of `{model}` were taken back; `enqueue campaign list` names what `enqueue channel promote {model} CAMPAIGN --to {name}` brings back"
+            )));
         }
         let trained = all.iter().filter(|(_, channel)| !channel.campaigns.is_empty());
         let own: Vec<&str> =

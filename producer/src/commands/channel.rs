@@ -97,11 +97,7 @@ async fn show(session: &Session, (model, name): (&str, &str), out: Output) -> an
 async fn read(session: &Session, model: &str, channel: &str) -> anyhow::Result<Channel> {
     session.model(model).await?;
     schemas::name::check("channel", channel).map_err(usage)?;
-    patiently(async || {
-        let buckets = bucket::channels(&session.broker).await?;
-        Ok(channels::read(&buckets, model, channel).await?)
-    })
-    .await
+    session.channel_now(model, channel).await
 }
 
 async fn promote(

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use runtime::fits::{self, FitView, Selection};
-use runtime::{bucket, channels};
 use schemas::channel::{Channel, LIVE};
 use schemas::scope::Scope;
 
@@ -39,11 +38,7 @@ async fn channel(session: &Session, args: &FitsArgs) -> anyhow::Result<Channel> 
     if args.channel != LIVE {
         return session.channel(&args.model, &args.channel).await;
     }
-    patiently(async || {
-        let buckets = bucket::channels(&session.broker).await?;
-        Ok(channels::read(&buckets, &args.model, LIVE).await?)
-    })
-    .await
+    session.channel_now(&args.model, LIVE).await
 }
 
 fn text(views: &[FitView]) -> String {

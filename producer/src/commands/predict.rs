@@ -8,7 +8,7 @@ use dataset::stream::{Sink, Stream, WriteError};
 use dataset::{Answer, Fields};
 use dispatch::Other;
 use indicatif::{ProgressBar, ProgressState};
-use runtime::{bucket, channels};
+use runtime::bucket;
 use schemas::channel::Channel;
 use schemas::limits::MESSAGE_ROWS_MAX;
 use schemas::spec::{ModelSpec, Source};
@@ -88,9 +88,7 @@ pub(super) async fn run(session: &Session, args: &PredictArgs, out: Output) -> a
 async fn look_up(session: &Session, spec: &ModelSpec, args: &PredictArgs) -> anyhow::Result<(By, Fields)> {
     let channel = session.channel(&spec.name, &args.channel).await?;
     let other = match &channel.canary {
-        Some(share) => {
-            channels::read(&bucket::channels(&session.broker).await?, &spec.name, &share.channel).await?
-        }
+        Some(share) => session.channel_now(&spec.name, &share.channel).await?,
         None => Channel::default(),
     };
     let mut fields = Fields::of(spec);

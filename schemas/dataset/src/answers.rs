@@ -76,12 +76,14 @@ impl Answer {
     pub(crate) fn columns(&self, predictions: &Predictions, with_fingerprint: bool) -> Vec<ArrayRef> {
         let fit_of = |row: usize| predictions.fits.get(*predictions.fit_of.get(row)? as usize);
         let rows = 0..predictions.values.len();
-        let mut columns = vec![self.prediction(predictions)];
+        let needs_spans = self.form == Form::Text || self.has_probabilities;
+        let spans = if needs_spans { predictions.spans().unwrap_or_default() } else { Vec::new() };
+        let mut columns = vec![self.prediction(predictions, &spans)];
         for level in &self.levels {
             columns.extend(ends(predictions, *level));
         }
         if self.has_probabilities {
-            columns.push(probabilities(predictions));
+            columns.push(probabilities(predictions, &spans));
         }
         let of_fit = |text: fn(&UsedFit) -> &str| -> ArrayRef {
             Arc::new(rows.clone().map(|row| fit_of(row).map(|fit| text(fit))).collect::<StringArray>())
@@ -96,15 +98,12 @@ impl Answer {
         columns
     }
 
-    fn prediction(&self, predictions: &Predictions) -> ArrayRef {
+    fn prediction(&self, predictions: &Predictions, spans: &[Range<usize>]) -> ArrayRef {
         let rows = 0..predictions.values.len();
         match self.form {
             Form::Number => Arc::new(rows.map(|row| number(predictions, row)).collect::<Float64Array>()),
             Form::Integer => Arc::new(rows.map(|row| cluster(predictions, row)).collect::<Int64Array>()),
-            Form::Text => {
-                let spans = predictions.spans().unwrap_or_default();
-                Arc::new(rows.map(|row| text(predictions, row, &spans)).collect::<StringArray>())
-            }
+            Form::Text => Arc::new(rows.map(|row| text(predictions, row, spans)).collect::<StringArray>()),
         }
     }
 }
@@ -120,8 +119,7 @@ fn ends(predictions: &Predictions, level: f64) -> [ArrayRef; 2] {
 }
 
 /// Each row's probabilities by class, in the classes' order: `{"no":0.25,"yes":0.75}`.
-fn probabilities(predictions: &Predictions) -> ArrayRef {
-    let spans = predictions.spans().unwrap_or_default();
+fn probabilities(predictions: &Predictions, spans: &[Range<usize>]) -> ArrayRef {
     let of_row = |row: usize| {
         let fit = predictions.fits.get(predictions.fit_of[row] as usize)?;
         let numbers = predictions.probabilities.get(spans.get(row)?.clone())?;

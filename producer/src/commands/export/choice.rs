@@ -1,7 +1,7 @@
 //! What of a channel goes into a bundle.
 
 use runtime::store::Blobs;
-use runtime::{bucket, campaigns, catalog, channels};
+use runtime::{bucket, campaigns, catalog};
 use schemas::campaign::Campaign;
 use schemas::catalog::Landed;
 use schemas::channel::{Channel, LIVE};
@@ -94,11 +94,7 @@ async fn fits_of(
     spec: ModelSpec,
     name: &str,
 ) -> anyhow::Result<Option<Chosen>> {
-    let channel = patiently(async || {
-        let buckets = bucket::channels(&session.broker).await?;
-        Ok(channels::read(&buckets, &spec.name, name).await?)
-    });
-    let channel = channel.await?;
+    let channel = session.channel_now(&spec.name, name).await?;
     if channel.campaigns.is_empty() {
         return Ok(None);
     }
