@@ -3,7 +3,7 @@
 /// What lies in one bin: statistics of its rows that add up.
 pub(super) trait Bin: Copy + Default + Send + Sync {
     /// What one row adds.
-    type One: Copy + Send + Sync;
+    type One: Copy + Default + Send + Sync;
 
     /// Adds a row.
     fn put(&mut self, one: Self::One);

@@ -45,6 +45,8 @@ pub(super) struct Grower<'a, B: Bin> {
     pool: Vec<Vec<B>>,
     /// Rows that go right, on their way.
     right: Vec<u32>,
+    /// Nodes and leaves of the last tree: the next one has about as many.
+    sizes: (usize, usize),
 }
 
 /// A grown tree, before it is laid out.
@@ -88,7 +90,17 @@ impl<'a, B: Bin> Grower<'a, B> {
             && rules.columns >= columns.len()
             && columns.iter().all(|column| binned.kind(*column) == Kind::Numbers);
         let low = is_plain.then(|| Low::new(rules, size));
-        Grower { binned, rules, size, columns, few: Few::new(), low, pool: Vec::new(), right: Vec::new() }
+        Grower {
+            binned,
+            rules,
+            size,
+            columns,
+            few: Few::new(),
+            low,
+            pool: Vec::new(),
+            right: Vec::new(),
+            sizes: (0, 0),
+        }
     }
 
     /// Grows a tree on `rows`, which are reordered so that those of a leaf stand together. `ones` has one entry per binned
@@ -96,7 +108,8 @@ impl<'a, B: Bin> Grower<'a, B> {
     pub(super) fn grow(&mut self, rows: &mut [u32], ones: &[B::One], random: &mut Random) -> Grown<B> {
         // A tree depends on its own random numbers alone, not on the trees that this grower made before.
         self.columns.sort_unstable();
-        let mut grown = Grown { nodes: Vec::new(), leaves: Vec::new() };
+        let (nodes, leaves) = self.sizes;
+        let mut grown = Grown { nodes: Vec::with_capacity(nodes), leaves: Vec::with_capacity(leaves) };
         let mut open = Vec::new();
         let bins = (rows.len() > FEW_ROWS).then(|| self.filled(rows, ones));
         let total = match &bins {
@@ -113,6 +126,7 @@ impl<'a, B: Bin> Grower<'a, B> {
             grown.leaves.push((left.node, left.rows));
             self.pool.extend(left.bins);
         }
+        self.sizes = (grown.nodes.len(), grown.leaves.len());
         grown
     }
 

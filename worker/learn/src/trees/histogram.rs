@@ -139,33 +139,6 @@ impl<'a, B: Bin> Search<'a, B> {
         filled != 1 || rest > 0.0
     }
 
-    /// Every cut between rows with different codes, which are ascending; says before which row the best one is, if it is the
-    /// best so far.
-    pub(super) fn look_at_sorted(
-        &mut self,
-        column: usize,
-        rows: impl Iterator<Item = (u8, B::One)>,
-    ) -> Option<usize> {
-        let (mut left, mut last) = (B::default(), None);
-        let mut best = None;
-        for (place, (code, one)) in rows.enumerate() {
-            if let Some(last) = last.filter(|last| *last != code) {
-                let before = self.gain;
-                // In the middle of the empty bins between the two sides.
-                self.consider(column, left, |missing_left| Cut::UpTo {
-                    bin: last + (code - last - 1) / 2,
-                    missing_left,
-                });
-                if self.gain > before {
-                    best = Some(place);
-                }
-            }
-            left.put(one);
-            last = Some(code);
-        }
-        best
-    }
-
     /// Cuts between filled bins, with the missing values on either side or on their own; one random cut for extremely
     /// randomised trees (Geurts, Ernst and Wehenkel, 2006).
     fn look_beside(
@@ -239,17 +212,30 @@ impl<'a, B: Bin> Search<'a, B> {
 
     /// Takes a cut if it is the best so far; `cut` is told whether the left side has more rows.
     fn consider(&mut self, column: usize, left: B, cut: impl FnOnce(bool) -> Cut) {
-        let mut right = self.total;
-        right.subtract(&left);
-        let least = self.rules.leaf_weight_min;
-        if !left.may_be_leaf(least) || !right.may_be_leaf(least) {
-            return;
-        }
-        let gain = B::scores(&left, &right, self.rules.l2) - self.total_score;
+        let (right, gain) = self.weigh(&left);
         // Ties go to the first column and the lowest cut.
-        if gain > self.gain {
+        if self.may_part(&left, &right) && gain > self.gain {
             self.gain = gain;
             self.best = Some(Split { column, cut: cut(left.weight() > right.weight()), gain });
         }
+    }
+
+    /// The gain that a cut must exceed: that of the best so far.
+    pub(super) fn gain(&self) -> f64 {
+        self.gain
+    }
+
+    /// What is right of `left`, and what is gained by parting the two.
+    pub(super) fn weigh(&self, left: &B) -> (B, f64) {
+        let mut right = self.total;
+        right.subtract(left);
+        let gain = B::scores(left, &right, self.rules.l2) - self.total_score;
+        (right, gain)
+    }
+
+    /// Whether both sides may be leaves.
+    pub(super) fn may_part(&self, left: &B, right: &B) -> bool {
+        let least = self.rules.leaf_weight_min;
+        left.may_be_leaf(least) && right.may_be_leaf(least)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::bin::Bin;
 use super::super::binned::Binned;
-use super::super::histogram::{Rules, Search, Split};
+use super::super::histogram::{Cut, Rules, Search, Split};
 use super::super::team::partition_one;
 use super::{FEW_ROWS, Grown, Node, Size, is_marked};
 
@@ -18,7 +18,7 @@ pub(super) struct Low<B: Bin> {
     size: Size,
     /// The rows that were taken.
     rows: Vec<u32>,
-    ones: Vec<B::One>,
+    ones: [B::One; FEW_ROWS],
     /// The rows in their first order, node after node.
     order: Order,
     columns: Vec<Sorted>,
@@ -33,13 +33,30 @@ struct Sorted {
     order: Order,
 }
 
+impl Sorted {
+    /// The code of the row that is in some place by this column.
+    fn code(&self, place: usize) -> u8 {
+        self.codes[usize::from(self.order[place])]
+    }
+}
+
+/// The best cut of some rows.
+struct Best<B> {
+    /// The column's place.
+    place: usize,
+    /// Where the rows that go right begin in the column's order.
+    middle: usize,
+    left: B,
+    gain: f64,
+}
+
 impl<B: Bin> Low<B> {
     pub(super) fn new(rules: Rules, size: Size) -> Low<B> {
         Low {
             rules,
             size,
             rows: Vec::new(),
-            ones: Vec::new(),
+            ones: [B::One::default(); FEW_ROWS],
             order: [0; FEW_ROWS],
             columns: Vec::new(),
             right: Vec::new(),
@@ -57,7 +74,7 @@ impl<B: Bin> Low<B> {
         (first, depth, total, constant): (usize, u32, B, u64),
     ) -> usize {
         self.take(binned, (rows, ones), constant);
-        let node = self.add(grown, 0..rows.len(), (first, depth, total));
+        let node = self.add(grown, 0..rows.len(), (first, depth, total, u64::MAX));
         rows.iter_mut().zip(self.order).for_each(|(row, place)| *row = self.rows[usize::from(place)]);
         node
     }
@@ -65,8 +82,7 @@ impl<B: Bin> Low<B> {
     fn take(&mut self, binned: &Binned, (rows, ones): (&[u32], &[B::One]), constant: u64) {
         self.rows.clear();
         self.rows.extend(rows);
-        self.ones.clear();
-        self.ones.extend(rows.iter().map(|row| ones[*row as usize]));
+        self.ones.iter_mut().zip(rows).for_each(|(one, row)| *one = ones[*row as usize]);
         (0u8..).zip(&mut self.order).for_each(|(place, row)| *row = place);
         self.columns.clear();
         for column in (0..binned.width()).filter(|column| !is_marked(constant, *column)) {
@@ -84,59 +100,88 @@ impl<B: Bin> Low<B> {
         }
     }
 
+    /// Adds the node of some rows with all that is below it; `varying` are the columns, of the first 64 that were sorted, that
+    /// may vary among them.
     fn add(
         &mut self,
         grown: &mut Grown<B>,
         span: Range<usize>,
-        (first, depth, total): (usize, u32, B),
+        (first, depth, total, mut varying): (usize, u32, B, u64),
     ) -> usize {
         let node = grown.nodes.len();
         grown.nodes.push(Node { split: None, children: [0; 2], total, constant: 0 });
         let may_split = self.size.may_split(&self.rules, depth, &total);
-        let Some((place, split, middle)) = may_split.then(|| self.search(span.clone(), total)).flatten()
+        let Some(Best { place, middle, left, gain }) =
+            may_split.then(|| self.search(span.clone(), total, &mut varying)).flatten()
         else {
             grown.leaves.push((node, first + span.start..first + span.end));
             return node;
         };
-        self.divide(span.clone(), place, middle);
-        let mut left = B::default();
-        self.order[span.start..middle].iter().for_each(|row| left.put(self.ones[usize::from(*row)]));
+        let sorted = &self.columns[place];
+        let (last, next) = (sorted.code(middle - 1), sorted.code(middle));
+        let goes_left = sorted.order[span.start..middle].iter().fold(0u64, |all, row| all | 1 << row);
+        partition_one(&mut self.order[span.clone()], |row| goes_left >> row & 1 == 1, &mut self.right);
         let mut right = total;
         right.subtract(&left);
+        // In the middle of the empty bins between the two sides.
+        let cut =
+            Cut::UpTo { bin: last + (next - last - 1) / 2, missing_left: left.weight() > right.weight() };
+        let split = Split { column: sorted.column, cut, gain };
+        if [left, right].iter().any(|total| self.size.may_split(&self.rules, depth + 1, total)) {
+            self.divide(span.clone(), (place, goes_left), varying);
+        }
         let children = [
-            self.add(grown, span.start..middle, (first, depth + 1, left)),
-            self.add(grown, middle..span.end, (first, depth + 1, right)),
+            self.add(grown, span.start..middle, (first, depth + 1, left, varying)),
+            self.add(grown, middle..span.end, (first, depth + 1, right, varying)),
         ];
         grown.nodes[node].split = Some(split);
         grown.nodes[node].children = children;
         node
     }
 
-    /// The best cut of some rows: its column's place, and where the rows that go right begin in that column's order.
-    fn search(&self, span: Range<usize>, total: B) -> Option<(usize, Split, usize)> {
-        let mut search = Search::new(&self.rules, total);
-        let mut best = None;
+    /// The best cut of some rows. Columns that do not vary are struck out.
+    fn search(&self, span: Range<usize>, total: B, varying: &mut u64) -> Option<Best<B>> {
+        let search = Search::new(&self.rules, total);
+        let mut best: Option<Best<B>> = None;
+        let mut gain_max = search.gain();
         for (place, sorted) in self.columns.iter().enumerate() {
+            if is_marked(!*varying, place) || sorted.code(span.start) == sorted.code(span.end - 1) {
+                *varying &= !(1u64.checked_shl(place as u32).unwrap_or(0));
+                continue;
+            }
+            let mut left = B::default();
             let rows = &sorted.order[span.clone()];
-            let coded =
-                rows.iter().map(|row| (sorted.codes[usize::from(*row)], self.ones[usize::from(*row)]));
-            best = search.look_at_sorted(sorted.column, coded).map(|at| (place, span.start + at)).or(best);
+            for (at, pair) in rows.windows(2).enumerate() {
+                let [row, next] = [usize::from(pair[0]) % FEW_ROWS, usize::from(pair[1]) % FEW_ROWS];
+                left.put(self.ones[row]);
+                let (right, gain) = search.weigh(&left);
+                // Whether codes differ is as good as a coin's throw; hardly ever is a gain the largest so far.
+                if gain > gain_max
+                    && sorted.codes[row] != sorted.codes[next]
+                    && search.may_part(&left, &right)
+                {
+                    gain_max = gain;
+                    best = Some(Best { place, middle: span.start + at + 1, left, gain });
+                }
+            }
             // There is one way to part two rows.
             if span.len() == 2 && best.is_some() {
                 break;
             }
         }
-        let (place, middle) = best?;
-        Some((place, search.best?, middle))
+        best
     }
 
-    /// Brings the rows that go left to the front, in every order.
-    fn divide(&mut self, span: Range<usize>, place: usize, middle: usize) {
-        let left = self.columns[place].order[span.start..middle].iter().fold(0u64, |all, row| all | 1 << row);
-        let Low { order, columns, right, .. } = self;
-        for order in columns.iter_mut().map(|sorted| &mut sorted.order).chain([order]) {
-            partition_one(&mut order[span.clone()], |row| left >> row & 1 == 1, right);
-        }
+    /// Brings the rows that go left to the front in the order of every column that varies, but the one that they were parted at.
+    fn divide(&mut self, span: Range<usize>, (parted, goes_left): (usize, u64), varying: u64) {
+        let Low { columns, right, .. } = self;
+        let others = columns
+            .iter_mut()
+            .enumerate()
+            .filter(|(place, _)| *place != parted && !is_marked(!varying, *place));
+        others.for_each(|(_, sorted)| {
+            partition_one(&mut sorted.order[span.clone()], |row| goes_left >> row & 1 == 1, right);
+        });
     }
 }
 
