@@ -14,8 +14,11 @@ use schemas::spec::ModelSpec;
 /// Answers remembered for one channel of a model: some 30 MiB. Past that they are found anew.
 const REMEMBERED_MAX: usize = 1 << 17;
 
-/// Channels of models with remembered answers.
-const TABLES_MAX: usize = 256;
+/// Models with remembered answers.
+const MODELS_MAX: usize = 256;
+
+/// Channels of one model with remembered answers: the one that answers, its canary, its shadow, and one more.
+const CHANNELS_MAX: usize = 4;
 
 /// A fit that answers rows.
 #[derive(Debug)]
@@ -40,8 +43,12 @@ pub struct Way<'a> {
 /// What has been found, by model and channel.
 #[derive(Debug, Default)]
 pub struct Targets {
-    tables: Mutex<HashMap<String, Arc<Table>>>,
+    models: Mutex<HashMap<String, Tables>>,
 }
+
+/// What has been found for one model: a table for each channel, the one that was asked for last in front.
+#[derive(Debug, Default)]
+struct Tables(Vec<Arc<Table>>);
 
 /// What has been found for one channel of a model in one state of everything.
 #[derive(Debug)]
@@ -70,18 +77,44 @@ impl Targets {
     /// What is known on this way; nothing, where something has moved since.
     pub fn of(&self, way: &Way, catalog: &LiveCatalog) -> Arc<Table> {
         let landed = catalog.with(|catalog| catalog.landed(&way.spec.name));
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        // A channel beside `live` is asked for seldom, and then takes the place of the model's other one.
-        let known = tables.get(&way.spec.name);
-        if let Some(known) = known.filter(|known| known.holds(way, landed)) {
-            return known.clone();
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = models.get_mut(&way.spec.name) {
+            return known.of(way, landed);
         }
-        // One that nobody has taken knows more than the one that took its place a moment ago.
-        let before = known.map(|known| known.take_before().unwrap_or_else(|| known.clone()));
-        if tables.len() >= TABLES_MAX {
-            tables.clear();
+        if models.len() >= MODELS_MAX {
+            models.clear();
         }
-        let table = Arc::new(Table {
+        models.entry(way.spec.name.clone()).or_default().of(way, landed)
+    }
+
+    /// The model and the channel of each table.
+    pub fn asked(&self) -> Vec<(String, String)> {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let channels = |(model, tables): (&String, &Tables)| -> Vec<(String, String)> {
+            tables.0.iter().map(|table| (model.clone(), table.channel.clone())).collect()
+        };
+        models.iter().flat_map(channels).collect()
+    }
+}
+
+impl Tables {
+    fn of(&mut self, way: &Way, landed: usize) -> Arc<Table> {
+        let place = self.0.iter().position(|table| table.channel == way.name);
+        let table = match place.map(|place| self.0.remove(place)) {
+            Some(known) if known.holds(way, landed) => known,
+            // One that nobody has taken knows more than the one that took its place a moment ago.
+            Some(known) => Table::new(way, landed, known.take_before().or(Some(known))),
+            None => Table::new(way, landed, None),
+        };
+        self.0.insert(0, table.clone());
+        self.0.truncate(CHANNELS_MAX);
+        table
+    }
+}
+
+impl Table {
+    fn new(way: &Way, landed: usize, before: Option<Arc<Table>>) -> Arc<Table> {
+        Arc::new(Table {
             spec: way.spec.clone(),
             channel: way.name.to_owned(),
             state: way.channel.state(),
@@ -89,19 +122,9 @@ impl Targets {
             masks: way.spec.level_masks(),
             found: RwLock::default(),
             before: Mutex::new(before),
-        });
-        tables.insert(way.spec.name.clone(), table.clone());
-        table
+        })
     }
 
-    /// The model and the channel of each table.
-    pub fn asked(&self) -> Vec<(String, String)> {
-        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.iter().map(|(model, table)| (model.clone(), table.channel.clone())).collect()
-    }
-}
-
-impl Table {
     /// What was known until something moved, once.
     pub fn take_before(&self) -> Option<Arc<Table>> {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -117,7 +140,6 @@ impl Table {
     fn holds(&self, way: &Way, landed: usize) -> bool {
         self.landed == landed
             && Arc::ptr_eq(&self.spec, way.spec)
-            && self.channel == way.name
             && self.state.campaigns as usize == way.channel.campaigns.len()
             && way.channel.campaigns.last().is_none_or(|newest| *newest == self.state.newest)
     }
@@ -221,6 +243,45 @@ pub fn values_of(mut key: &[u8]) -> Vec<Option<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::catalog::Catalog;
+
+    fn spec() -> Arc<ModelSpec> {
+        let text = "name = \"m\"\n[data]\nsource = \"m.csv\"\n[learn]\ntarget = \"y\"\nalgorithm = \"mean\"";
+        Arc::new(ModelSpec::parse(text).unwrap())
+    }
+
+    /// A canary flips between two channels with every request.
+    #[test]
+    fn channels_asked_for_in_turn_keep_what_each_has_found() {
+        let (targets, catalog, spec) = (Targets::default(), LiveCatalog::fixed(Catalog::default()), spec());
+        let channel = Channel::default();
+        let of = |name: &str| targets.of(&Way { spec: &spec, name, channel: &channel }, &catalog);
+        let (live, next) = (of("live"), of("next"));
+        for _ in 0..3 {
+            assert!(Arc::ptr_eq(&of("live"), &live) && Arc::ptr_eq(&of("next"), &next));
+        }
+        let mut asked = targets.asked();
+        asked.sort();
+        assert_eq!(asked, [("m".into(), "live".into()), ("m".into(), "next".into())]);
+        // One that moves begins anew, and the other one stays.
+        let moved = Channel { campaigns: vec!["c".into()], ..Channel::default() };
+        let anew = targets.of(&Way { spec: &spec, name: "next", channel: &moved }, &catalog);
+        assert!(Arc::ptr_eq(&anew.take_before().unwrap(), &next));
+        assert!(Arc::ptr_eq(&of("live"), &live));
+    }
+
+    #[test]
+    fn of_many_channels_those_stay_that_were_asked_for_last() {
+        let (targets, catalog, spec) = (Targets::default(), LiveCatalog::fixed(Catalog::default()), spec());
+        let channel = Channel::default();
+        let of = |name: &str| targets.of(&Way { spec: &spec, name, channel: &channel }, &catalog);
+        let live = of("live");
+        for number in 0..3 * CHANNELS_MAX {
+            of(&format!("c{number}"));
+            assert!(Arc::ptr_eq(&of("live"), &live));
+        }
+        assert_eq!(targets.asked().len(), CHANNELS_MAX);
+    }
 
     #[test]
     fn only_equal_values_share_a_key() {
