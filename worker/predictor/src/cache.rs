@@ -172,6 +172,7 @@ fn served(fit: Fit, inputs: &mut Arc<Vec<Input>>) -> Served {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::future::join_all;
     use runtime::store::{MemoryStore, ModelStore};
     use schemas::algorithm::Algorithm;
     use schemas::fit::Counts;
@@ -199,6 +200,57 @@ mod tests {
 
     fn place(blob: &str) -> FitRef {
         FitRef { fingerprint: "f".into(), blob: blob.into(), index: 0, trained_at_ms: 0 }
+    }
+
+    /// A store with so many packs of three fits each, and their names.
+    async fn packs(count: usize) -> (Arc<MemoryStore>, Vec<String>) {
+        let store = Arc::new(MemoryStore::default());
+        let blobs = Blobs::new(store.clone());
+        let mut names = Vec::new();
+        for pack in 0..count {
+            let fits = [0.0, 1.0, 2.0].map(|index| fit(10.0 * pack as f64 + index));
+            names.push(blobs.put(&fits, "").await.unwrap());
+        }
+        (store, names)
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_lately_outlives_what_was_loaded_later() {
+        let (store, names) = packs(3).await;
+        let roomy = FitCache::new(Blobs::new(store.clone()), usize::MAX);
+        roomy.get(&place(&names[0])).await.unwrap();
+        let each_bytes = roomy.lock().size_bytes;
+        let cache = FitCache::new(Blobs::new(store), each_bytes * 5 / 2);
+        for pack in [0, 1, 0, 2] {
+            cache.get(&place(&names[pack])).await.unwrap();
+        }
+        assert_eq!([0, 1, 2].map(|pack| cache.has(&names[pack])), [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn many_who_want_the_same_at_once_read_it_once() {
+        let (store, names) = packs(2).await;
+        let cache = FitCache::new(Blobs::new(store.clone()), usize::MAX);
+        // In turn, as the store's last blob is at hand anyway.
+        let (cache, names) = (&cache, &names);
+        let asked = (0..100).map(|number| async move { cache.get(&place(&names[number % 2])).await });
+        let fits = join_all(asked).await;
+        assert_eq!(store.reads(), 2);
+        for (number, fit) in fits.into_iter().enumerate() {
+            assert_eq!(*fit.unwrap(), served(self::fit(10.0 * (number % 2) as f64), &mut Arc::default()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pack_is_read_once_for_all_its_fits() {
+        let (store, names) = packs(2).await;
+        let cache = FitCache::new(Blobs::new(store.clone()), usize::MAX);
+        for (index, pack) in (0..3).flat_map(|index| [(index, 0), (index, 1)]) {
+            let found = cache.get(&FitRef { index, ..place(&names[pack]) }).await.unwrap();
+            let expected = fit(10.0 * pack as f64 + f64::from(index));
+            assert_eq!(*found, served(expected, &mut Arc::default()));
+        }
+        assert_eq!(store.reads(), 2);
     }
 
     #[tokio::test]

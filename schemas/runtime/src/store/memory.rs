@@ -1,6 +1,7 @@
 //! A store in memory, for tests.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,9 +14,15 @@ use super::{ModelStore, StoreError, Stored};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     blobs: Mutex<BTreeMap<String, (Bytes, Instant)>>,
+    reads: AtomicUsize,
 }
 
 impl MemoryStore {
+    /// How often something was read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, Instant)>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -29,6 +36,7 @@ impl ModelStore for MemoryStore {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.blobs().get(name).map(|(bytes, _)| bytes.clone()))
     }
 
