@@ -32,7 +32,8 @@ pub struct Cli {
     /// Connections that may be open at once; more wait to be accepted
     #[arg(long, env = "SCOPEFORGE_CONNECTIONS_MAX", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_max: u32,
-    /// Requests that may wait for one predictor; more are answered 503 at once
+    /// Requests that may wait for one predictor in each of the threads, behind the up to 4096 rows that its next message takes;
+    /// more are answered 503 at once
     #[arg(long, env = "SCOPEFORGE_WAITING_MAX", default_value_t = 1_024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub waiting_max: u32,
     /// Predict in this process too, and prefer that to a way over the broker; others may ask it as any predictor

@@ -76,8 +76,8 @@ pub const PREDICT_ROWS_MAX: usize = 100_000;
 /// Bytes of one prediction request over HTTP.
 pub const PREDICT_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Rows of one message to a predictor: its answer may name a fit or an error for each, some 200 bytes, and should mostly
-/// fit a message as well.
+/// Rows of one request to a predictor, and those from which on no other one joins its message: the answer may name a fit or an
+/// error for each, some 200 bytes, and should mostly fit a message as well.
 pub const MESSAGE_ROWS_MAX: usize = 4_096;
 
 /// Bytes of one message to or from a predictor: the broker's default limit of 1 MiB less room for headers.

@@ -1,101 +1,18 @@
 //! A predictor that answers what is no answer: requests go once elsewhere, or fail in time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use schemas::announce::{Announcement, Role};
-use schemas::predict::{NO_FIT, PredictReply, PredictRequest, Predictions, RowError, RowErrorKind};
-use schemas::{envelope, subjects};
-use serde_json::{Value, json};
+use schemas::envelope;
+use schemas::predict::{NO_FIT, PredictReply, Predictions, RowError, RowErrorKind};
+use serde_json::json;
+use tests::impostor::{NAME, Says, to_each};
 use tests::shops::{name, row, sold};
-use tests::{Setup, Stack, until};
-
-const NAME: &str = "predictor-impostor";
+use tests::{Impostor, Setup, Stack};
 
 /// Shops, and so scopes, of which the impostor is preferred for some.
 const SHOPS: usize = 24;
 
 const DEADLINE: Duration = Duration::from_millis(3_000);
-
-/// What it says to requests; `None` is nothing.
-type Says = fn(&[PredictRequest]) -> Option<Vec<u8>>;
-
-/// A predictor of ours, alive until it is dropped.
-struct Impostor {
-    task: tokio::task::JoinHandle<()>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Drop for Impostor {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Impostor {
-    /// Starts it and waits until the gateway counts so many predictors.
-    async fn start(stack: &Stack, says: Says, predictors: u64) -> Impostor {
-        let client = stack.nats.client().await;
-        let asked = Arc::new(AtomicUsize::new(0));
-        let requests = client.subscribe(subjects::infer(NAME)).await.expect("the broker takes it");
-        let [.., ping] = subjects::discovery("PING", "scopeforge-predictor", NAME);
-        let pings = client.subscribe(ping).await.expect("the broker takes it");
-        client.flush().await.expect("the broker takes it");
-        let task = tokio::spawn(live(client, (requests, pings), says, asked.clone()));
-        until("the gateway seeing the impostor", || async {
-            let ready: Value = serde_json::from_str(&stack.get("/readyz").await.1).ok()?;
-            (ready["predictors"] == predictors).then_some(())
-        })
-        .await;
-        Impostor { task, asked }
-    }
-}
-
-async fn live(
-    client: async_nats::Client,
-    // Questions whether it is there find somebody, who does not answer.
-    (mut requests, _pings): (async_nats::Subscriber, async_nats::Subscriber),
-    says: Says,
-    asked: Arc<AtomicUsize>,
-) {
-    let word = Announcement {
-        worker: NAME.into(),
-        role: Role::Predictor,
-        version: "0".into(),
-        slots: 4,
-        busy: 0,
-        ready: true,
-        draining: false,
-        fits: 1,
-        messages: envelope::NAMED,
-        bundle: None,
-        busy_share: None,
-    };
-    let word = envelope::encode(&word).expect("it serialises");
-    let mut beats = tokio::time::interval(Duration::from_millis(500));
-    loop {
-        let (subject, payload) = tokio::select! {
-            _ = beats.tick() => (subjects::announce("predictor", NAME).into(), word.clone()),
-            Some(message) = requests.next() => {
-                asked.fetch_add(1, Ordering::Relaxed);
-                let asked: Vec<PredictRequest> = envelope::decode(&message.payload).expect("a request");
-                match (message.reply, says(&asked)) {
-                    (Some(reply), Some(payload)) => (reply, payload),
-                    _ => continue,
-                }
-            }
-        };
-        client.publish(subject, payload.into()).await.expect("the broker takes it");
-    }
-}
-
-/// The same to each of the requests.
-fn to_each(asked: &[PredictRequest], answer: impl Fn(u32) -> Predictions) -> Option<Vec<u8>> {
-    let replies: Vec<PredictReply> = asked.iter().map(|one| PredictReply::Done(answer(one.rows))).collect();
-    Some(envelope::encode(&replies).expect("it serialises"))
-}
 
 /// Rows none of which has an answer.
 fn nothing(rows: u32) -> Predictions {
@@ -155,7 +72,7 @@ async fn what_an_impostor_spoils_another_predictor_answers() {
     for (what, says) in ALL {
         let impostor = Impostor::start(&stack, says, 2).await;
         all_are_answered(&stack, what).await;
-        assert!(impostor.asked.load(Ordering::Relaxed) > 0, "{what}: nobody asked the impostor");
+        assert!(impostor.asked() > 0, "{what}: nobody asked the impostor");
     }
 }
 
@@ -168,7 +85,7 @@ async fn who_never_answers_is_asked_once_and_another_in_time() {
     let began = Instant::now();
     all_are_answered(&stack, "silence").await;
     assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
-    assert!(impostor.asked.load(Ordering::Relaxed) > 0, "nobody asked the impostor");
+    assert!(impostor.asked() > 0, "nobody asked the impostor");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod misses;
 mod missing;
 mod operations;
 mod orders;
+mod overload;
 mod poison;
 mod promotions;
 mod protocol;

@@ -8,11 +8,13 @@
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
 //! | [`shops`] | a small model that is predicted exactly |
+//! | [`impostor`] | a predictor that says what a test wants it to say |
 //! | [`load`] | clients that ask without a pause |
 //! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
 pub mod flights;
+pub mod impostor;
 pub mod load;
 pub mod postgres;
 pub mod program;
@@ -22,6 +24,7 @@ pub mod stack;
 pub mod wait;
 pub mod wide;
 
+pub use impostor::Impostor;
 pub use load::Load;
 pub use postgres::Postgres;
 pub use program::{Finished, Program, program};

@@ -79,7 +79,8 @@ impl Drop for Leave {
     }
 }
 
-/// Requests that leave together.
+/// Requests that leave together: up to [`MESSAGE_BYTES_MAX`], and none is added to [`MESSAGE_ROWS_MAX`] rows or more. The last
+/// one is not cut, so there may be all but twice as many rows; answers that are too large for one message are asked for singly.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
@@ -140,6 +141,8 @@ impl Batch {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use schemas::column::{Column, TextColumn};
+    use schemas::predict::NamedColumn;
 
     type Answer = oneshot::Receiver<Result<PredictReply, LaneError>>;
 
@@ -217,6 +220,34 @@ mod tests {
         assert!(!out.admits(usize::MAX, true));
         away.pop();
         assert!(out.admits(1, true) && !out.admits(usize::MAX, false));
+    }
+
+    /// A request of one row and so many bytes of text.
+    fn of_bytes(bytes: usize) -> (Item, Answer) {
+        let (one, answer) = item(1);
+        let text =
+            NamedColumn::new("t", Column::Text(TextColumn::from_rows([Some("x".repeat(bytes).as_str())])));
+        let request = PredictRequest { columns: vec![text], ..(*one.request).clone() };
+        (Item { request: Arc::new(request), ..one }, answer)
+    }
+
+    #[test]
+    fn a_message_holds_no_more_bytes_than_it_may_unless_one_request_alone_has_them() {
+        let mut batch = Batch::default();
+        let mut add = |bytes: usize| {
+            let (item, answer) = of_bytes(bytes);
+            (batch.add(item).is_none(), answer)
+        };
+        let (third, more) = (MESSAGE_BYTES_MAX / 3, 2 * MESSAGE_BYTES_MAX);
+        let added = [third, third, third, 100].map(&mut add);
+        assert_eq!(added.each_ref().map(|(is_in, _)| *is_in), [true, true, false, true]);
+        assert!(batch.items.len() == 3 && batch.bytes <= MESSAGE_BYTES_MAX, "{} bytes", batch.bytes);
+        // Refused later, by its size; it stands in nobody's way.
+        let mut batch = Batch::default();
+        let (large, _answer) = of_bytes(more);
+        assert!(batch.add(large).is_none());
+        let (small, _answer) = of_bytes(1);
+        assert!(batch.add(small).is_some());
     }
 
     #[tokio::test]
