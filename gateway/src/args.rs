@@ -32,6 +32,10 @@ pub struct Cli {
     /// Connections that may be open at once; more wait to be accepted
     #[arg(long, env = "SCOPEFORGE_CONNECTIONS_MAX", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_max: u32,
+    /// Seconds that a connection may be silent: between two requests, until the head of one is there, and while its client
+    /// takes nothing of an answer
+    #[arg(long, env = "SCOPEFORGE_IDLE_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub idle_seconds: u64,
     /// Requests that may wait for one predictor in each of the threads, behind the up to 4096 rows that its next message takes;
     /// more are answered 503 at once
     #[arg(long, env = "SCOPEFORGE_WAITING_MAX", default_value_t = 1_024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

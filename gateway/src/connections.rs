@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::front::{Front, HEAD_LIMIT};
+use crate::front::Front;
 use crate::straight;
 
 /// Bytes of a request's head.
@@ -55,7 +55,7 @@ impl Drop for Place {
 /// Serves what comes until nothing can come any more, then what open connections still ask, within `grace`.
 pub async fn serve(mut incoming: mpsc::Receiver<Accepted>, front: Front, grace: Duration) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(front.idle).max_buf_size(HEAD_BYTES_MAX);
     let (graceful, closing, mut connections) =
         (GracefulShutdown::new(), CancellationToken::new(), JoinSet::new());
     loop {

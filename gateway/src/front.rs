@@ -17,9 +17,6 @@ use crate::app::Shared;
 use crate::metrics::RouteMetrics;
 use crate::routes::{Router, predict, router};
 
-/// Time for the head of a request, and between two requests of one connection.
-pub const HEAD_LIMIT: Duration = Duration::from_secs(60);
-
 /// All that the gateway answers.
 #[derive(Debug, Clone)]
 pub struct Front {
@@ -27,16 +24,18 @@ pub struct Front {
     pub app: Shared,
     /// The numbers of the route for predictions.
     pub predictions: Arc<RouteMetrics>,
+    /// Time for the head of a request, between two requests of one connection, and for a client to take some of its answer.
+    pub idle: Duration,
     router: TowerToHyperService<Router>,
     leaving: Arc<AtomicBool>,
 }
 
 impl Front {
     /// All routes of the gateway.
-    pub fn new(app: Shared) -> Front {
+    pub fn new(app: Shared, idle: Duration) -> Front {
         let predictions = app.metrics.route(predict::PATH);
         let router = TowerToHyperService::new(router(app.clone()));
-        Front { app, predictions, router, leaving: Arc::default() }
+        Front { app, predictions, idle, router, leaving: Arc::default() }
     }
 
     /// From now on each answer is the last of its connection, and says so.

@@ -56,7 +56,8 @@ async fn serve(cli: Cli, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (broker, request) = sources.broker.clone().unzip();
     let waiting_max = cli.waiting_max as usize;
     let app = app(&cli, sources, near, &following)?;
-    let serving = Serving { request, waiting_max, grace: Duration::from_secs(cli.grace_seconds) };
+    let [idle, grace] = [cli.idle_seconds, cli.grace_seconds].map(Duration::from_secs);
+    let serving = Serving { request, waiting_max, idle, grace };
     let starting = (0..cli.threads.unwrap_or_else(|| threads(cli.predict_here)))
         .map(|_| Thread::start(&app, &serving, &shutdown));
     let threads = try_join_all(starting).await?;

@@ -4,6 +4,7 @@
 
 mod head;
 mod incoming;
+mod patient;
 mod prefixed;
 mod reply;
 
@@ -14,22 +15,25 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::front::{Front, HEAD_LIMIT};
+use crate::front::Front;
 use crate::payload::too_slow;
 use crate::problem::Problem;
 use crate::routes::predict;
 
 use head::Plain;
 use incoming::{Incoming, KEPT_BYTES_MAX};
+use patient::Patient;
 pub use prefixed::Prefixed;
 use reply::{write_predictions, write_refusal};
 
 /// Answers plain predictions until the connection ends, also since it is `closing` and nothing was asked (`None`); or until
 /// something else is asked for, or the head is not there in one piece: then what it gives has still to be served. It is closed
-/// when nothing was asked for [`HEAD_LIMIT`], or for up to twice as long.
+/// when nothing was asked for the time that it may be idle, or for up to twice as long, and when its client takes nothing of
+/// an answer for so long.
 pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken) -> Option<Prefixed> {
-    let mut connection = Connection { front, incoming: Incoming::new(stream), out: Vec::new() };
-    let (mut closed, mut idle) = (pin!(closing.cancelled()), pin!(sleep(HEAD_LIMIT)));
+    let incoming = Incoming::new(Patient::new(stream, front.idle));
+    let mut connection = Connection { front, incoming, out: Vec::new() };
+    let (mut closed, mut idle) = (pin!(closing.cancelled()), pin!(sleep(front.idle)));
     let mut asked_lately = true;
     loop {
         while connection.incoming.read().is_empty() {
@@ -38,7 +42,7 @@ pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken
                 came = connection.incoming.wait_some() => if !came { return None },
                 () = &mut closed => return None,
                 () = &mut idle => match std::mem::take(&mut asked_lately) {
-                    true => idle.as_mut().reset(Instant::now() + HEAD_LIMIT),
+                    true => idle.as_mut().reset(Instant::now() + front.idle),
                     false => return None,
                 },
             }

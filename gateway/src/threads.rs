@@ -27,8 +27,10 @@ const NOT_ACCEPTED_WAIT: Duration = Duration::from_millis(50);
 pub struct Serving {
     /// The broker to connect to, if there is one.
     pub request: Option<ConnectRequest>,
-    /// Requests that may wait in a lane.
+    /// Requests that may wait in a lane of the thread.
     pub waiting_max: usize,
+    /// Time that a connection may be silent.
+    pub idle: Duration,
     /// Time to finish open requests.
     pub grace: Duration,
 }
@@ -91,7 +93,7 @@ async fn live(
     let app = Arc::new(app.on(broker.clone(), serving.waiting_max));
     // Nobody waits any more only when the gateway ends.
     let _ = ready.send(());
-    serve(incoming, Front::new(app.clone()), serving.grace).await;
+    serve(incoming, Front::new(app.clone(), serving.idle), serving.grace).await;
     app.shadows.close().await;
     app.lanes.close().await;
     if let Some(broker) = &broker {

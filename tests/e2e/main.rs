@@ -39,6 +39,7 @@ mod scaling;
 mod search;
 mod serving;
 mod shards;
+mod silence;
 mod snapshots;
 mod sources;
 mod stores;

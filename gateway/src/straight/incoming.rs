@@ -4,8 +4,8 @@ use std::io;
 
 use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
+use super::patient::Patient;
 use super::prefixed::Prefixed;
 
 /// Bytes that are read at once where nobody knows how many are wanted.
@@ -17,12 +17,12 @@ pub(super) const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// A connection with what was read of it and is not used yet.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Patient,
     read: BytesMut,
 }
 
 impl Incoming {
-    pub(super) fn new(stream: TcpStream) -> Incoming {
+    pub(super) fn new(stream: Patient) -> Incoming {
         Incoming { stream, read: BytesMut::new() }
     }
 
@@ -77,16 +77,19 @@ impl Incoming {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::poll;
     use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
     async fn pair() -> (TcpStream, Incoming) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, Incoming::new(listener.accept().await.unwrap().0))
+        let server = listener.accept().await.unwrap().0;
+        (client, Incoming::new(Patient::new(server, Duration::from_secs(3_600))))
     }
 
     #[tokio::test]
@@ -99,7 +102,7 @@ mod tests {
         for _ in 0..399 {
             assert!(incoming.wait_whole(1000).await);
             for _ in 0..3 {
-                incoming.stream.readable().await.unwrap();
+                incoming.stream.get_ref().readable().await.unwrap();
                 assert!(poll!(Box::pin(incoming.wait_left())).is_pending());
                 assert!(incoming.read().len() <= 1000 + READ_BYTES);
                 assert!(incoming.read.capacity() <= 4 * READ_BYTES, "{}", incoming.read.capacity());

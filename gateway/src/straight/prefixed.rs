@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::patient::Patient;
 
 /// After our end, so long a silence ends the connection, and this is how long it may be open at the most.
 const QUIET: Duration = Duration::from_millis(250);
@@ -19,7 +20,7 @@ const OPEN_AFTER_END: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Prefixed {
     before: BytesMut,
-    stream: TcpStream,
+    stream: Patient,
     ending: Option<Ending>,
 }
 
@@ -43,7 +44,7 @@ impl Ending {
 
 impl Prefixed {
     /// A `stream` of which `before` was read.
-    pub fn new(before: BytesMut, stream: TcpStream) -> Prefixed {
+    pub fn new(before: BytesMut, stream: Patient) -> Prefixed {
         Prefixed { before, stream, ending: None }
     }
 }
@@ -107,14 +108,15 @@ impl AsyncWrite for Prefixed {
 mod tests {
     use futures::poll;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
     async fn pair(before: &[u8]) -> (TcpStream, Prefixed) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, Prefixed::new(BytesMut::from(before), listener.accept().await.unwrap().0))
+        let server = Patient::new(listener.accept().await.unwrap().0, Duration::from_secs(3_600));
+        (client, Prefixed::new(BytesMut::from(before), server))
     }
 
     #[tokio::test]
