@@ -76,8 +76,12 @@ async fn names_of_nothing_are_refused() {
         (with(json!({"parameters": {"channel": "a.b"}})), 400, "channel"),
         (with(json!({"parameters": {"channel": 3}})), 400, "not a text"),
         (with(json!({"parameters": {"channel": "nowhere"}})), 404, "no row has a fit"),
+        (with(json!({"parameters": {"explain": true}})), 400, "`\"explain\": true` at /v1/models"),
+        (with(json!({"parameters": {"explain": "yes"}})), 400, "`explain`"),
     ];
     all_are_refused(&stack, cases).await;
+    let (status, answer) = infer(&stack, with(json!({"parameters": {"explain": false}}))).await;
+    assert_eq!(status, 200, "{answer}");
     for (path, words) in
         [("/v2/models/shop/infer", "did you mean `shops`?"), ("/v2/models/shops/versions/1/infer", "no `1`")]
     {

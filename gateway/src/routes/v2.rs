@@ -159,6 +159,7 @@ pub(crate) async fn infer(
     let Payload(body) = Payload::from_request(request, &app).await?;
     let (json, tail) = split(&headers, &body)?;
     let inference = Inference::parse(json)?;
+    inference.check_parameters()?;
     let rows = inference.rows(&known.layout, tail)?;
     let by = known.by(&app, inference.text_parameter("channel")?)?;
     let answer = by.predict(&app, rows).await?;

@@ -69,6 +69,19 @@ impl Inference {
         }
     }
 
+    /// Refuses what the protocol's answers have no place for, rather than leaving it out.
+    ///
+    /// # Errors
+    /// A 400 that says where it is to be had.
+    pub fn check_parameters(&self) -> Result<(), Problem> {
+        match self.parameters.get("explain") {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(()),
+            Some(_) => Err(Problem::bad_request(
+                "parameter `explain`: this protocol has no explanations; ask for them with `\"explain\": true` at /v1/models/{model}/predict",
+            )),
+        }
+    }
+
     /// The outputs that it asks for.
     pub fn wanted(&self) -> Wanted {
         let flag =
