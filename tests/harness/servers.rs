@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::program::{Program, program, root};
+use crate::program::{Program, program, root, signal};
 use crate::wait::until;
 
 /// A port that was free a moment ago.
@@ -103,7 +103,7 @@ impl Nats {
 pub struct Redis {
     _folder: TempDir,
     port: u16,
-    _process: Program,
+    process: Program,
 }
 
 impl Redis {
@@ -118,12 +118,17 @@ impl Redis {
         let process = Program::start(command);
         let answers = || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok() };
         until("redis answering", answers).await;
-        Redis { _folder: folder, port, _process: process }
+        Redis { _folder: folder, port, process }
     }
 
     /// Its address.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets it answer nothing from now on, with all connections as they are.
+    pub async fn freeze(&self) {
+        signal(self.process.id(), "STOP").await;
     }
 }
 

@@ -128,6 +128,15 @@ impl Lanes {
         self.near.as_ref().filter(|near| near.has_room()).map(|near| near.worker())
     }
 
+    /// The predictors that may be asked: those that are alive, but not that of this process while it has no room.
+    pub fn predictors(&self) -> Arc<[String]> {
+        let alive = self.table.predictors();
+        match (self.own(), self.near()) {
+            (Some(own), None) => alive.iter().filter(|worker| *worker != own).cloned().collect(),
+            _ => alive,
+        }
+    }
+
     /// Asks `worker`; the answer comes before `until` or is an error.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub struct Order<'a> {
 /// # Errors
 /// [`DispatchError`] when some rows cannot be answered by anyone: a request is answered whole or not at all.
 pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, DispatchError> {
-    let workers = lanes.table().predictors();
+    let workers = lanes.predictors();
     let near = lanes.near();
     if workers.is_empty() && near.is_none() {
         return Err(nobody(lanes));
@@ -169,7 +169,7 @@ impl Asking<'_> {
     ) -> Result<Predictions, DispatchError> {
         let mut tried = vec![first.to_owned()];
         loop {
-            let workers = self.lanes.table().predictors();
+            let workers = self.lanes.predictors();
             let preferred = bounded(key, &workers, &self.lanes.open(&workers));
             let next = preferred.into_iter().find(|worker| !tried.iter().any(|known| known == worker));
             let Some(worker) = next.map(str::to_owned) else { return Err(error) };
