@@ -2,6 +2,7 @@
 
 mod absent;
 mod architecture;
+mod arrow;
 mod bulk;
 mod bundles;
 mod campaigns;

@@ -30,7 +30,8 @@ const AHEAD: usize = 4;
 /// A 400 for a body that is no such stream.
 pub(super) async fn predict(app: Shared, by: Arc<By>, body: Body) -> Result<Response, Problem> {
     let decoder = Decoder::new(Fields::of(&by.spec).and_others(), Limits::default());
-    let mut batches = Box::pin(batches(body.into_data_stream(), decoder, app.deadline));
+    // One without rows has ended with its first look, and is looked at once more.
+    let mut batches = Box::pin(batches(body.into_data_stream(), decoder, app.deadline).fuse());
     let first = batches.next().await.transpose().map_err(Problem::bad_request)?;
     let (encoder, head) = Encoder::new(Answer::of(&by.spec)).map_err(Problem::internal)?;
     let answers = stream::iter(first.map(Ok)).chain(batches).map(move |batch: Result<Taken, String>| {
