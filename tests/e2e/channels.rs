@@ -5,10 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use tests::{Setup, Stack, until};
 
-/// The mean of each shop's sales; `more` is added to all of them.
+/// Each shop's sales, by turns `more` and one more than that.
 fn sales(more: u32, shops: &[&str]) -> String {
-    let row = |i: u32| shops.iter().map(move |shop| format!("{shop},{}\n", more + i % 2)).collect::<String>();
-    format!("shop,sold\n{}", (0..40).map(row).collect::<String>())
+    apart(more, &shops.iter().map(|shop| (*shop, 1)).collect::<Vec<_>>())
+}
+
+/// Each shop's sales, by turns `more` and so much more than that: their mean is off by half of it.
+fn apart(more: u32, shops: &[(&str, u32)]) -> String {
+    let one = |i: u32, (shop, by): &(&str, u32)| format!("{shop},{}\n", more + i % 2 * by);
+    let rows = (0..40).flat_map(|i| shops.iter().map(move |shop| one(i, shop)));
+    format!("shop,sold\n{}", rows.collect::<String>())
 }
 
 async fn add(stack: &Stack, rows: String) {
@@ -38,11 +44,11 @@ async fn answers(stack: &Stack, query: &str, expected: f64) {
 #[tokio::test]
 async fn a_channel_is_compared_released_and_taken_back() {
     let stack = Stack::start(Setup::default()).await;
-    add(&stack, sales(10, &["a", "b", "d"])).await;
+    add(&stack, sales(10, &["a", "b", "d", "e"])).await;
     let first = stack.ask(&["train", "m", "--scope", "shop=*", "--wait"]).await;
     answers(&stack, "", 10.5).await;
-    // Other rows; a shop has gone, and one is new.
-    add(&stack, sales(20, &["a", "b", "c"])).await;
+    // Other rows; a shop has gone, one is new, and of the others one is predicted worse, and one better.
+    add(&stack, apart(20, &[("a", 1), ("b", 4), ("c", 1), ("e", 0)])).await;
     let next = stack.ask(&["train", "m", "--scope", "shop=*", "--channel", "next", "--wait"]).await;
     answers(&stack, "?channel=next", 20.5).await;
     answers(&stack, "", 10.5).await;
@@ -54,14 +60,14 @@ async fn a_channel_is_compared_released_and_taken_back() {
     let one = |channel: &str, campaign: &Value| json!({"model": "m", "channel": channel, "campaigns": 1, "newest": campaign["id"]});
     assert_eq!(listed, json!([one("live", &first), one("next", &next)]));
     let diff = stack.ask(&["channel", "diff", "m", "live", "next"]).await;
-    let told: Vec<(&str, &str)> = diff
-        .as_array()
-        .expect("differences")
-        .iter()
-        .map(|one| (one["scope"].as_str().expect("a scope"), one["change"].as_str().expect("a change")))
-        .collect();
-    assert_eq!(told, [("shop=c", "new"), ("shop=d", "gone"), ("shop=a", "changed"), ("shop=b", "changed")]);
-    assert_eq!((&diff[2]["score"], &diff[2]["before"]), (&json!("rmse"), &json!(0.5)), "{diff}");
+    let told = |key: &str| {
+        diff.as_array().expect("differences").iter().map(|one| one[key].clone()).collect::<Value>()
+    };
+    assert_eq!(told("scope"), json!(["shop=c", "shop=d", "shop=b", "shop=a", "shop=e"]), "the worst first");
+    assert_eq!(told("change"), json!(["new", "gone", "changed", "changed", "changed"]));
+    assert_eq!(told("score"), json!(["rmse", "rmse", "rmse", "rmse", "rmse"]));
+    assert_eq!(told("before"), json!([null, 0.5, 0.5, 0.5, 0.5]));
+    assert_eq!(told("after"), json!([0.5, null, 2.0, 0.5, 0.0]));
 
     let moved = stack.ask(&["channel", "promote", "m", "next"]).await;
     assert_eq!((&moved["moved"], &moved["newest"]), (&json!(true), &next["id"]), "{moved}");
@@ -73,7 +79,7 @@ async fn a_channel_is_compared_released_and_taken_back() {
     assert_eq!(gone["predictions"], json!([10.5]));
     let back = stack.ask(&["channel", "rollback", "m"]).await;
     assert_eq!(back["taken_back"], json!([next["id"]]), "{back}");
-    assert_eq!((&back["changed"], &back["gone"]), (&json!(2), &json!(1)), "{back}");
+    assert_eq!((&back["changed"], &back["gone"]), (&json!(3), &json!(1)), "{back}");
     answers(&stack, "", 10.5).await;
     // A campaign by its id, into a channel of its own.
     let id = next["id"].as_str().expect("an id");

@@ -74,6 +74,28 @@ async fn a_worse_fit_is_rejected_and_the_better_one_answers_on() {
     assert_eq!(stack.ask(&forced).await["outcomes"], json!({"rejected": 1}));
 }
 
+/// A scope that has no fit yet is held to the level that answers for it.
+#[tokio::test]
+async fn a_first_fit_is_rejected_by_the_level_above_alone() {
+    let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
+    let line = |x: u32| (2 * x).to_string();
+    add(&stack, rows(0, line), "algorithm = \"linear\"", "better").await;
+    let all = stack.ask(&["train", "m", "--scope", "", "--wait"]).await;
+    assert_eq!(all["outcomes"], json!({"trained": 1}));
+    add(&stack, rows(0, line), "algorithm = \"mean\"", "better").await;
+    let one = stack.ask(&["train", "m", "--scope", "shop=a", "--wait"]).await;
+    assert_eq!(one["outcomes"], json!({"rejected": 1}));
+    let ended = stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0].clone();
+    let gate = |name: &str| ended["gate"][name].as_f64();
+    assert!(gate("own") > Some(5.0) && gate("parent").is_some_and(|error| error < 1e-9), "{ended}");
+    assert_eq!((&ended["outcome"], gate("incumbent")), (&json!("rejected"), None), "{ended}");
+    let reason = ended["reason"].as_str().expect("why");
+    assert!(
+        reason.starts_with("error 5.") && reason.ends_with(" on the newest rows, the level above 0.000000"),
+        "{reason}"
+    );
+}
+
 /// Fits that answer now may read columns which the spec names no more: those are read to compare with them.
 #[tokio::test]
 async fn fits_of_other_columns_are_compared_while_the_source_has_these() {
@@ -98,6 +120,40 @@ async fn fits_of_other_columns_are_compared_while_the_source_has_these() {
     assert_eq!(fingerprint().await, without);
 }
 
+/// Rows of two shops, with two classes that x tells apart.
+fn classes(more: u32) -> String {
+    let row = |i: u32| {
+        let (x, time) = (i % 10, format!("2020-01-{:02}T{:02}:00:00Z", 1 + i / 24, i % 24));
+        let class = if x < 5 { "low" } else { "high" };
+        ["a", "b"].map(|shop| format!("{time},{shop},{x},{class}\n")).concat()
+    };
+    format!("t,shop,x,y\n{}", (0..100 + more).map(row).collect::<String>())
+}
+
+/// Of two fits that are always right the one that is surer has the smaller log loss.
+#[tokio::test]
+async fn classes_are_compared_by_log_loss() {
+    let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
+    let learn =
+        |c: &str| format!("task = \"classification\"\nalgorithm = \"logistic\"\nparams = {{ c = {c} }}");
+    let (sure, unsure) = (learn("1000.0"), learn("0.001"));
+    let fit = async || stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0].clone();
+    add(&stack, classes(0), &unsure, "better").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    let first = fit().await;
+    add(&stack, classes(25), &sure, "better").await;
+    assert_eq!(train(&stack).await, json!({"trained": 3}));
+    let second = fit().await;
+    for fit in [&first, &second] {
+        assert_eq!(fit["metrics"]["accuracy"], 1.0, "{fit}");
+    }
+    let gate = |name: &str| second["gate"][name].as_f64().expect("an error");
+    assert!(gate("own") < 0.1 && gate("incumbent") > 0.5 && gate("parent") > 0.5, "{second}");
+    add(&stack, classes(50), &unsure, "better").await;
+    assert_eq!(train(&stack).await, json!({"rejected": 3}));
+    assert_eq!(fit().await["fingerprint"], second["fingerprint"], "the surer one answers on");
+}
+
 /// Classes are compared by log loss, also with classes that the older fit does not know; a fit of columns that are gone stands in
 /// nobody's way.
 #[tokio::test]
@@ -107,11 +163,12 @@ async fn classes_are_compared_too() {
     let learn = "task = \"classification\"\nalgorithm = \"naive_bayes\"";
     add(&stack, rows(0, |x| (2 * x).to_string()), learn, "better").await;
     assert_eq!(train(&stack).await, json!({"trained": 3}));
-    // Shop a's newest rows have classes that no older fit knows; the new fit does not know them either.
+    // Shop a's newest rows have classes that no older fit knows, and so holds for impossible; shop b's are as they were.
     add(&stack, rows(20, class), learn, "better").await;
-    let outcomes = train(&stack).await;
-    let ended: u64 = ["trained", "rejected"].iter().filter_map(|name| outcomes[name].as_u64()).sum();
-    assert_eq!(ended, 3, "{outcomes}");
+    assert_eq!(train(&stack).await, json!({"rejected": 1, "trained": 2}));
+    let fit = stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0].clone();
+    let gate = |name: &str| fit["gate"][name].as_f64().expect("an error");
+    assert!(gate("own") < 20.0 && gate("incumbent") > 36.0 && gate("parent") > 36.0, "{fit}");
     let source =
         stack.write("rows.csv", rows(21, class).replace("t,shop,x,y", "t,shop,z,y")).display().to_string();
     stack
