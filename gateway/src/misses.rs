@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use dispatch::Scopes;
 use runtime::broker::Broker;
-use runtime::misses;
+use runtime::misses::{self, Outcome};
 use runtime::store::Blobs;
+use schemas::channel::LIVE;
 use schemas::limits::PACK_SCOPES_MAX;
 use schemas::predict::{NO_FIT, NamedColumn, Predictions, RowErrorKind};
 use schemas::scope::Scope;
@@ -49,8 +50,19 @@ struct Noted {
     campaigns: usize,
 }
 
+/// Scopes to be ordered.
+#[derive(Debug)]
+struct Due {
+    channel: String,
+    spec: Arc<ModelSpec>,
+    scopes: Vec<Scope>,
+    /// Until the model's next order.
+    pause: Duration,
+}
+
 impl Misses {
-    /// Notes the scopes of rows that a coarser fit or none has answered. `campaigns` is how many the channel has.
+    /// Notes the scopes of rows that a coarser fit or none has answered. `campaigns` is how many the channel has; one without
+    /// any, beside `live`, is a caller's mistyped word.
     pub fn note(
         &self,
         (spec, channel): (&Arc<ModelSpec>, &str),
@@ -58,7 +70,8 @@ impl Misses {
         columns: &[NamedColumn],
         answer: &Predictions,
     ) {
-        if spec.release.on_miss != OnMiss::Train {
+        let is_there = campaigns > 0 || channel == LIVE;
+        if spec.release.on_miss != OnMiss::Train || !is_there {
             return;
         }
         let missing = missing(spec, columns, answer);
@@ -93,10 +106,11 @@ impl Misses {
     /// Orders what may be ordered now; says when to look again.
     async fn order_due(&self, broker: &Broker, blobs: &Blobs) -> Instant {
         let now = Instant::now();
-        for (channel, spec, scopes) in self.take_due(now) {
-            match misses::order(broker, blobs, &spec, &channel, &scopes).await {
-                Ok(None) => {}
-                Ok(Some(campaign)) => tracing::info!(
+        for Due { channel, spec, scopes, pause } in self.take_due(now) {
+            match misses::order(broker, blobs, (&spec, &channel), &scopes, pause).await {
+                Ok(Outcome::Known) => {}
+                Ok(Outcome::TooSoon(left)) => self.put_back((&spec, &channel), scopes, now + left),
+                Ok(Outcome::Ordered(campaign)) => tracing::info!(
                     model = spec.name,
                     campaign = campaign.id,
                     scopes = campaign.planned,
@@ -114,15 +128,26 @@ impl Misses {
         waiting.map(|noted| noted.not_before).min().unwrap_or(now + LONG_PAUSE)
     }
 
-    fn take_due(&self, now: Instant) -> Vec<(String, Arc<ModelSpec>, Vec<Scope>)> {
+    fn take_due(&self, now: Instant) -> Vec<Due> {
         let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let due = all.iter_mut().filter(|(_, noted)| !noted.waiting.is_empty() && noted.not_before <= now);
         due.map(|((_, channel), noted)| {
-            noted.not_before = now + if noted.campaigns < MANY_CAMPAIGNS { PAUSE } else { LONG_PAUSE };
+            let pause = if noted.campaigns < MANY_CAMPAIGNS { PAUSE } else { LONG_PAUSE };
+            noted.not_before = now + pause;
             let rest = noted.waiting.split_off(noted.waiting.len().min(PACK_SCOPES_MAX));
-            (channel.clone(), noted.spec.clone(), std::mem::replace(&mut noted.waiting, rest))
+            let scopes = std::mem::replace(&mut noted.waiting, rest);
+            Due { channel: channel.clone(), spec: noted.spec.clone(), scopes, pause }
         })
         .collect()
+    }
+
+    /// Lets scopes wait again, before the others.
+    fn put_back(&self, (spec, channel): (&ModelSpec, &str), mut scopes: Vec<Scope>, not_before: Instant) {
+        let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(noted) = all.get_mut(&(spec.name.clone(), channel.to_owned())) {
+            scopes.append(&mut noted.waiting);
+            (noted.waiting, noted.not_before) = (scopes, not_before);
+        }
     }
 
     fn forget(&self, spec: &ModelSpec, channel: &str, scopes: &[Scope]) {
@@ -199,6 +224,44 @@ mod tests {
         }
     }
 
+    /// A row of each scope `a`, answered by the fit of all.
+    fn answered(texts: &[&str]) -> ([NamedColumn; 1], Predictions) {
+        let rows = texts.len();
+        let columns =
+            [NamedColumn::new("a", Column::Text(TextColumn::from_rows(texts.iter().copied().map(Some))))];
+        let fits = vec![Arc::new(used(1))];
+        (
+            columns,
+            Predictions { values: vec![0.0; rows], fit_of: vec![0; rows], fits, ..Predictions::default() },
+        )
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_is_not_there_is_not_trained() {
+        let (misses, spec) = (Misses::default(), spec());
+        let (columns, answer) = answered(&["b"]);
+        misses.note((&spec, "nxet"), 0, &columns, &answer);
+        assert!(misses.take_due(Instant::now()).is_empty());
+        misses.note((&spec, "next"), 1, &columns, &answer);
+        misses.note((&spec, LIVE), 0, &columns, &answer);
+        assert_eq!(misses.take_due(Instant::now()).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_came_too_soon_waits_before_the_others() {
+        let (misses, spec) = (Misses::default(), spec());
+        let (columns, answer) = answered(&["b"]);
+        misses.note((&spec, LIVE), 1, &columns, &answer);
+        let now = Instant::now();
+        let due = misses.take_due(now).remove(0);
+        let (columns, answer) = answered(&["b", "c"]);
+        misses.note((&spec, LIVE), 1, &columns, &answer);
+        misses.put_back((&spec, LIVE), due.scopes, now + PAUSE / 2);
+        assert!(misses.take_due(now).is_empty());
+        let due = misses.take_due(now + PAUSE / 2).remove(0);
+        assert_eq!(due.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(), ["a=b", "a=c"]);
+    }
+
     #[tokio::test]
     async fn only_rows_without_a_fit_of_their_own_are_noted_and_each_scope_once() {
         let texts = [Some("own"), Some("coarse"), None, Some("none"), Some("coarse"), Some("bad")];
@@ -215,13 +278,13 @@ mod tests {
         misses.note((&spec, "live"), 1, &columns, &answer);
         misses.note((&spec, "live"), 1, &columns, &answer);
         let due = misses.take_due(Instant::now());
-        let scopes: Vec<&str> = due[0].2.iter().map(Scope::as_str).collect();
-        assert_eq!((due.len(), due[0].0.as_str(), scopes), (1, "live", vec!["a=coarse", "a=none"]));
+        let scopes: Vec<&str> = due[0].scopes.iter().map(Scope::as_str).collect();
+        assert_eq!((due.len(), due[0].channel.as_str(), scopes), (1, "live", vec!["a=coarse", "a=none"]));
         misses.note((&spec, "live"), 1, &columns, &answer);
         assert!(misses.take_due(Instant::now() + LONG_PAUSE).is_empty());
-        misses.forget(&spec, "live", &due[0].2);
+        misses.forget(&spec, "live", &due[0].scopes);
         misses.note((&spec, "live"), 1, &columns, &answer);
         assert!(misses.take_due(Instant::now()).is_empty());
-        assert_eq!(misses.take_due(Instant::now() + PAUSE)[0].2.len(), 2);
+        assert_eq!(misses.take_due(Instant::now() + PAUSE)[0].scopes.len(), 2);
     }
 }
