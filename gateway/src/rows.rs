@@ -5,6 +5,7 @@
 mod columns;
 mod field;
 mod json;
+mod mistyped;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeSeed;
 
 pub use columns::Layout;
 pub use json::Scalar;
+pub use mistyped::note_mistyped;
 
 use columns::Columns;
 use json::RequestSeed;

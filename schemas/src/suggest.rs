@@ -24,6 +24,15 @@ pub fn hint<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str> + Clo
     }
 }
 
+/// Whether `name` was very likely meant: up to a third of it, and at most two letters, are wrong. Names that differ by their
+/// numbers only, such as `lag_1` and `lag_7`, are different names.
+pub fn is_mistyped(wrong: &str, name: &str) -> bool {
+    let (wrong, name) = (wrong.to_lowercase(), name.to_lowercase());
+    let letters = |text: &str| -> String { text.chars().filter(|letter| !letter.is_ascii_digit()).collect() };
+    let most = 2.min(name.chars().count() / 3);
+    wrong == name || (letters(&wrong) != letters(&name) && strsim::osa_distance(&wrong, &name) <= most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +42,25 @@ mod tests {
         assert_eq!(hint("carier", ["carrier", "origin"]), "; did you mean `carrier`?");
         assert_eq!(hint("zzz", ["carrier", "origin"]), "; known: carrier, origin");
         assert_eq!(hint("zzz", []), "");
+    }
+
+    #[test]
+    fn a_slip_is_no_other_name() {
+        for (wrong, name) in
+            [("carier", "carrier"), ("Carrier", "carrier"), ("dsetination", "destination"), ("hours", "hour")]
+        {
+            assert!(is_mistyped(wrong, name), "{wrong}");
+        }
+        let others = [
+            ("lag_1", "lag_7"),
+            ("x", "y"),
+            ("id", "ad"),
+            ("arr_delay", "dep_delay"),
+            ("origin_name", "origin"),
+            ("", "a"),
+        ];
+        for (other, name) in others {
+            assert!(!is_mistyped(other, name), "{other}");
+        }
     }
 }

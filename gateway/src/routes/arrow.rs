@@ -16,7 +16,7 @@ use futures::{Stream, StreamExt, stream};
 use crate::app::Shared;
 use crate::predicting::By;
 use crate::problem::Problem;
-use crate::rows::Rows;
+use crate::rows::{Layout, Rows, note_mistyped};
 
 /// What the body and the answer are called.
 pub(super) const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -28,16 +28,22 @@ const AHEAD: usize = 4;
 ///
 /// # Errors
 /// A 400 for a body that is no such stream.
-pub(super) async fn predict(app: Shared, by: Arc<By>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn predict(
+    app: Shared,
+    layout: Arc<Layout>,
+    by: Arc<By>,
+    body: Body,
+) -> Result<Response, Problem> {
     let decoder = Decoder::new(Fields::of(&by.spec).and_others(), Limits::default());
     // One without rows has ended with its first look, and is looked at once more.
     let mut batches = Box::pin(batches(body.into_data_stream(), decoder, app.deadline).fuse());
     let first = batches.next().await.transpose().map_err(Problem::bad_request)?;
     let (encoder, head) = Encoder::new(Answer::of(&by.spec)).map_err(Problem::internal)?;
     let answers = stream::iter(first.map(Ok)).chain(batches).map(move |batch: Result<Taken, String>| {
-        let (app, by) = (app.clone(), by.clone());
+        let (app, by, layout) = (app.clone(), by.clone(), layout.clone());
         async move {
-            let Taken { rows, columns, errors } = batch?;
+            let Taken { rows, columns, mut errors } = batch?;
+            note_mistyped(&layout, rows, &columns, &mut errors);
             let rows = Rows { channel: None, explain: false, rows, columns, errors };
             by.predict_patiently(&app, rows).await.map_err(|problem| problem.detail)
         }

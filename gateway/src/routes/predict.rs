@@ -159,7 +159,7 @@ pub(crate) async fn predict(
         let by = known.by(&app, asked.channel.as_deref())?;
         return match kind {
             NDJSON => Ok(ndjson::predict(app, &known, by, request.into_body())),
-            _ => arrow::predict(app, by, request.into_body()).await,
+            _ => arrow::predict(app, known.layout.clone(), by, request.into_body()).await,
         };
     }
     let Payload(body) = Payload::from_request(request, &app).await?;

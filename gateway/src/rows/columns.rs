@@ -13,12 +13,14 @@ use serde::de::DeserializeSeed;
 use super::Rows;
 use super::field::{Field, LOOKED_THROUGH_MAX, Uses};
 use super::json::{Asked, RowSeed, Scalar};
+use super::note_mistyped;
 
 /// The fields that a model's spec reads, worked out once for all of its requests.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// The spec's revision.
     pub revision: String,
+    pub(super) dimensions: Vec<Arc<str>>,
     fields: Vec<(Arc<str>, Uses)>,
     /// Of the fields by name, once they are too many to look through.
     places: HashMap<String, usize>,
@@ -42,7 +44,20 @@ impl Layout {
             uses.into_iter().map(|(name, uses)| (name.into(), uses)).collect();
         let named = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place));
         let places = if fields.len() > LOOKED_THROUGH_MAX { named.collect() } else { HashMap::default() };
-        Layout { revision: spec.revision(), fields, places }
+        let dimensions = dimensions.iter().map(|name| name.as_str().into()).collect();
+        Layout { revision: spec.revision(), dimensions, fields, places }
+    }
+
+    /// Whether the spec reads a field of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.place(name).is_some()
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        match self.places.is_empty() {
+            true => self.fields.iter().position(|(known, _)| **known == *name),
+            false => self.places.get(name).copied(),
+        }
     }
 
     /// The fields by name, and whether each is read as a number and nothing else.
@@ -133,11 +148,7 @@ impl Columns<'_> {
     }
 
     fn look_up(&mut self, name: &str) -> Option<usize> {
-        let known = match self.layout.places.is_empty() {
-            true => self.layout.fields.iter().position(|(known, _)| **known == *name),
-            false => self.layout.places.get(name).copied(),
-        };
-        if let Some(place) = known.or_else(|| self.places.as_ref()?.get(name).copied()) {
+        if let Some(place) = self.layout.place(name).or_else(|| self.places.as_ref()?.get(name).copied()) {
             return Some(place);
         }
         let place = self.fields.len();
@@ -178,6 +189,9 @@ impl Columns<'_> {
         self.errors.dedup_by_key(|error| error.row);
         let mut columns = Vec::with_capacity(self.fields.len() + 1);
         self.fields.into_iter().for_each(|field| field.finish(rows, &mut columns));
+        if self.places.is_some() {
+            note_mistyped(self.layout, rows, &columns, &mut self.errors);
+        }
         Rows { channel: asked.channel, explain: asked.explain, rows, columns, errors: self.errors }
     }
 }

@@ -66,3 +66,14 @@ fn what_is_no_utf_8_fails_a_body_and_only_its_own_line() {
     assert_eq!((lines.rows, lines.errors.len(), lines.errors[0].row), (3, 1, 1));
     assert_eq!(value(&lines.columns, "price", 2).as_deref(), Some("3"));
 }
+
+#[test]
+fn a_row_that_lacks_a_dimension_for_a_slip_of_the_pen_is_told() {
+    let body = br#"{"rows": [{"stroe": "a", "price": 1}, {"store": "a", "stroe": "b"}, {"store_name": "a"},
+        {"stroe": null}, {"Store": "a", "price": "cheap"}]}"#;
+    let rows = Rows::parse(body, &layout()).unwrap();
+    let told: Vec<(u32, Option<&str>)> =
+        rows.errors.iter().map(|error| (error.row, error.field.as_deref())).collect();
+    assert_eq!(told, [(0, Some("stroe")), (4, Some("price"))]);
+    assert!(rows.errors[0].message.contains("did you mean `store`?"), "{}", rows.errors[0].message);
+}
