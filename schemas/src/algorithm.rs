@@ -211,7 +211,8 @@ impl Algorithm {
     /// Whether rows may count differently. The target of the others would need their losses weighted.
     pub fn takes_weights(self) -> bool {
         use Algorithm as A;
-        self.is_linear() || matches!(self, A::Tree | A::Forest | A::ExtraTrees | A::Boosting)
+        let by_losses = matches!(self, A::Poisson | A::Gamma | A::Tweedie | A::Logistic | A::NaiveBayes);
+        self.is_linear() || by_losses || self.takes_bins()
     }
 
     /// Whether it cuts columns into bins, of which one may hold missing values, and others categories.

@@ -54,7 +54,7 @@ pub fn classify(block: &Block, y: &[f64], method: &ClassMethod) -> Result<Classi
     weighted_classify(block, y, &[], method)
 }
 
-/// As [`classify`], with what each row counts, which trees and boosting look at; none count 1 each.
+/// As [`classify`], with what each row counts, which [`crate::Method`] says who looks at; none count 1 each.
 pub(crate) fn weighted_classify(
     block: &Block,
     y: &[f64],
@@ -67,8 +67,8 @@ pub(crate) fn weighted_classify(
         return Ok(Classifier::Constant { probabilities: vec![1.0] });
     }
     match method {
-        ClassMethod::Logistic { c } => logistic(block, &classes, *c),
-        ClassMethod::NaiveBayes { smoothing } => naive_bayes(block, &classes, *smoothing),
+        ClassMethod::Logistic { c } => logistic(block, &classes, weights, *c),
+        ClassMethod::NaiveBayes { smoothing } => naive_bayes(block, &classes, weights, *smoothing),
         ClassMethod::LinearSvm { c } => linear_svm(block, &classes, *c),
         ClassMethod::KernelSvm(params) => kernel_svm(block, &classes, *params),
         ClassMethod::Neighbours { k } => {

@@ -9,7 +9,7 @@ use crate::classify::{ClassMethod, weighted_classify};
 use crate::design::Design;
 use crate::elastic_net::{ElasticNetParams, elastic_net};
 use crate::error::LearnError;
-use crate::glm::{LogLinearParams, log_linear};
+use crate::glm::{LogLinearParams, weighted_log_linear};
 use crate::kmeans::{KMeansParams, kmeans};
 use crate::linear::{mean, ridge};
 use crate::mixture::{MixtureParams, mixture};
@@ -37,7 +37,7 @@ pub enum Method {
     },
     /// See [`elastic_net`].
     ElasticNet(ElasticNetParams),
-    /// See [`log_linear`].
+    /// See [`crate::log_linear`].
     LogLinear(LogLinearParams),
     /// See [`crate::forest`]: also a single tree, and extremely randomised ones.
     Forest(ForestParams),
@@ -233,9 +233,15 @@ impl Method {
                 | Method::Linear
                 | Method::Ridge { .. }
                 | Method::ElasticNet(_)
+                | Method::LogLinear(_)
                 | Method::Forest(_)
                 | Method::Boosting(_)
-                | Method::Classify(ClassMethod::Forest(_) | ClassMethod::Boosting(_))
+                | Method::Classify(
+                    ClassMethod::Logistic { .. }
+                        | ClassMethod::NaiveBayes { .. }
+                        | ClassMethod::Forest(_)
+                        | ClassMethod::Boosting(_)
+                )
         )
     }
 
@@ -265,7 +271,7 @@ impl Method {
             Method::ElasticNet(params) => elastic_net(&Moments::over(design, y, rows, scratch), *params),
             Method::LogLinear(params) => {
                 scratch.gather(design, y, rows);
-                log_linear(&scratch.block, &scratch.target, *params)
+                weighted_log_linear(&scratch.block, &scratch.target, &scratch.weights, *params)
             }
             Method::Forest(params) => {
                 scratch.gather(design, y, rows);

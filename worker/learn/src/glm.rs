@@ -7,6 +7,7 @@ use crate::error::LearnError;
 use crate::moments::Moments;
 use crate::semidefinite::least_norm;
 use crate::standard::Standard;
+use crate::target::{weight_of, with_mean_one};
 use crate::vector::{add_scaled, dot, sum};
 
 /// Newton's steps, at most; a dozen is usual.
@@ -40,20 +41,31 @@ pub struct LogLinearParams {
 /// # Panics
 /// When `y` has not one target per row of the block.
 pub fn log_linear(block: &Block, y: &[f64], params: LogLinearParams) -> Result<Parameters, LearnError> {
-    let moments = Moments::of(block, y);
+    weighted_log_linear(block, y, &[], params)
+}
+
+/// As [`log_linear`], with what each row counts; none count 1 each.
+pub(crate) fn weighted_log_linear(
+    block: &Block,
+    y: &[f64],
+    weights: &[f64],
+    params: LogLinearParams,
+) -> Result<Parameters, LearnError> {
+    let moments = Moments::weighted(block, y, weights);
     let standard = Standard::of(&moments)?;
     let is_allowed = |y: &&f64| **y > 0.0 || (**y == 0.0 && params.power < 2.0);
     if let Some(found) = y.iter().find(|y| !is_allowed(y)) {
         return Err(LearnError::Target { power: params.power, found: *found });
     }
-    if y.iter().all(|y| *y == 0.0) {
+    let mean = moments.mean(moments.width());
+    if mean == 0.0 {
         return Ok(Parameters::Linear { intercept: 0.0, coefficients: Vec::new() });
     }
     let columns = standard.columns_of(block);
-    let problem = Problem { columns: columns.chunks_exact(y.len()).collect(), y, params };
-    let solution = problem.solve(moments.mean(moments.width()).ln())?;
-    let (intercept, weights) = (solution[0], &solution[1..]);
-    let (intercept, coefficients) = standard.unscaled(intercept, weights)?;
+    let counts = with_mean_one(weights);
+    let problem = Problem { columns: columns.chunks_exact(y.len()).collect(), y, counts, params };
+    let solution = problem.solve(mean.ln())?;
+    let (intercept, coefficients) = standard.unscaled(solution[0], &solution[1..])?;
     Ok(Parameters::LogLinear { intercept, coefficients })
 }
 
@@ -61,6 +73,8 @@ pub fn log_linear(block: &Block, y: &[f64], params: LogLinearParams) -> Result<P
 struct Problem<'a> {
     columns: Vec<&'a [f64]>,
     y: &'a [f64],
+    /// What each row counts, 1 in the mean; none count 1 each.
+    counts: Vec<f64>,
     params: LogLinearParams,
 }
 
@@ -123,7 +137,9 @@ impl Problem<'_> {
         for (column, weight) in self.columns.iter().zip(&solution[1..]) {
             add_scaled(&mut eta, *weight, column);
         }
-        let losses: Vec<f64> = eta.iter().zip(self.y).map(|(eta, y)| self.params.loss(*eta, *y)).collect();
+        let pairs = eta.iter().zip(self.y).enumerate();
+        let losses: Vec<f64> =
+            pairs.map(|(row, (eta, y))| self.params.loss(*eta, *y) * weight_of(&self.counts, row)).collect();
         let penalty = self.params.alpha / 2.0 * dot(&solution[1..], &solution[1..]);
         let loss = sum(&losses) / self.y.len() as f64 + penalty;
         Place { solution, eta, loss }
@@ -132,9 +148,13 @@ impl Problem<'_> {
     /// The loss's gradient and, row by row, its matrix of second derivatives.
     fn derivatives(&self, place: &Place) -> (Vec<f64>, Vec<f64>) {
         let (order, count) = (self.columns.len() + 1, self.y.len() as f64);
-        let pairs = place.eta.iter().zip(self.y);
-        let (slopes, weights): (Vec<f64>, Vec<f64>) =
-            pairs.map(|(eta, y)| self.params.slope_and_weight(*eta, *y)).unzip();
+        let pairs = place.eta.iter().zip(self.y).enumerate();
+        let one = |(row, (eta, y)): (usize, (&f64, &f64))| {
+            let (count, (slope, weight)) =
+                (weight_of(&self.counts, row), self.params.slope_and_weight(*eta, *y));
+            (count * slope, count * weight)
+        };
+        let (slopes, weights): (Vec<f64>, Vec<f64>) = pairs.map(one).unzip();
         let (mut gradient, mut hessian) = (vec![sum(&slopes) / count], vec![0.0; order * order]);
         hessian[0] = sum(&weights) / count;
         let mut weighted = vec![0.0; self.y.len()];

@@ -7,8 +7,8 @@ use crate::vector::{add_scaled, dot, sum};
 pub(crate) trait RowLoss {
     /// Number of functions.
     fn functions(&self) -> usize;
-    /// The sum of losses over rows.
-    fn value(&self, f: &[f64]) -> f64;
+    /// The loss in each row.
+    fn values(&self, f: &[f64]) -> Vec<f64>;
     /// First derivatives by the functions' values.
     fn slopes(&self, f: &[f64]) -> Vec<f64>;
     /// What [`RowLoss::curve`] needs to know of a place.
@@ -19,11 +19,13 @@ pub(crate) trait RowLoss {
     fn diagonal(&self, curvature: &[f64]) -> Vec<f64>;
 }
 
-/// Σ loss/n + `penalty`/2 · ‖w‖². A solution is, function by function, the intercept and then the weights.
+/// Σ weight · loss/n + `penalty`/2 · ‖w‖². A solution is, function by function, the intercept and then the weights.
 pub(crate) struct Linked<'a, L> {
     /// Standardised columns.
     pub(crate) columns: Vec<&'a [f64]>,
     pub(crate) rows: usize,
+    /// What each row counts; none count 1 each.
+    pub(crate) weights: &'a [f64],
     pub(crate) loss: L,
     pub(crate) penalty: f64,
     /// Whether the intercept is penalised as a weight.
@@ -40,6 +42,14 @@ pub(crate) struct Place {
 impl<L: RowLoss> Linked<'_, L> {
     fn stride(&self) -> usize {
         self.columns.len() + 1
+    }
+
+    /// Values of each row, function by function, times what the row counts.
+    fn weighed(&self, mut values: Vec<f64>) -> Vec<f64> {
+        for own in values.chunks_exact_mut(self.rows) {
+            own.iter_mut().zip(self.weights).for_each(|(value, weight)| *value *= weight);
+        }
+        values
     }
 
     /// The functions' values in each row.
@@ -84,15 +94,15 @@ impl<L: RowLoss> Loss for Linked<'_, L> {
             intercept + dot(&function[1..], &function[1..])
         };
         let squares: f64 = place.solution.chunks_exact(self.stride()).map(squares).sum();
-        self.loss.value(&place.f) / self.rows as f64 + self.penalty / 2.0 * squares
+        sum(&self.weighed(self.loss.values(&place.f))) / self.rows as f64 + self.penalty / 2.0 * squares
     }
 
     fn gradient(&self, place: &Place) -> Vec<f64> {
-        self.gathered(&self.loss.slopes(&place.f), &place.solution)
+        self.gathered(&self.weighed(self.loss.slopes(&place.f)), &place.solution)
     }
 
     fn diagonal(&self, place: &Place) -> Vec<f64> {
-        let weights = self.loss.diagonal(&place.curvature);
+        let weights = self.weighed(self.loss.diagonal(&place.curvature));
         let (count, mut out) = (self.rows as f64, Vec::with_capacity(place.solution.len()));
         for weights in weights.chunks_exact(self.rows) {
             // A loss that is flat in all rows still has a step to take.
@@ -106,6 +116,6 @@ impl<L: RowLoss> Loss for Linked<'_, L> {
     fn product(&self, place: &Place, direction: &[f64]) -> Vec<f64> {
         let mut u = self.values(direction);
         self.loss.curve(&place.curvature, &mut u);
-        self.gathered(&u, direction)
+        self.gathered(&self.weighed(u), direction)
     }
 }

@@ -9,7 +9,7 @@ use crate::linked::{Linked, RowLoss};
 use crate::newton::minimise;
 use crate::scaled::Scaled;
 
-/// Minimises `c`·Σ −ln p(class) + ½‖w‖² over standardised columns; columns that do not vary get weight 0. Two classes have
+/// Minimises `c`·Σ weight · −ln p(class) + ½‖w‖², rows without weights counting 1 each, over standardised columns; columns that do not vary get weight 0. Two classes have
 /// one function, more have one each, whose intercepts add up to 0. The same as scikit-learn's
 /// `make_pipeline(StandardScaler(), LogisticRegression(C=c))`.
 ///
@@ -18,21 +18,26 @@ use crate::scaled::Scaled;
 ///
 /// # Panics
 /// When `classes` are not those of the block's rows, or only one.
-pub(crate) fn logistic(block: &Block, classes: &Classes, c: f64) -> Result<Classifier, LearnError> {
-    let scaled = Scaled::of(block)?;
+pub(crate) fn logistic(
+    block: &Block,
+    classes: &Classes,
+    weights: &[f64],
+    c: f64,
+) -> Result<Classifier, LearnError> {
+    let scaled = Scaled::weighted(block, weights)?;
     let columns = scaled.columns();
     let penalty = 1.0 / (c * block.rows() as f64);
     let (rows, stride) = (block.rows(), columns.len() + 1);
     let shares = classes.shares();
     if let [none, some] = shares[..] {
         let loss = TwoClasses(classes.of_row().iter().map(|class| f64::from(*class)).collect());
-        let problem = Linked { columns, rows, loss, penalty, penalises_intercept: false };
+        let problem = Linked { columns, rows, weights, loss, penalty, penalises_intercept: false };
         let mut start = vec![0.0; stride];
         start[0] = (some / none).ln();
         return linear(&scaled, Link::Logistic, &minimise(&problem, start)?);
     }
     let loss = ManyClasses { classes: shares.len(), of_row: classes.of_row() };
-    let problem = Linked { columns, rows, loss, penalty, penalises_intercept: false };
+    let problem = Linked { columns, rows, weights, loss, penalty, penalises_intercept: false };
     let centre = |solution: &mut [f64]| {
         let mean = solution.iter().step_by(stride).sum::<f64>() / shares.len() as f64;
         solution.iter_mut().step_by(stride).for_each(|intercept| *intercept -= mean);
@@ -64,9 +69,9 @@ impl RowLoss for TwoClasses {
         1
     }
 
-    fn value(&self, f: &[f64]) -> f64 {
+    fn values(&self, f: &[f64]) -> Vec<f64> {
         let loss = |(f, t): (&f64, &f64)| f.max(0.0) + (-f.abs()).exp().ln_1p() - f * t;
-        f.iter().zip(&self.0).map(loss).sum()
+        f.iter().zip(&self.0).map(loss).collect()
     }
 
     fn slopes(&self, f: &[f64]) -> Vec<f64> {
@@ -97,14 +102,14 @@ impl RowLoss for ManyClasses<'_> {
         self.classes
     }
 
-    fn value(&self, f: &[f64]) -> f64 {
+    fn values(&self, f: &[f64]) -> Vec<f64> {
         let rows = self.of_row.len();
         let loss = |(row, class): (usize, &u32)| {
             let own = || f[row..].iter().step_by(rows);
             let most = own().copied().fold(f64::NEG_INFINITY, f64::max);
             most + own().map(|f| (f - most).exp()).sum::<f64>().ln() - f[*class as usize * rows + row]
         };
-        self.of_row.iter().enumerate().map(loss).sum()
+        self.of_row.iter().enumerate().map(loss).collect()
     }
 
     fn slopes(&self, f: &[f64]) -> Vec<f64> {

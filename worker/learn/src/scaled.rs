@@ -18,24 +18,40 @@ impl Scaled {
     /// # Errors
     /// [`LearnError::NoRows`]; [`LearnError::NotFinite`] when a sum overflows.
     pub(crate) fn of(block: &Block) -> Result<Scaled, LearnError> {
+        Scaled::weighted(block, &[])
+    }
+
+    /// As [`Scaled::of`], with what each row counts; none count 1 each.
+    ///
+    /// # Errors
+    /// As [`Scaled::of`], also where no row counts.
+    pub(crate) fn weighted(block: &Block, weights: &[f64]) -> Result<Scaled, LearnError> {
         let rows = block.rows();
-        if rows == 0 {
+        if rows == 0 || (!weights.is_empty() && weights.iter().all(|weight| *weight == 0.0)) {
             return Err(LearnError::NoRows);
         }
         let mut scaled = Scaled { scaling: Scaling::default(), rows, values: Vec::new() };
         for column in 0..block.width() {
-            scaled.add(block.column(column))?;
+            scaled.add(block.column(column), weights)?;
         }
         Ok(scaled)
     }
 
-    fn add(&mut self, column: &[f64]) -> Result<(), LearnError> {
+    fn add(&mut self, column: &[f64], weights: &[f64]) -> Result<(), LearnError> {
         // From the first value on, a constant column's deviations are exactly 0.
         let (origin, count) = (column[0], self.rows as f64);
         let mut centred: Vec<f64> = column.iter().map(|x| x - origin).collect();
-        let offset = sum(&centred) / count;
+        let mean_of = |values: &[f64]| match weights {
+            [] => sum(values) / count,
+            _ => dot(values, weights) / sum(weights),
+        };
+        let offset = mean_of(&centred);
         centred.iter_mut().for_each(|x| *x -= offset);
-        let (mean, variance) = (origin + offset, dot(&centred, &centred) / count);
+        let variance = match weights {
+            [] => dot(&centred, &centred) / count,
+            _ => mean_of(&centred.iter().map(|x| x * x).collect::<Vec<_>>()),
+        };
+        let mean = origin + offset;
         if !mean.is_finite() || !variance.is_finite() {
             return Err(LearnError::NotFinite);
         }

@@ -12,7 +12,8 @@ import numpy as np
 import sklearn
 from sklearn import metrics
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 
@@ -22,6 +23,30 @@ def ridge(x, y, w):
     scale = np.where(scaler.var_ > 0, scaler.scale_, np.inf)
     coefficients = fit.coef_ / scale
     return {"intercept": float(fit.intercept_ - coefficients @ scaler.mean_), "coefficients": coefficients.tolist()}
+
+
+def own_units(scaler, intercept, coefficients):
+    coefficients = np.atleast_2d(coefficients) / np.where(scaler.var_ > 0, scaler.scale_, np.inf)
+    return {"intercepts": (intercept - coefficients @ scaler.mean_).ravel().tolist(), "coefficients": coefficients.ravel().tolist()}
+
+
+def log_linear(x, y, w, power):
+    scaler = StandardScaler().fit(x, sample_weight=w)
+    fit = TweedieRegressor(power=power, alpha=0.1, link="log", solver="newton-cholesky", tol=1e-12, max_iter=1_000)
+    fit.fit(scaler.transform(x), y, sample_weight=w)
+    return own_units(scaler, fit.intercept_, fit.coef_)
+
+
+def logistic(x, y, w):
+    scaler = StandardScaler().fit(x, sample_weight=w)
+    fit = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-14, max_iter=1_000).fit(scaler.transform(x), y, sample_weight=w)
+    return own_units(scaler, fit.intercept_, fit.coef_)
+
+
+def bayes(x, y, w, test):
+    scaler = StandardScaler().fit(x, sample_weight=w)
+    fit = GaussianNB(var_smoothing=1e-9).fit(scaler.transform(x), y, sample_weight=w)
+    return fit.predict_proba(scaler.transform(test)).ravel().tolist()
 
 
 def numbers(y, p, w):
@@ -61,6 +86,10 @@ def figures(case):
     return {
         "name": case["name"],
         "ridge": own,
+        "poisson": log_linear(x[~test], y[~test], w[~test], 1),
+        "gamma": log_linear(x[~test], y[~test], w[~test], 2),
+        "logistic": logistic(data[~test], target[~test], w[~test]),
+        "naive_bayes": bayes(data[~test], target[~test], w[~test], data[test]),
         "scores": numbers(y[test], predicted, w[test]),
         "probabilities": p.round(9).ravel().tolist(),
         "class_scores": classes(target, p.round(9), w),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use learn::{Block, Design, LearnError, Method, Moments, Scratch, Target, predict, score, score_classes};
 use proptest::prelude::*;
 use schemas::algorithm::{Algorithm, Params};
+use schemas::classifier::Classifier;
 use schemas::column::Column;
 use schemas::feature::Feature;
 use schemas::fit::{Input, Parameters};
@@ -60,6 +61,16 @@ impl Case {
         self.figures.pointer(place).and_then(Value::as_f64).expect("a figure")
     }
 
+    /// Whether functions of the columns are the figures of this name.
+    fn holds(&self, name: &str, intercepts: &[f64], coefficients: &[f64]) {
+        for (own, part) in [(intercepts, "intercepts"), (coefficients, "coefficients")] {
+            let expected = numbers(&self.figures[name][part]);
+            let same = own.len() == expected.len()
+                && own.iter().zip(&expected).all(|(own, other)| close(*own, *other, 1e-6));
+            assert!(same, "{} {name} {part}: {own:?}, not {expected:?}", self.figures["name"]);
+        }
+    }
+
     fn rmse(&self, predicted: &[f64]) -> f64 {
         let rows = self.rows(true);
         let scores = score(&self.of(&self.columns[0], &rows), predicted, &self.of(&self.weights, &rows));
@@ -104,6 +115,47 @@ fn weighted_ridge_and_its_scores_are_those_of_scikit_learn() {
             assert!(close(own, case.figure(&format!("/scores/{name}")), 1e-6), "{name} {own}");
         }
     }
+}
+
+#[test]
+fn weighted_log_linear_models_are_those_of_scikit_learn() {
+    for case in Case::all() {
+        for (algorithm, name) in [(Algorithm::Poisson, "poisson"), (Algorithm::Gamma, "gamma")] {
+            let (fit, _) =
+                case.learned(&method(Task::Regression, algorithm, &[("alpha", 0.1)]), 1, &case.columns[0]);
+            let Parameters::LogLinear { intercept, coefficients } = fit else { panic!("{fit:?}") };
+            case.holds(name, &[intercept], &coefficients);
+        }
+    }
+}
+
+#[test]
+fn weighted_logistic_regression_and_naive_bayes_are_those_of_scikit_learn() {
+    for case in Case::all() {
+        let (fit, _) =
+            case.learned(&method(Task::Classification, Algorithm::Logistic, &[]), 0, &case.classes);
+        let Parameters::Classifier(Classifier::Linear { intercepts, coefficients, .. }) = fit else {
+            panic!("{fit:?}")
+        };
+        case.holds("logistic", &intercepts, &coefficients);
+        let bayes = method(Task::Classification, Algorithm::NaiveBayes, &[]);
+        let (_, p) = case.learned(&bayes, 0, &case.classes);
+        let expected = numbers(&case.figures["naive_bayes"]);
+        assert!(
+            p.len() == expected.len()
+                && p.iter().zip(&expected).all(|(own, theirs)| (own - theirs).abs() < 1e-6)
+        );
+    }
+}
+
+/// A class may only have rows that count nothing.
+#[test]
+fn a_class_that_counts_nothing_is_hardly_likely() {
+    let case = Case::all().swap_remove(0);
+    let weights: Vec<f64> = case.classes.iter().map(|class| f64::from(u8::from(*class < 2.0))).collect();
+    let case = Case { weights, ..case };
+    let (_, p) = case.learned(&method(Task::Classification, Algorithm::NaiveBayes, &[]), 0, &case.classes);
+    assert!(p.iter().all(|p| p.is_finite()) && p.chunks(3).all(|p| p[2] < 1e-100));
 }
 
 #[test]
@@ -155,7 +207,8 @@ fn weighted_trees_are_no_worse_than_those_of_scikit_learn() {
 #[test]
 fn what_takes_no_weights_says_so() {
     let case = &Case::all()[0];
-    for (task, algorithm) in [(Task::Regression, Algorithm::Svr), (Task::Classification, Algorithm::Logistic)]
+    for (task, algorithm) in
+        [(Task::Regression, Algorithm::Svr), (Task::Classification, Algorithm::LinearSvm)]
     {
         assert!(!algorithm.takes_weights());
         let target = Target { y: &case.classes, weights: Some(&case.weights) };
@@ -170,7 +223,9 @@ fn what_takes_no_weights_says_so() {
     // Rows that count nothing teach nothing.
     let nothing = vec![0.0; case.weights.len()];
     let target = Target { y: &case.classes, weights: Some(&nothing) };
-    for algorithm in [Algorithm::Mean, Algorithm::Ridge, Algorithm::Forest, Algorithm::Boosting] {
+    for algorithm in
+        [Algorithm::Mean, Algorithm::Ridge, Algorithm::Poisson, Algorithm::Forest, Algorithm::Boosting]
+    {
         let method = method(Task::Regression, algorithm, &[("trees", 3.0)]);
         let fit = method.fit(&design(&case.columns), target, &case.rows(false), &mut Scratch::default());
         assert_eq!(fit, Err(LearnError::NoRows), "{algorithm:?}");

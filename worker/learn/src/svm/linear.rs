@@ -50,6 +50,7 @@ fn machine(columns: &[&[f64]], rows: &[u32], is_positive: &[bool], c: f64) -> Re
     let problem = Linked {
         columns: own.iter().map(Vec::as_slice).collect(),
         rows: rows.len(),
+        weights: &[],
         loss: SquaredHinge(y),
         penalty: 1.0 / (c * rows.len() as f64),
         penalises_intercept: true,
@@ -70,8 +71,8 @@ impl RowLoss for SquaredHinge {
         1
     }
 
-    fn value(&self, f: &[f64]) -> f64 {
-        f.iter().zip(&self.0).map(|(f, y)| (1.0 - y * f).max(0.0).powi(2)).sum()
+    fn values(&self, f: &[f64]) -> Vec<f64> {
+        f.iter().zip(&self.0).map(|(f, y)| (1.0 - y * f).max(0.0).powi(2)).collect()
     }
 
     fn slopes(&self, f: &[f64]) -> Vec<f64> {

@@ -54,6 +54,7 @@ fn fit(
     let (high, low) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
     let truth = is_positive.iter().map(|positive| if *positive { high } else { low }).collect();
     let problem = Linked {
+        weights: &[],
         columns: vec![margins],
         rows: margins.len(),
         loss: TwoClasses(truth),
