@@ -154,6 +154,12 @@ pub(super) fn text(view: &CampaignView) -> String {
     if !view.outcomes.is_empty() {
         text += &format!("  {}\n", counts(&view.outcomes));
     }
+    if view.packs_measured > 0 {
+        text += &format!(
+            "  {:.2} s of one core, planned {:.2} s; {} of {} packs took from half to twice of what was planned\n",
+            view.learn_seconds, view.estimated_seconds, view.packs_within_2, view.packs_measured,
+        );
+    }
     let rejected = &view.rejected[..view.rejected.len().min(REJECTED_SHOWN_MAX)];
     for (kind, named) in [(OutcomeKind::Failed, view.failed.as_slice()), (OutcomeKind::Rejected, rejected)] {
         for FailedScope { scope, reason } in named {

@@ -17,6 +17,9 @@ use super::packing::PlannedPack;
 /// the fit.
 const MERGE_SHARE: f64 = 0.02;
 
+/// What a trial on sums that are there takes of one that goes through the rows: so little that one part has all of them.
+const SUMMED_TRIAL: f64 = 0.01;
+
 /// Times of a scope's rows that are looked at, to cut it into stretches of about as many rows.
 const SAMPLES: u64 = 4_096;
 
@@ -24,12 +27,13 @@ const SAMPLES: u64 = 4_096;
 const CUT_BY_ROWS_MAX: usize = 64;
 
 /// What the work on one scope falls apart into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Units {
     /// Trees of a forest.
     Trees(u32),
-    /// Trials of a search: so many candidates on so many folds, and whether later folds have more rows.
-    Trials { candidates: u32, folds: u32, growing: bool },
+    /// Trials of a search on so many folds: per candidate whether sums of the rows, taken once for all of them, are its work; and
+    /// whether later folds have more rows.
+    Trials { by_sums: Vec<bool>, folds: u32, growing: bool },
     /// Rows, by time.
     Rows,
 }
@@ -62,10 +66,14 @@ impl Cutting {
                 Units::Rows
             }
             [_, _, ..] => {
+                let by_sums: Vec<bool> = candidates.iter().map(|one| one.algorithm.is_mergeable()).collect();
+                // One pass over the rows serves all; parts would take one each.
+                if by_sums.iter().all(|by_sums| *by_sums) {
+                    return None;
+                }
                 let search = spec.learn.search.as_ref();
                 let growing = search.is_none_or(|search| search.window == FoldWindow::Expanding);
-                let folds = spec.learn.trial_folds();
-                Units::Trials { candidates: candidates.len() as u32, folds, growing }
+                Units::Trials { by_sums, folds: spec.learn.trial_folds(), growing }
             }
             _ => return None,
         };
@@ -161,13 +169,17 @@ impl Cutting {
 
     /// What each unit costs: a tree 1, a trial the share of the training rows that it learns from.
     fn weights(&self) -> Vec<f64> {
-        match self.units {
+        match &self.units {
             Units::Rows => Vec::new(),
-            Units::Trees(trees) => vec![1.0; trees as usize],
-            Units::Trials { candidates, folds, growing } => {
-                let stretches = |trial: u32| if growing { trial % folds + 1 } else { 1 };
-                let share = |trial| f64::from(stretches(trial)) / f64::from(folds + 1);
-                (0..candidates * folds).map(share).collect()
+            Units::Trees(trees) => vec![1.0; *trees as usize],
+            Units::Trials { by_sums, folds, growing } => {
+                let stretches = |fold: u32| if *growing { fold + 1 } else { 1 };
+                let share = |fold| f64::from(stretches(fold)) / f64::from(folds + 1);
+                let weight = |by_sums: &bool| if *by_sums { SUMMED_TRIAL } else { 1.0 };
+                by_sums
+                    .iter()
+                    .flat_map(|by_sums| (0..*folds).map(move |fold| weight(by_sums) * share(fold)))
+                    .collect()
             }
         }
     }
@@ -236,7 +248,8 @@ mod tests {
             first in 0u32..50,
         ) {
             let units = candidates * folds;
-            let cutting = cutting(Units::Trials { candidates, folds, growing }, Vec::new());
+            let by_sums = vec![false; candidates as usize];
+            let cutting = cutting(Units::Trials { by_sums, folds, growing }, Vec::new());
             let packs = cutting.packs(&scope(), seconds, first);
             let (merge, shards) = packs.split_last().unwrap();
             prop_assert!((2..=SHARDS_MAX as usize).contains(&shards.len()));
@@ -286,12 +299,27 @@ mod tests {
         assert_eq!(cutting("algorithm = \"forest\"\nrefit = true"), None);
         assert_eq!(cutting("algorithm = \"tree\""), None);
         assert_eq!(cutting("algorithm = \"boosting\""), None);
+        assert_eq!(cutting("[learn.search]\nparams = { alpha = [1, 2, 3] }"), None);
         assert_eq!(
-            cutting("[learn.search]\nparams = { alpha = [1, 2, 3] }"),
-            Some(Units::Trials { candidates: 3, folds: 5, growing: true })
+            cutting("[learn.search]\nalgorithms = [\"ridge\", \"forest\", \"boosting\"]"),
+            Some(Units::Trials { by_sums: vec![true, false, false], folds: 5, growing: true })
         );
         assert_eq!(cutting("algorithm = \"lasso\"\nrefit = true"), Some(Units::Rows));
         assert_eq!(cutting("warm_start = true"), None);
+    }
+
+    #[test]
+    fn candidates_that_share_sums_are_tried_by_one_part() {
+        let by_sums = vec![true, true, true, false, false];
+        let cutting = cutting(Units::Trials { by_sums, folds: 4, growing: true }, Vec::new());
+        let packs = cutting.packs(&scope(), 40.0, 0);
+        let trials = |pack: &PlannedPack| match &pack.work {
+            Work::Shard { part: Part::Trials { from, to }, .. } => Some(*from..*to),
+            _ => None,
+        };
+        let summed = packs.iter().filter_map(trials).filter(|trials| trials.start < 3 * 4);
+        assert_eq!(summed.count(), 1, "{packs:?}");
+        assert!(packs.len() > 4);
     }
 
     #[test]

@@ -133,10 +133,10 @@ fn spec(source: &Path) -> String {
     )
 }
 
-/// One scope that no process could hold: its rows are added up in stretches of time, and few of them are held out.
+/// One scope that no process could hold: its rows are added up in stretches of time.
 fn whole(source: &Path) -> String {
     let spec = spec(source).replace("sales", "whole").replace("whole.parquet", "sales.parquet");
-    spec + "holdout = 0.002\n[limits]\nshard_mib = 64\n"
+    spec + "[limits]\nshard_mib = 64\n"
 }
 
 fn say(text: &str) {

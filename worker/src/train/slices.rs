@@ -3,6 +3,7 @@
 use dataset::{Groups, Table};
 use schemas::fingerprint::fingerprint;
 use schemas::fit::Fit;
+use schemas::limits::HOLDOUT_ROWS_MAX;
 use schemas::pack::PackScope;
 use schemas::spec::ModelSpec;
 use schemas::window::Window;
@@ -63,10 +64,11 @@ fn rows<'a>(table: &Table, groups: &'a Groups, values: &[&str], window: Window) 
     table.within(groups.rows(group), window)
 }
 
-/// How many of `complete_rows` train: ⌊(1 − holdout) · n⌋, not misled by a last binary digit.
+/// How many of `complete_rows` train: ⌊(1 − holdout) · n⌋, not misled by a last binary digit; and all but
+/// [`HOLDOUT_ROWS_MAX`], if that is more.
 pub(super) fn train_rows(complete_rows: usize, holdout: f64) -> usize {
     let share = (1.0 - holdout) * complete_rows as f64;
-    ((share + 1e-9).floor() as usize).min(complete_rows)
+    ((share + 1e-9).floor() as usize).max(complete_rows.saturating_sub(HOLDOUT_ROWS_MAX)).min(complete_rows)
 }
 
 #[cfg(test)]
@@ -80,5 +82,6 @@ mod tests {
             assert_eq!(train_rows(n, 0.3), n * 7 / 10, "{n}");
         }
         assert_eq!(train_rows(7, 0.0), 7);
+        assert_eq!(train_rows(1_000_000_000, 0.2), 1_000_000_000 - HOLDOUT_ROWS_MAX);
     }
 }
