@@ -25,7 +25,8 @@ PARAMETERS = {
 def command(order):
     """The words after `enqueue` that mean an order."""
     scopes = [word for scope in order["scopes"] or [ALL_SCOPES] for word in ("--scope", scope)]
-    return ["train", MODEL, *scopes, *PARAMETERS[order["algorithm"]], "--wait", "--force"]
+    parameters = [word for parameter in order["parameters"] for word in ("--param", parameter)]
+    return ["train", MODEL, *scopes, *PARAMETERS[order["algorithm"]], *parameters, "--wait", "--force"]
 
 
 class Commands:
@@ -49,7 +50,8 @@ class Commands:
         ended = time.perf_counter()
         if done["state"] != "complete" or not set(done["outcomes"]) <= {"trained", "too_few_rows"}:
             raise Failed(f"the campaign ended with {done}")
-        return Run(ended - began, self.scores(done["id"]), own_seconds=done["seconds"], ended=ended)
+        packs = (done["packs_measured"], done["packs_within_2"])
+        return Run(ended - began, self.scores(done["id"]), own_seconds=done["seconds"], packs=packs, ended=ended)
 
     def scores(self, campaign):
         fits = self.ask("fits", MODEL)
@@ -94,7 +96,7 @@ class Cold(Commands):
         done = self.train(order)
         self.bench.stop(*self.trainers)
         # A command alone has no own clock for what came before it.
-        return Run(done.ended - began, done.scores, None if included else done.own_seconds)
+        return Run(done.ended - began, done.scores, None if included else done.own_seconds, done.packs)
 
     def roots(self):
         return [self.nats.pid, self.asking.pid, *(trainer.pid for trainer in self.trainers)]

@@ -21,6 +21,7 @@ class Run:
     seconds: float
     scores: dict  # of each scope: rmse and more
     own_seconds: float | None = None  # by the system's own clock, without its command's start and end
+    packs: tuple = (0, 0)  # of ours: how many there were, and how many took from half to twice of what was planned
     ended: float = field(default_factory=time.perf_counter)
 
 
@@ -62,6 +63,11 @@ class Row:
     def own_median(self):
         own = [run.own_seconds for run in self.runs]
         return None if not own or None in own else statistics.median(own)
+
+    @property
+    def packs(self):
+        """How many there were in all rounds, and how many were planned right within a factor of 2."""
+        return tuple(sum(run.packs[place] for run in self.runs) for place in (0, 1))
 
     @property
     def rmse(self):

@@ -52,3 +52,11 @@ def verdict(workload):
     factor = peer.median / ours.median
     reached = "reached" if factor >= workload.aim else "missed"
     return f"{ours.system.name}: {factor:.1f} times faster than {peer.system.name}; the aim of {workload.aim:g} is {reached}"
+
+
+def planned(workload):
+    """How well the work of ours was planned."""
+    all, right = (sum(row.packs[place] for row in workload.rows) for place in (0, 1))
+    if not all:
+        return ""
+    return f" {right} of {all} packs took from half to twice of what was planned; the aim is nine in ten."

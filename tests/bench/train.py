@@ -24,7 +24,7 @@ from crew import Crew  # noqa: E402
 from packages import make_venv, versions  # noqa: E402
 from processes import HERE, ROOT, Bench, TooLong, as_command, said, say  # noqa: E402
 from results import write_part  # noqa: E402
-from tables import table, verdict  # noqa: E402
+from tables import planned, table, verdict  # noqa: E402
 from workloads import ALL  # noqa: E402
 
 LIMIT_S = 45 * 60
@@ -82,7 +82,7 @@ def section(workload):
     ours = next((row.system.command for row in workload.rows if row.system.ours), "")
     return (
         f"\n## {workload.title}\n\n{workload.does} {rounds} rounds.\n\n"
-        f"```sh\n{ours}\n```\n\n{table(workload)}\n\n{verdict(workload)}."
+        f"```sh\n{ours}\n```\n\n{table(workload)}\n\n{verdict(workload)}.{planned(workload)}"
     )
 
 
