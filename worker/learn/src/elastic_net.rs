@@ -2,6 +2,7 @@
 //! however many rows there were.
 
 use schemas::fit::Parameters;
+use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::error::LearnError;
 use crate::linear::ridge;
@@ -42,7 +43,7 @@ pub fn elastic_net(moments: &Moments, params: ElasticNetParams) -> Result<Parame
     if params.alpha * params.l1_ratio == 0.0 {
         return ridge(moments, params.alpha * (1.0 - params.l1_ratio) * moments.weight());
     }
-    let standard = Standard::of(moments)?;
+    let standard = Standard::of(moments, DESIGN_WIDTH_MAX)?;
     let deviation = moments.variance(moments.width()).sqrt();
     if deviation == 0.0 || standard.columns().is_empty() {
         return standard.parameters(&vec![0.0; standard.columns().len()]);

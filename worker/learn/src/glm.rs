@@ -1,6 +1,7 @@
 //! Generalised linear models with a logarithmic link: Poisson, gamma and what lies between them (Tweedie).
 
 use schemas::fit::Parameters;
+use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::block::Block;
 use crate::error::LearnError;
@@ -36,7 +37,7 @@ pub struct LogLinearParams {
 ///
 /// # Errors
 /// [`LearnError::Target`] for targets below 0, or not above it from power 2 on; [`LearnError::Diverged`];
-/// [`LearnError::NoRows`], [`LearnError::NotFinite`].
+/// [`LearnError::NoRows`], [`LearnError::NotFinite`], [`LearnError::TooWide`].
 ///
 /// # Panics
 /// When `y` has not one target per row of the block.
@@ -52,7 +53,7 @@ pub(crate) fn weighted_log_linear(
     params: LogLinearParams,
 ) -> Result<Parameters, LearnError> {
     let moments = Moments::weighted(block, y, weights);
-    let standard = Standard::of(&moments)?;
+    let standard = Standard::of(&moments, DESIGN_WIDTH_MAX)?;
     let is_allowed = |y: &&f64| **y > 0.0 || (**y == 0.0 && params.power < 2.0);
     if let Some(found) = y.iter().find(|y| !is_allowed(y)) {
         return Err(LearnError::Target { power: params.power, found: *found });

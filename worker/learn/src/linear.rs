@@ -1,6 +1,7 @@
 //! The mean and least squares, out of sufficient statistics.
 
 use schemas::fit::Parameters;
+use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::error::LearnError;
 use crate::moments::Moments;
@@ -27,9 +28,9 @@ pub fn mean(moments: &Moments) -> Result<Parameters, LearnError> {
 /// covariances with the target. The same as scikit-learn's `make_pipeline(StandardScaler(), Ridge(alpha))`.
 ///
 /// # Errors
-/// [`LearnError::NoRows`], [`LearnError::NotFinite`].
+/// [`LearnError::NoRows`], [`LearnError::NotFinite`]; [`LearnError::TooWide`] for more columns that vary than a design may have.
 pub fn ridge(moments: &Moments, alpha: f64) -> Result<Parameters, LearnError> {
-    let standard = Standard::of(moments)?;
+    let standard = Standard::of(moments, DESIGN_WIDTH_MAX)?;
     let mut matrix = standard.correlations();
     let penalty = alpha / moments.weight();
     matrix.iter_mut().step_by(standard.columns().len() + 1).for_each(|diagonal| *diagonal += penalty);

@@ -18,13 +18,10 @@ const WIDTH_MAX: usize = 1_024;
 /// # Errors
 /// [`LearnError::NoRows`]; [`LearnError::NothingVaries`]; [`LearnError::NotFinite`]; [`LearnError::TooWide`] for more than 1,024 columns that vary.
 pub fn pca(moments: &Moments, components: u32, standardise: bool) -> Result<Structure, LearnError> {
-    let standard = Standard::of(moments)?;
+    let standard = Standard::of(moments, WIDTH_MAX)?;
     let columns = standard.columns();
     if columns.is_empty() {
         return Err(LearnError::NothingVaries);
-    }
-    if columns.len() > WIDTH_MAX {
-        return Err(LearnError::TooWide { columns: columns.len(), most: WIDTH_MAX });
     }
     let mut scaling = Scaling {
         means: (0..moments.width()).map(|i| moments.mean(i)).collect(),

@@ -15,9 +15,11 @@ pub(crate) struct Standard<'a> {
 }
 
 impl<'a> Standard<'a> {
+    /// Of at most `most` columns that vary: the work of most methods grows with their cube.
+    ///
     /// # Errors
-    /// [`LearnError::NoRows`], or [`LearnError::NotFinite`] when a sum overflowed.
-    pub(crate) fn of(moments: &'a Moments) -> Result<Standard<'a>, LearnError> {
+    /// [`LearnError::NoRows`]; [`LearnError::NotFinite`] when a sum overflowed; [`LearnError::TooWide`].
+    pub(crate) fn of(moments: &'a Moments, most: usize) -> Result<Standard<'a>, LearnError> {
         // Rows that count nothing teach nothing.
         if moments.count() == 0 || moments.weight() == 0.0 {
             return Err(LearnError::NoRows);
@@ -28,7 +30,10 @@ impl<'a> Standard<'a> {
         let count = moments.count() as f64;
         let is_constant = |i: usize| is_constant(count, moments.mean(i), moments.variance(i));
         let varying = (0..moments.width()).filter(|i| !is_constant(*i));
-        let columns = varying.map(|i| (i, moments.variance(i).sqrt())).collect();
+        let columns: Vec<(usize, f64)> = varying.map(|i| (i, moments.variance(i).sqrt())).collect();
+        if columns.len() > most {
+            return Err(LearnError::TooWide { columns: columns.len(), most });
+        }
         Ok(Standard { moments, columns })
     }
 

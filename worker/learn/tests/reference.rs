@@ -53,8 +53,7 @@ fn fits_agree_with_scikit_learn() {
             };
             let relative = match expected["algorithm"].as_str() {
                 Some("linear" | "ridge") => 1e-8,
-                Some("poisson" | "gamma" | "tweedie") => 1e-6,
-                _ => 1e-5,
+                _ => 1e-6,
             };
             let own: Vec<f64> = coefficients.iter().copied().chain([intercept]).collect();
             let mut theirs = numbers(&expected["coefficients"]);

@@ -102,6 +102,7 @@ fn mean(of: impl Fn(u64) -> f64) -> f64 {
 
 #[test]
 fn clusters_are_no_worse_than_those_of_scikit_learn() {
+    let mut silhouettes = Vec::new();
     for (block, _, figures) in cases() {
         for (key, standardise) in [("centres", false), ("standardised_centres", true)] {
             let expected = &figures[key];
@@ -118,9 +119,15 @@ fn clusters_are_no_worse_than_those_of_scikit_learn() {
                 let silhouette = expected["silhouette"].as_f64().expect("a number");
                 let own = mean(|seed| found(seed).silhouette);
                 assert!(close(own, silhouette, 0.02), "{} {key}: {own}, not {silhouette}", figures["name"]);
+                silhouettes.push(format!("{} {key}", figures["name"].as_str().expect("a name")));
             }
         }
     }
+    // Where nothing was compared, nothing would be found.
+    assert_eq!(
+        silhouettes,
+        ["wine centres", "wine standardised_centres", "breast_cancer standardised_centres"]
+    );
 }
 
 #[test]
@@ -254,6 +261,41 @@ proptest! {
         let turned: Vec<Vec<f64>> = columns.iter().map(|column| column.iter().rev().map(|v| 1e3 * v + 5.0).collect()).collect();
         for (a, b) in of(&columns).iter().zip(of(&turned)) {
             prop_assert!((a - b).abs() < 1e-8, "{} {}", a, b);
+        }
+    }
+}
+
+/// Three groups far apart are the same whatever row comes first; and outliers, where every tree sees all rows.
+#[test]
+fn the_order_of_rows_does_not_matter() {
+    let random =
+        |i: usize| ((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) as f64 / (1u64 << 20) as f64;
+    let value = |row: usize, column: usize| random(row * 2 + column) + 20.0 * ((row + column) % 3) as f64;
+    for turn in [1, 17, 40, 89] {
+        let block = |turn: usize| {
+            let column = |c: usize| (0..90).map(|row| value((row + turn) % 90, c)).collect::<Vec<_>>();
+            Block::from_columns(90, &[&column(0), &column(1)])
+        };
+        let (first, turned) = (block(0), block(turn));
+        let of = |block: &Block, rows: usize| {
+            let start = KMeansParams { standardise: true, ..KMEANS };
+            let found = [
+                kmeans(block, &start).expect("clusters"),
+                mixture(block, &mixture_of(start, false)).expect("a mixture"),
+                isolation(block, &ISOLATION).expect("a forest"),
+            ];
+            found.map(|structure| {
+                let mut own = predicted(&structure, block);
+                let outputs = structure.outputs();
+                // Clusters come in any order.
+                own.chunks_exact_mut(outputs).for_each(|row| row.sort_unstable_by(f64::total_cmp));
+                own.rotate_right(rows * outputs);
+                own
+            })
+        };
+        for (own, other) in of(&first, 0).iter().zip(of(&turned, turn)) {
+            let apart = own.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < 1e-9, "{turn}: {apart:e}");
         }
     }
 }

@@ -200,3 +200,28 @@ fn intervals_hold_as_many_truths_as_they_say() {
         assert!(expected.contains(&share), "{method:?}: {share}");
     }
 }
+
+/// The same with a season of seven points.
+#[test]
+fn intervals_with_seasons_hold_as_many_truths_as_they_say() {
+    let season = 7;
+    let swing = |at: usize| [0.0, 6.0, -4.0, 9.0, 2.0, -7.0, -6.0][at % season];
+    for method in [
+        ForecastMethod::Theta { season },
+        ForecastMethod::Ets { season },
+        ForecastMethod::Mstl { season, second: None },
+        ForecastMethod::SeasonalNaive { season },
+    ] {
+        let (mut inside, mut all) = (0, 0);
+        for seed in 1..=60 {
+            let y: Vec<f64> = wandering(seed, 150).iter().enumerate().map(|(at, y)| y + swing(at)).collect();
+            let band = &method.forecast(&y[..140], 10, &[80.0]).unwrap().bands[0];
+            let ends = band.lower.iter().zip(&band.upper).zip(&y[140..]);
+            inside += ends.filter(|((lower, upper), truth)| (*lower..=*upper).contains(truth)).count();
+            all += 10;
+        }
+        let share = f64::from(inside as u32) / f64::from(all);
+        // Seasons are estimates too, and what they are wrong by is in no interval.
+        assert!((0.72..0.88).contains(&share), "{method:?}: {share}");
+    }
+}

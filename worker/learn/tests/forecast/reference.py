@@ -47,10 +47,9 @@ def forecast(name, model, y, horizon):
     model.fit(y)
     found = model.predict(horizon, level=LEVELS)
     plain = {"mean": found["mean"].tolist()}
-    if name in ("naive", "seasonal_naive", "drift"):
-        for level in LEVELS:
-            plain[f"lower_{level}"] = found[f"lo-{level}"].tolist()
-            plain[f"upper_{level}"] = found[f"hi-{level}"].tolist()
+    for level in LEVELS:
+        plain[f"lower_{level}"] = found[f"lo-{level}"].tolist()
+        plain[f"upper_{level}"] = found[f"hi-{level}"].tolist()
     if name == "ets":
         plain |= {"method": model.model_["method"], "aicc": float(model.model_["aicc"])}
     return plain
