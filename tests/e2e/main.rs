@@ -32,6 +32,7 @@ mod orders;
 mod poison;
 mod promotions;
 mod protocol;
+mod pushdown;
 mod queue;
 mod requests;
 mod scaling;
