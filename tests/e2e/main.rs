@@ -15,6 +15,7 @@ mod databases;
 mod dev;
 mod discovery;
 mod elastic;
+mod encryption;
 mod explanations;
 mod forecasts;
 mod gate;
