@@ -5,6 +5,7 @@
 //! | [`mod@program`] | a child process: started, awaited, stopped, killed |
 //! | [`servers`] | nats-server, redis-server, an S3 server |
 //! | [`postgres`] | a PostgreSQL server |
+//! | [`certificates`] | authorities, and what they sign |
 //! | [`stack`] | broker, store, trainers, predictors and gateway together |
 //! | [`flights`] | the reference data |
 //! | [`shops`] | a small model that is predicted exactly |
@@ -13,6 +14,7 @@
 //! | [`wide`] | a million columns |
 //! | [`wait`] | waiting for something to become true |
 
+pub mod certificates;
 pub mod flights;
 pub mod impostor;
 pub mod load;

@@ -1,11 +1,14 @@
 //! A PostgreSQL server on a free port, with its data in a temporary folder.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio_postgres::{Client, NoTls};
 
+use crate::certificates::Identity;
 use crate::program::{Program, finish, signal};
 use crate::servers::{free_port, server};
 
@@ -44,9 +47,7 @@ impl Postgres {
         std::fs::write(&password, PASSWORD).expect("a file");
         let mut postgres = Postgres { programs, folder, port: free_port(), process: None };
         for path in [postgres.folder.path(), &password] {
-            if rustix::process::geteuid().is_root() {
-                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
-            }
+            give(path);
         }
         let mut initdb = postgres.command("initdb");
         initdb.args([
@@ -64,6 +65,22 @@ impl Postgres {
         finish(initdb).await.ok();
         postgres.resume().await;
         postgres
+    }
+
+    /// Starts it again with this certificate; it lets nobody in then who does not encrypt.
+    pub async fn encrypt(&mut self, identity: &Identity) {
+        self.stop().await;
+        let hba = self.data().join("pg_hba.conf");
+        let rules = std::fs::read_to_string(&hba).expect("a file");
+        std::fs::write(&hba, rules.replace("\nhost ", "\nhostssl ")).expect("a file");
+        std::fs::write(self.data().join("postgresql.auto.conf"), "ssl = on\n").expect("a file");
+        for (name, pem) in [("server.crt", &identity.certificate), ("server.key", &identity.key)] {
+            let file = self.data().join(name);
+            std::fs::write(&file, pem).expect("a file");
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("an own file");
+            give(&file);
+        }
+        self.resume().await;
     }
 
     /// Starts it again where it was.
@@ -119,5 +136,12 @@ impl Postgres {
         };
         command.current_dir(Path::new("/"));
         command
+    }
+}
+
+/// Lets the server have a file or folder.
+fn give(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
     }
 }

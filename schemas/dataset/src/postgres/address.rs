@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 
 use super::error::DatabaseError;
+use super::protection::Protection;
 
 /// How long a server may take to answer at first.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -13,6 +15,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Address {
     config: Config,
+    pub(super) protection: Protection,
     /// The rows, as what stands after `FROM`.
     pub(crate) relation: String,
     /// For people: neither a password nor a query is in it.
@@ -35,21 +38,19 @@ impl Address {
     /// Parses `postgres://user@host:port/database?table=schema.table`, or the same without a table and with a query.
     pub(crate) fn parse(url: &str, query: Option<&str>) -> Result<Address, DatabaseError> {
         let (server, parameters) = url.split_once('?').unwrap_or((url, ""));
-        let (mut table, mut others) = (None, Vec::new());
-        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.split_once('=') {
-                Some(("table", name)) => table = Some(name),
-                _ => others.push(parameter),
-            }
-        }
+        let Parameters { table, mode, roots, others } = Parameters::parse(parameters);
+        let mode = mode.map(str::to_owned).or_else(|| variable("PGSSLMODE"));
+        let roots = roots.or_else(|| variable("PGSSLROOTCERT"));
+        let protection = Protection::new(mode.as_deref(), roots.as_deref())?;
         let bare = format!("{server}?{}", others.join("&"));
         let mut config: Config = bare.trim_end_matches('?').parse().map_err(|_| DatabaseError::Address)?;
         if config.get_password().is_some() {
             return Err(DatabaseError::Password);
         }
-        if let Ok(password) = std::env::var("PGPASSWORD") {
+        if let Some(password) = variable("PGPASSWORD") {
             config.password(password);
         }
+        config.ssl_mode(protection.ssl_mode());
         config.connect_timeout(CONNECT_WITHIN).application_name("scopeforge");
         let shown = match table {
             Some(table) => format!("{server}?table={table}"),
@@ -60,12 +61,44 @@ impl Address {
             (None, Some(query)) => format!("({}\n) AS wanted", query.trim().trim_end_matches(';')),
             _ => return Err(DatabaseError::Relation { place: shown }),
         };
-        Ok(Address { config, relation, shown })
+        Ok(Address { config, protection, relation, shown })
     }
 
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
+}
+
+/// What stands behind the `?` of a URL.
+#[derive(Default)]
+struct Parameters<'a> {
+    table: Option<&'a str>,
+    mode: Option<&'a str>,
+    roots: Option<String>,
+    /// What the client library reads itself.
+    others: Vec<&'a str>,
+}
+
+impl<'a> Parameters<'a> {
+    fn parse(text: &'a str) -> Parameters<'a> {
+        let mut parsed = Parameters::default();
+        for parameter in text.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter.split_once('=') {
+                Some(("table", name)) => parsed.table = Some(name),
+                Some(("sslmode", name)) => parsed.mode = Some(name),
+                Some(("sslrootcert", file)) => {
+                    parsed.roots = Some(percent_decode_str(file).decode_utf8_lossy().into_owned());
+                }
+                _ => parsed.others.push(parameter),
+            }
+        }
+        parsed
+    }
+}
+
+/// What an environment variable is set to, if it is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A name as SQL has it, whatever is in it.

@@ -74,26 +74,39 @@ impl DatabaseColumn {
         self.kind() == Kind::Time
     }
 
-    /// `values` as the server compares them with the column, without those that it can never hold; `None` when it cannot
-    /// compare them.
-    pub(super) fn literals<'a>(&self, values: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
-        let written: fn(&str) -> Option<String> = match self.data_type {
-            Type::BOOL => |value| matches!(value, "true" | "false").then(|| value.to_owned()),
-            Type::DATE => |value| {
-                let ms = schemas::time::parse_instant(value).ok()?;
-                format_ms(ms)
-                    .get(..10)
-                    .filter(|day| *day == value)
-                    .map(|day| format!("date {}", literal(day)))
-            },
-            Type::TEXT | Type::VARCHAR | Type::NAME => |value| Some(literal(value)),
-            _ if self.is_integer() => {
-                |value| value.parse::<i64>().ok().filter(|n| n.to_string() == value).map(|n| n.to_string())
-            }
-            _ => return None,
-        };
+    /// A condition that rows meet whose text is one of `values`, and hardly others. It compares in the column's own type, so
+    /// that an index on it serves, and has no value in it that the server could not read as that type: no row holds those.
+    pub(super) fn among<'a>(&self, values: impl Iterator<Item = &'a str>) -> String {
         // A text with a NUL is none that a server has.
-        Some(values.filter(|value| !value.contains('\0')).filter_map(written).collect())
+        let values = values.filter(|value| !value.contains('\0'));
+        let literals: Vec<String> = values.filter_map(|value| self.literal(value)).collect();
+        let compared = match self.data_type {
+            // Of no type of its own: as the text that is read.
+            Type::UNKNOWN => self.expression(Role::Text),
+            _ => identifier(&self.name),
+        };
+        match literals.is_empty() {
+            true => "false".to_owned(),
+            false => format!("{compared} IN ({})", literals.join(", ")),
+        }
+    }
+
+    /// The value whose text is `value`; `None` when the column's type has none. What is only quoted becomes a value of the
+    /// column's type.
+    fn literal(&self, value: &str) -> Option<String> {
+        let holds = match (&self.data_type, self.data_type.kind()) {
+            (&Type::BOOL, _) => return matches!(value, "true" | "false").then(|| value.to_owned()),
+            (&Type::DATE, _) => return day(value),
+            // Beyond its range the server has none; beyond that of the other integers it goes on comparing.
+            (&Type::OID, _) => return integer(value).filter(|oid| oid.parse::<u32>().is_ok()),
+            _ if self.is_integer() => return integer(value),
+            // Blanks at the end are padding, which the text does not have.
+            (&Type::BPCHAR, _) => !value.ends_with(' '),
+            (&Type::UUID, _) => is_uuid(value),
+            (_, PgKind::Enum(labels)) => labels.iter().any(|label| label == value),
+            _ => true,
+        };
+        holds.then(|| literal(value))
     }
 
     /// The moment `ms` as the server compares it with the column; `None` when it cannot.
@@ -107,5 +120,59 @@ impl DatabaseColumn {
         (-62_000_000_000_000..250_000_000_000_000)
             .contains(&ms)
             .then(|| format!("{zone} {}", literal(&format_ms(ms))))
+    }
+}
+
+/// An integer, which is written in one way.
+fn integer(text: &str) -> Option<String> {
+    text.parse::<i64>().ok().map(|number| number.to_string()).filter(|written| written == text)
+}
+
+/// A day as the server writes it.
+fn day(text: &str) -> Option<String> {
+    let ordinary = || {
+        let written = format_ms(schemas::time::parse_instant(text).ok()?);
+        written.get(..10).map(|day| day == text)
+    };
+    let is_day = matches!(text, "infinity" | "-infinity") || ordinary() == Some(true);
+    is_day.then(|| format!("date {}", literal(text)))
+}
+
+/// Whether a text is a UUID as the server writes it.
+fn is_uuid(text: &str) -> bool {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dimension_is_compared_in_its_own_type_and_with_what_that_can_hold() {
+        let sizes = PgKind::Enum(vec!["S".into(), "it's".into()]);
+        let size = Type::new("size".into(), 70_000, sizes, "public".into());
+        let uuid = "0f1e2d3c-0000-4000-8000-00000000abcd";
+        for (data_type, values, wanted) in [
+            (Type::TEXT, ["a", "it's"], "\"c\" IN ('a', 'it''s')"),
+            (Type::VARCHAR, ["a", "a\0"], "\"c\" IN ('a')"),
+            (Type::BPCHAR, ["a", "a "], "\"c\" IN ('a')"),
+            (Type::UUID, [uuid, "0F1E"], &format!("\"c\" IN ('{uuid}')")),
+            (Type::UUID, [&uuid.to_uppercase(), ""], "false"),
+            (size, ["it's", "M"], "\"c\" IN ('it''s')"),
+            (Type::BOOL, ["true", "t"], "\"c\" IN (true)"),
+            (Type::INT2, ["-7", "07"], "\"c\" IN (-7)"),
+            (Type::OID, ["7", "9999999999"], "\"c\" IN (7)"),
+            (Type::DATE, ["2013-02-01", "2013-02-30"], "\"c\" IN (date '2013-02-01')"),
+            (Type::DATE, ["infinity", "now"], "\"c\" IN (date 'infinity')"),
+            (Type::UNKNOWN, ["a", "b"], "\"c\"::text IN ('a', 'b')"),
+        ] {
+            let column = DatabaseColumn::new("c", &data_type);
+            assert!(column.serves(Role::Text), "{data_type}");
+            assert_eq!(column.among(values.into_iter()), wanted, "{data_type}");
+        }
     }
 }

@@ -1,18 +1,22 @@
 //! Rows from PostgreSQL, and from what speaks its protocol: the rows of a pack's scopes are asked for with a `WHERE`.
 //!
-//! [`address`] is what a spec names; [`columns`] and [`sql`] say it in SQL; [`rows`] reads by a cursor, in bounded memory,
-//! and as texts, which every server of the protocol has alike.
+//! [`address`] is what a spec names, [`protection`] how its connections are encrypted, by [`encryption`] and [`certificate`];
+//! [`columns`] and [`sql`] say it in SQL; [`rows`] reads by a cursor, in bounded memory, and as texts, which every server of
+//! the protocol has alike.
 
 mod address;
+mod certificate;
 mod columns;
+mod encryption;
 mod error;
+mod protection;
 mod rows;
 mod sql;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::address::Address;
@@ -65,9 +69,13 @@ impl Database {
 
     async fn connect(&self) -> Result<Session, ReadError> {
         let place = self.address.shown.clone();
-        let connected = self.address.config().connect(NoTls).await;
+        let protection = self.address.protection.clone();
+        let plain = protection.is_none();
+        let made = tokio::task::spawn_blocking(move || protection.encryption()).await;
+        let encryption = made.map_err(|source| ReadError::Interrupted { source })??;
+        let connected = self.address.config().connect(encryption).await;
         let (client, connection) =
-            connected.map_err(|source| DatabaseError::Connect { place: place.clone(), source })?;
+            connected.map_err(|source| DatabaseError::of_connecting(place.clone(), plain, source))?;
         // Its end shows in the client's next answer.
         let connection = tokio::spawn(async move { drop(connection.await) });
         let relation = self.address.relation.clone();

@@ -25,14 +25,7 @@ fn condition(filter: &Filter, columns: &[DatabaseColumn]) -> Option<String> {
         let mut conditions = Vec::new();
         for (dimension, values) in hull.values {
             let Some(column) = column(dimension) else { continue };
-            match column.literals(values.into_iter()) {
-                Some(literals) if literals.is_empty() => conditions.push("false".to_owned()),
-                Some(literals) => {
-                    let name = super::address::identifier(dimension);
-                    conditions.push(format!("{name} IN ({})", literals.join(", ")));
-                }
-                None => {}
-            }
+            conditions.push(column.among(values.into_iter()));
         }
         if let Some(column) = filter.time().and_then(column) {
             let name = super::address::identifier(&column.name);
