@@ -127,12 +127,9 @@ pub(super) fn learn_all(
     let search = spec.learn.search.as_ref().filter(|_| candidates.len() > 1);
     let plan = |slice: &&Slice| search.map(|search| folds(slice.train, search)).unwrap_or_default();
     let plans: Vec<Vec<Fold>> = slices.iter().map(plan).collect();
-    let mut statistics = match with_sums(spec, &candidates, &assignment.work) {
-        (true, true) => statistics(spec, prepared, slices, &plans, progress).into_iter(),
-        (true, false) => {
-            statistics(spec, prepared, slices, &vec![Vec::new(); slices.len()], progress).into_iter()
-        }
-        (false, _) => Vec::new().into_iter(),
+    let mut statistics = match takes_sums(spec, &candidates, &assignment.work) {
+        true => statistics(spec, prepared, slices, &plans, progress).into_iter(),
+        false => Vec::new().into_iter(),
     };
     let mut learner =
         Learner { spec, prepared, candidates, methods, scratch: Scratch::default(), block: Block::default() };
@@ -149,8 +146,8 @@ pub(super) fn learn_all(
     pairs.map(one).collect()
 }
 
-/// Whether the work takes sums of rows, and also those of all folds: some shards try other candidates, and a merge tries none.
-fn with_sums(spec: &ModelSpec, candidates: &[Candidate], work: &Learning) -> (bool, bool) {
+/// Whether the work takes sums of rows: some shards of a search try other candidates.
+fn takes_sums(spec: &ModelSpec, candidates: &[Candidate], work: &Learning) -> bool {
     let folds = spec.learn.trial_folds() as usize;
     let own = match work {
         Learning::Part(Part::Trials { from, to }) => {
@@ -159,8 +156,7 @@ fn with_sums(spec: &ModelSpec, candidates: &[Candidate], work: &Learning) -> (bo
         }
         _ => candidates,
     };
-    let by_sums = own.iter().any(|candidate| candidate.algorithm.is_mergeable());
-    (by_sums, !matches!(work, Learning::Merge(_)))
+    own.iter().any(|candidate| candidate.algorithm.is_mergeable())
 }
 
 /// # Errors

@@ -37,7 +37,7 @@ impl Learner<'_> {
         progress: &mut dyn FnMut(),
     ) -> Result<(f64, f64), FitError> {
         let fold = &folds[at];
-        let moments = statistics.as_ref().and_then(|statistics| statistics.folds.get(at));
+        let moments = statistics.as_ref().map(|statistics| &statistics.folds[at]);
         let train = (&slice.complete[fold.train.clone()], moments.map(|(train, _)| train));
         let validate = (&slice.complete[fold.validate.clone()], moments.map(|(_, validate)| validate));
         let parameters = self.fit(place, train)?;
