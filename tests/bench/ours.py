@@ -25,8 +25,7 @@ PARAMETERS = {
 def command(order):
     """The words after `enqueue` that mean an order."""
     scopes = [word for scope in order["scopes"] or [ALL_SCOPES] for word in ("--scope", scope)]
-    parameters = [word for parameter in order["parameters"] for word in ("--param", parameter)]
-    return ["train", MODEL, *scopes, *PARAMETERS[order["algorithm"]], *parameters, "--wait", "--force"]
+    return ["train", MODEL, *scopes, *PARAMETERS[order["algorithm"]], "--wait", "--force"]
 
 
 class Commands:

@@ -76,8 +76,9 @@ class Row:
         return statistics.mean(score["rmse"] for score in scores) if scores else None
 
 
-def measure(systems, rounds):
-    """The rows of a table. Each system does the work once for memory, which also warms it up, and `rounds` times for the clock.
+def measure(systems, rounds, before=0):
+    """The rows of a table. Each system does the work once for memory, which also warms it up, and `rounds` times for the clock,
+    each time after `before` times that do not count.
 
     A peer that fails is absent, with its reason; what is ours must not.
     """
@@ -88,6 +89,8 @@ def measure(systems, rounds):
         first = turn % len(rows)
         for row in rows[first:] + rows[:first]:
             with alone(row.system, [row.system for row in rows]):
+                for _ in range(before):
+                    attempt(row, row.system.run)
                 attempt(row, lambda row=row: row.runs.append(row.system.run()))
     return rows
 
