@@ -6,9 +6,10 @@
 //! The last part is never read: it makes the blobs of different attempts at one pack different, so that the leftover of one
 //! can be removed without harm to another. Numbers are little-endian; offsets count from the blob's first byte. The blob's name is BLAKE3 of all its bytes.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::envelope;
+use crate::envelope::{self, EnvelopeError};
 use crate::fit::Fit;
 
 const MAGIC: &[u8; 4] = b"SFB1";
@@ -38,7 +39,31 @@ pub enum BlobError {
     },
     /// A fit does not serialise.
     #[error(transparent)]
-    Envelope(#[from] envelope::EnvelopeError),
+    Envelope(#[from] EnvelopeError),
+}
+
+/// A fit as it lies in a blob: whoever only passes it on need not read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FitBody {
+    /// The fit's fingerprint.
+    pub fingerprint: String,
+    #[serde(with = "crate::raw")]
+    bytes: Vec<u8>,
+}
+
+impl FitBody {
+    /// The form of `fit`.
+    ///
+    /// # Errors
+    /// When it does not serialise.
+    pub fn of(fit: &Fit) -> Result<FitBody, EnvelopeError> {
+        Ok(FitBody { fingerprint: fit.fingerprint.clone(), bytes: envelope::encode(fit)? })
+    }
+
+    /// What it takes in a blob.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// Writes `fits` into one blob; `attempt` says who wrote it, and differs between attempts.
@@ -46,21 +71,27 @@ pub enum BlobError {
 /// # Errors
 /// When a fit does not serialise.
 pub fn write(fits: &[Fit], attempt: &str) -> Result<Vec<u8>, BlobError> {
-    let mut index = Vec::with_capacity(HEADER_BYTES + fits.len() * ENTRY_BYTES);
-    let mut bodies = Vec::new();
-    index.extend_from_slice(MAGIC);
-    index.extend_from_slice(&(fits.len() as u32).to_le_bytes());
+    let bodies: Vec<FitBody> = fits.iter().map(FitBody::of).collect::<Result<_, _>>()?;
+    Ok(join(&bodies, attempt))
+}
+
+/// As [`write`], of fits that have their form.
+pub fn join(fits: &[FitBody], attempt: &str) -> Vec<u8> {
     let start = HEADER_BYTES + fits.len() * ENTRY_BYTES;
-    for fit in fits {
-        let body = envelope::encode(fit)?;
-        index.extend_from_slice(&((start + bodies.len()) as u64).to_le_bytes());
-        index.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        index.extend_from_slice(&xxh3_64(&body).to_le_bytes());
-        bodies.extend_from_slice(&body);
+    let size: usize = fits.iter().map(|fit| fit.bytes.len()).sum();
+    let mut blob = Vec::with_capacity(start + size + attempt.len());
+    blob.extend_from_slice(MAGIC);
+    blob.extend_from_slice(&(fits.len() as u32).to_le_bytes());
+    let mut offset = start as u64;
+    for FitBody { bytes, .. } in fits {
+        blob.extend_from_slice(&offset.to_le_bytes());
+        blob.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        blob.extend_from_slice(&xxh3_64(bytes).to_le_bytes());
+        offset += bytes.len() as u64;
     }
-    index.append(&mut bodies);
-    index.extend_from_slice(attempt.as_bytes());
-    Ok(index)
+    fits.iter().for_each(|fit| blob.extend_from_slice(&fit.bytes));
+    blob.extend_from_slice(attempt.as_bytes());
+    blob
 }
 
 /// The name of a blob with these bytes: 64 hex digits.

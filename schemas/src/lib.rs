@@ -13,7 +13,7 @@
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`], [`bundle`] | which fits answer, where their bytes are, and all of it in one file |
 //! | [`mod@column`], [`mod@alike`], [`predict`], [`announce`] | what gateway and predictors say to each other |
-//! | [`envelope`], [`packed`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
+//! | [`envelope`], [`packed`], [`raw`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;
 pub mod alike;
@@ -44,6 +44,7 @@ pub mod name;
 pub mod outcome;
 pub mod pack;
 pub mod packed;
+pub mod raw;
 pub mod pattern;
 pub mod predict;
 pub mod retry;

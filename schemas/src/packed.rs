@@ -7,8 +7,8 @@ use serde::{Deserializer, Serializer};
 pub trait Packed: Copy {
     /// Bytes of one number.
     const SIZE: usize;
-    /// Appends the number's bytes.
-    fn write(self, out: &mut Vec<u8>);
+    /// Writes the number's bytes; `out` has room for [`Packed::SIZE`] of them.
+    fn write(self, out: &mut [u8]);
     /// Reads a number back; `bytes` has [`Packed::SIZE`] of them.
     fn read(bytes: &[u8]) -> Self;
 }
@@ -17,8 +17,8 @@ macro_rules! packed {
     ($($number:ty),*) => {$(
         impl Packed for $number {
             const SIZE: usize = std::mem::size_of::<$number>();
-            fn write(self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_le_bytes());
+            fn write(self, out: &mut [u8]) {
+                out.copy_from_slice(&self.to_le_bytes());
             }
             fn read(bytes: &[u8]) -> Self {
                 let mut own = [0; std::mem::size_of::<$number>()];
@@ -35,8 +35,8 @@ packed!(f32, f64, i64, u32, u128);
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<T: Packed, S: Serializer>(numbers: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut bytes = Vec::with_capacity(numbers.len() * T::SIZE);
-    numbers.iter().for_each(|number| number.write(&mut bytes));
+    let mut bytes = vec![0; numbers.len() * T::SIZE];
+    bytes.chunks_exact_mut(T::SIZE).zip(numbers).for_each(|(bytes, number)| number.write(bytes));
     serializer.serialize_bytes(&bytes)
 }
 

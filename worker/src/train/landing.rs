@@ -7,7 +7,8 @@ use anyhow::Context;
 use runtime::clock::now_ms;
 use runtime::ledger::{self, Landed};
 use runtime::store::Blobs;
-use schemas::fit::{Fit, FitRef};
+use schemas::blob::FitBody;
+use schemas::fit::FitRef;
 use schemas::outcome::Landing;
 use schemas::pack::Pack;
 use schemas::retry::Backoff;
@@ -89,11 +90,11 @@ pub(super) async fn land(
 }
 
 /// Writes one blob, waiting for an absent store for a while: what has been learned is worth it.
-async fn put(blobs: &Blobs, fits: &[Fit], attempt: &str) -> anyhow::Result<String> {
+async fn put(blobs: &Blobs, fits: &[FitBody], attempt: &str) -> anyhow::Result<String> {
     let began = Instant::now();
     let mut backoff = Backoff::new(200, 5_000, now_ms().unsigned_abs());
     loop {
-        let error = match blobs.put(fits, attempt).await {
+        let error = match blobs.put_bodies(fits, attempt).await {
             Ok(name) => return Ok(name),
             Err(error) => error,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use schemas::blob::{self, Blob};
+use schemas::blob::{self, Blob, FitBody};
 use schemas::fit::{Fit, FitRef};
 
 use super::{ModelStore, StoreError, Stored};
@@ -34,10 +34,15 @@ impl Blobs {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn put(&self, fits: &[Fit], attempt: &str) -> Result<String, StoreError> {
-        let bytes = blob::write(fits, attempt).map_err(|source| self.damaged(source))?;
-        let name = blob::name(&bytes);
-        self.store.put(&name, Bytes::from(bytes)).await?;
-        Ok(name)
+        self.put_bytes("", blob::write(fits, attempt).map_err(|source| self.damaged(source))?.into()).await
+    }
+
+    /// As [`Blobs::put`], of fits that have their form.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn put_bodies(&self, fits: &[FitBody], attempt: &str) -> Result<String, StoreError> {
+        self.put_bytes("", blob::join(fits, attempt).into()).await
     }
 
     /// Writes bytes that are no fits under `prefix` and their BLAKE3; returns their name.

@@ -15,7 +15,7 @@ use super::random::Random;
 use super::team::{STRETCH_ROWS, by_stretches, partition};
 
 /// Nodes of up to so many rows are searched without a histogram of all bins.
-const FEW_ROWS: usize = 64;
+const FEW_ROWS: usize = 32;
 
 /// How large a tree may become.
 #[derive(Debug, Clone, Copy)]

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use schemas::blob::FitBody;
 use schemas::fit::Fit;
 use schemas::outcome::{OutcomeKind, ScopeOutcome};
 use schemas::pack::PackScope;
@@ -17,6 +18,9 @@ use super::wire::{self, FromHost, LearnOrder};
 
 /// Least time between two signs of life.
 const ALIVE_EVERY: Duration = Duration::from_millis(500);
+
+/// Bytes of fits in one message, about.
+const ANSWER_BYTES: usize = 1 << 20;
 
 type Result1 = (ScopeOutcome, Option<Fit>);
 
@@ -91,12 +95,26 @@ impl Learner<'_> {
         }
     }
 
+    /// Tells results, in the form in which fits will rest: nobody on the way needs another. They go in messages of a size that
+    /// everybody's memory has at hand.
     fn answer(&mut self, results: Vec<Result1>) -> io::Result<()> {
         self.said = Instant::now();
-        let seconds = std::mem::replace(&mut self.worked, sys::core_seconds());
-        wire::write(
-            self.socket,
-            &FromHost::Learned { slot: self.slot, results, seconds: self.worked - seconds },
-        )
+        let before = std::mem::replace(&mut self.worked, sys::core_seconds());
+        let mut seconds = self.worked - before;
+        let (mut some, mut size_bytes) = (Vec::new(), 0);
+        for (outcome, fit) in results {
+            let body = fit.map(|fit| FitBody::of(&fit)).transpose().map_err(io::Error::other)?;
+            size_bytes += body.as_ref().map_or(0, FitBody::size_bytes);
+            some.push((outcome, body));
+            if size_bytes >= ANSWER_BYTES {
+                self.tell(std::mem::take(&mut some), std::mem::take(&mut seconds))?;
+                size_bytes = 0;
+            }
+        }
+        if some.is_empty() { Ok(()) } else { self.tell(some, seconds) }
+    }
+
+    fn tell(&mut self, results: Vec<(ScopeOutcome, Option<FitBody>)>, seconds: f64) -> io::Result<()> {
+        wire::write(self.socket, &FromHost::Learned { slot: self.slot, results, seconds })
     }
 }

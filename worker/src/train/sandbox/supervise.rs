@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use schemas::fit::Fit;
+use schemas::blob::FitBody;
 use schemas::outcome::{OutcomeKind, ScopeOutcome};
 use schemas::pack::PackScope;
 use schemas::spec::{LimitsSpec, ModelSpec};
@@ -49,7 +49,7 @@ impl<E: Into<OpenError>> From<E> for SandboxError {
 #[derive(Debug, Default)]
 pub(in super::super) struct Learned {
     /// One outcome for each of its scopes, in their order, with the fits of those that were trained.
-    pub(in super::super) results: Vec<(ScopeOutcome, Option<Fit>)>,
+    pub(in super::super) results: Vec<(ScopeOutcome, Option<FitBody>)>,
     /// What they took, in seconds of one core.
     pub(in super::super) seconds: f64,
     /// What their shards took before, for a merge.

@@ -2,8 +2,9 @@
 
 use std::io::{self, Read, Write};
 
+use schemas::blob::FitBody;
 use schemas::envelope::{self, Decode, Encode};
-use schemas::fit::{Fit, Input};
+use schemas::fit::Input;
 use schemas::outcome::ScopeOutcome;
 use schemas::pack::PackScope;
 use schemas::scope::Scope;
@@ -99,7 +100,7 @@ pub(super) enum FromHost {
         /// The slot.
         slot: u32,
         /// What came of each.
-        results: Vec<(ScopeOutcome, Option<Fit>)>,
+        results: Vec<(ScopeOutcome, Option<FitBody>)>,
         /// What they took, in seconds of one core.
         seconds: f64,
     },
@@ -138,10 +139,17 @@ pub(super) fn read<T: Decode>(from: &mut impl Read) -> io::Result<Option<T>> {
     frame.map(|frame| envelope::decode(&frame).map_err(io::Error::other)).transpose()
 }
 
-/// Writes one message's bytes, in one call.
+/// Messages up to this size are written in one call.
+const COPIED_BYTES_MAX: usize = 1 << 16;
+
+/// Writes one message's bytes.
 pub(super) fn write_frame(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let size = u32::try_from(bytes.len()).ok().filter(|size| *size <= FRAME_BYTES_MAX);
     let size = size.ok_or_else(|| io::Error::other("a message to or from a learner is too large"))?;
+    if bytes.len() > COPIED_BYTES_MAX {
+        to.write_all(&size.to_le_bytes())?;
+        return to.write_all(bytes);
+    }
     let mut frame = Vec::with_capacity(bytes.len() + 4);
     frame.extend_from_slice(&size.to_le_bytes());
     frame.extend_from_slice(bytes);
