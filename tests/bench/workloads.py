@@ -93,6 +93,7 @@ def one_forest(crew):
         crew.warm("scikit-learn", "scikit-learn, two threads", order("forest", [""], threads=2)),
         crew.warm("PySpark", "PySpark local[2], MLlib", whole),
         crew.ours_warm("Scopeforge, one thread", whole),
+        crew.ours_warm("Scopeforge, two threads", whole, trainers=1),
     ]
 
 
