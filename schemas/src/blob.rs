@@ -75,7 +75,7 @@ pub fn write(fits: &[Fit], attempt: &str) -> Result<Vec<u8>, BlobError> {
     Ok(join(&bodies, attempt))
 }
 
-/// As [`write`], of fits that have their form.
+/// As [`write()`], of fits that have their form.
 pub fn join(fits: &[FitBody], attempt: &str) -> Vec<u8> {
     let start = HEADER_BYTES + fits.len() * ENTRY_BYTES;
     let size: usize = fits.iter().map(|fit| fit.bytes.len()).sum();
