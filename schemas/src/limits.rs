@@ -9,8 +9,9 @@ pub const DIMENSIONS_MAX: usize = 16;
 /// Features of one model, before one-hot expansion.
 pub const FEATURES_MAX: usize = 1_000;
 
-/// Rows that are held out of one scope to score its fit: half a million tell an error to a thousandth, and all are in memory at once.
-pub const HOLDOUT_ROWS_MAX: usize = 500_000;
+/// Rows that are held out of one scope to score its fit: so many tell an error to about two thousandths, and all are in memory at
+/// once.
+pub const HOLDOUT_ROWS_MAX: usize = 200_000;
 
 /// Candidates that a scope chooses from.
 pub const CANDIDATES_MAX: usize = 256;
