@@ -9,8 +9,8 @@ use crate::linked::{Linked, RowLoss};
 use crate::newton::minimise;
 use crate::scaled::Scaled;
 
-/// Minimises `c`·Σ weight · −ln p(class) + ½‖w‖², rows without weights counting 1 each, over standardised columns; columns that do not vary get weight 0. Two classes have
-/// one function, more have one each, whose intercepts add up to 0. The same as scikit-learn's
+/// Minimises `c`·Σ weight · −ln p(class) + ½‖w‖², rows without weights counting 1 each, over standardised columns; columns
+/// that do not vary get weight 0. Two classes have one function, more have one each, whose intercepts add up to 0. The same as scikit-learn's
 /// `make_pipeline(StandardScaler(), LogisticRegression(C=c))`.
 ///
 /// # Errors

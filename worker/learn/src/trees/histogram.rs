@@ -212,9 +212,13 @@ impl<'a, B: Bin> Search<'a, B> {
 
     /// Takes a cut if it is the best so far; `cut` is told whether the left side has more rows.
     fn consider(&mut self, column: usize, left: B, cut: impl FnOnce(bool) -> Cut) {
-        let (right, gain) = self.weigh(&left);
+        let right = self.right_of(&left);
+        if !self.may_part(&left, &right) {
+            return;
+        }
+        let gain = self.gain_of(&left, &right);
         // Ties go to the first column and the lowest cut.
-        if self.may_part(&left, &right) && gain > self.gain {
+        if gain > self.gain {
             self.gain = gain;
             self.best = Some(Split { column, cut: cut(left.weight() > right.weight()), gain });
         }
@@ -225,12 +229,16 @@ impl<'a, B: Bin> Search<'a, B> {
         self.gain
     }
 
-    /// What is right of `left`, and what is gained by parting the two.
-    pub(super) fn weigh(&self, left: &B) -> (B, f64) {
+    /// What is right of `left`.
+    pub(super) fn right_of(&self, left: &B) -> B {
         let mut right = self.total;
         right.subtract(left);
-        let gain = B::scores(left, &right, self.rules.l2) - self.total_score;
-        (right, gain)
+        right
+    }
+
+    /// What is gained by parting the two sides.
+    pub(super) fn gain_of(&self, left: &B, right: &B) -> f64 {
+        B::scores(left, right, self.rules.l2) - self.total_score
     }
 
     /// Whether both sides may be leaves.

@@ -7,7 +7,7 @@ use super::super::bin::Bin;
 use super::super::binned::Binned;
 use super::super::histogram::{Cut, Rules, Search, Split};
 use super::super::team::partition_one;
-use super::{FEW_ROWS, Grown, Node, Size, is_marked};
+use super::{FEW_ROWS, Grown, Node, Size, is_marked, mark};
 
 /// Numbers of rows among those that were taken, of one byte each.
 type Order = [u8; FEW_ROWS];
@@ -74,7 +74,7 @@ impl<B: Bin> Low<B> {
         (first, depth, total, constant): (usize, u32, B, u64),
     ) -> usize {
         self.take(binned, (rows, ones), constant);
-        let node = self.add(grown, 0..rows.len(), (first, depth, total, u64::MAX));
+        let node = self.add(grown, 0..rows.len(), (first, depth, total, 0));
         rows.iter_mut().zip(self.order).for_each(|(row, place)| *row = self.rows[usize::from(place)]);
         node
     }
@@ -100,19 +100,19 @@ impl<B: Bin> Low<B> {
         }
     }
 
-    /// Adds the node of some rows with all that is below it; `varying` are the columns, of the first 64 that were sorted, that
-    /// may vary among them.
+    /// Adds the node of some rows with all that is below it; the columns that are `constant`, of the first 64 that were sorted, do
+    /// not vary among them.
     fn add(
         &mut self,
         grown: &mut Grown<B>,
         span: Range<usize>,
-        (first, depth, total, mut varying): (usize, u32, B, u64),
+        (first, depth, total, mut constant): (usize, u32, B, u64),
     ) -> usize {
         let node = grown.nodes.len();
         grown.nodes.push(Node { split: None, children: [0; 2], total, constant: 0 });
         let may_split = self.size.may_split(&self.rules, depth, &total);
         let Some(Best { place, middle, left, gain }) =
-            may_split.then(|| self.search(span.clone(), total, &mut varying)).flatten()
+            may_split.then(|| self.search(span.clone(), total, &mut constant)).flatten()
         else {
             grown.leaves.push((node, first + span.start..first + span.end));
             return node;
@@ -128,25 +128,25 @@ impl<B: Bin> Low<B> {
             Cut::UpTo { bin: last + (next - last - 1) / 2, missing_left: left.weight() > right.weight() };
         let split = Split { column: sorted.column, cut, gain };
         if [left, right].iter().any(|total| self.size.may_split(&self.rules, depth + 1, total)) {
-            self.divide(span.clone(), (place, goes_left), varying);
+            self.divide(span.clone(), (place, goes_left), constant);
         }
         let children = [
-            self.add(grown, span.start..middle, (first, depth + 1, left, varying)),
-            self.add(grown, middle..span.end, (first, depth + 1, right, varying)),
+            self.add(grown, span.start..middle, (first, depth + 1, left, constant)),
+            self.add(grown, middle..span.end, (first, depth + 1, right, constant)),
         ];
         grown.nodes[node].split = Some(split);
         grown.nodes[node].children = children;
         node
     }
 
-    /// The best cut of some rows. Columns that do not vary are struck out.
-    fn search(&self, span: Range<usize>, total: B, varying: &mut u64) -> Option<Best<B>> {
+    /// The best cut of some rows; marks the columns that turn out not to vary.
+    fn search(&self, span: Range<usize>, total: B, constant: &mut u64) -> Option<Best<B>> {
         let search = Search::new(&self.rules, total);
         let mut best: Option<Best<B>> = None;
         let mut gain_max = search.gain();
         for (place, sorted) in self.columns.iter().enumerate() {
-            if is_marked(!*varying, place) || sorted.code(span.start) == sorted.code(span.end - 1) {
-                *varying &= !(1u64.checked_shl(place as u32).unwrap_or(0));
+            if is_marked(*constant, place) || sorted.code(span.start) == sorted.code(span.end - 1) {
+                mark(constant, place);
                 continue;
             }
             let mut left = B::default();
@@ -154,7 +154,8 @@ impl<B: Bin> Low<B> {
             for (at, pair) in rows.windows(2).enumerate() {
                 let [row, next] = [usize::from(pair[0]) % FEW_ROWS, usize::from(pair[1]) % FEW_ROWS];
                 left.put(self.ones[row]);
-                let (right, gain) = search.weigh(&left);
+                let right = search.right_of(&left);
+                let gain = search.gain_of(&left, &right);
                 // Whether codes differ is as good as a coin's throw; hardly ever is a gain the largest so far.
                 if gain > gain_max
                     && sorted.codes[row] != sorted.codes[next]
@@ -173,12 +174,12 @@ impl<B: Bin> Low<B> {
     }
 
     /// Brings the rows that go left to the front in the order of every column that varies, but the one that they were parted at.
-    fn divide(&mut self, span: Range<usize>, (parted, goes_left): (usize, u64), varying: u64) {
+    fn divide(&mut self, span: Range<usize>, (parted, goes_left): (usize, u64), constant: u64) {
         let Low { columns, right, .. } = self;
         let others = columns
             .iter_mut()
             .enumerate()
-            .filter(|(place, _)| *place != parted && !is_marked(!varying, *place));
+            .filter(|(place, _)| *place != parted && !is_marked(constant, *place));
         others.for_each(|(_, sorted)| {
             partition_one(&mut sorted.order[span.clone()], |row| goes_left >> row & 1 == 1, right);
         });
