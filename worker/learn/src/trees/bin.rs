@@ -79,6 +79,80 @@ impl Bin for Sum {
     }
 }
 
+/// As [`Sum`], of rows that count 1 each: half as much to read for each of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct EvenSum(Sum);
+
+impl Bin for EvenSum {
+    type One = f64;
+
+    fn put(&mut self, one: f64) {
+        self.0.put(Sum { sum: one, weight: 1.0 });
+    }
+
+    fn add(&mut self, other: &EvenSum) {
+        self.0.add(&other.0);
+    }
+
+    fn subtract(&mut self, other: &EvenSum) {
+        self.0.subtract(&other.0);
+    }
+
+    fn weight(&self) -> f64 {
+        self.0.weight
+    }
+
+    fn rank(&self, total: &EvenSum, rows: f64) -> f64 {
+        self.0.rank(&total.0, rows)
+    }
+
+    fn score(&self, l2: f64) -> f64 {
+        self.0.score(l2)
+    }
+
+    fn scores(left: &EvenSum, right: &EvenSum, l2: f64) -> f64 {
+        Sum::scores(&left.0, &right.0, l2)
+    }
+}
+
+/// What boosting of numbers sums up: what the trees so far leave over of each row.
+pub(super) trait Residual: Bin {
+    /// A row of which so much is left over.
+    fn one(residual: f64, weight: f64) -> Self::One;
+    /// Takes away what another tree explains.
+    fn explain(one: &mut Self::One, value: f64);
+    /// What rows add up to.
+    fn sum(&self) -> Sum;
+}
+
+impl Residual for Sum {
+    fn one(residual: f64, weight: f64) -> Sum {
+        Sum { sum: weight * residual, weight }
+    }
+
+    fn explain(one: &mut Sum, value: f64) {
+        one.sum -= value * one.weight;
+    }
+
+    fn sum(&self) -> Sum {
+        *self
+    }
+}
+
+impl Residual for EvenSum {
+    fn one(residual: f64, _: f64) -> f64 {
+        residual
+    }
+
+    fn explain(one: &mut f64, value: f64) {
+        *one -= value;
+    }
+
+    fn sum(&self) -> Sum {
+        self.0
+    }
+}
+
 /// A leaf's second derivatives add up to this, at least, so that its Newton step is one.
 const HESSIAN_MIN: f64 = 1e-3;
 

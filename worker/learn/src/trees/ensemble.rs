@@ -5,7 +5,7 @@ use std::ops::Range;
 use schemas::fit::Parameters;
 use schemas::trees::Trees;
 
-use super::bin::{Bin, Sum};
+use super::bin::{Bin, EvenSum, Residual, Sum};
 use super::binned::Binned;
 use super::grow::{Grower, Grown, Size};
 use super::histogram::Rules;
@@ -257,12 +257,20 @@ fn add_trees(
     block: &Block,
     (y, weights): (&[f64], &[f64]),
     params: &BoostingParams,
-    mut trees: Trees,
-    mut go_on: impl FnMut(&Trees) -> bool,
+    trees: Trees,
+    go_on: impl FnMut(&Trees) -> bool,
 ) -> Trees {
     let binned = Binned::new(block);
-    let of_row = |row: usize| weight_of(weights, row);
-    let mut values = vec![trees.base; y.len()];
+    let residuals: Vec<f64> = y.iter().zip(values(block, &trees)).map(|(y, f)| y - f).collect();
+    match weights {
+        [] => explain::<EvenSum>(&binned, (&residuals, weights), params, trees, go_on),
+        _ => explain::<Sum>(&binned, (&residuals, weights), params, trees, go_on),
+    }
+}
+
+/// What trees say of each row.
+fn values(block: &Block, trees: &Trees) -> Vec<f64> {
+    let mut values = vec![trees.base; block.rows()];
     if !trees.roots.is_empty() {
         let mut own = vec![0.0; block.width()];
         for (row, value) in values.iter_mut().enumerate() {
@@ -271,27 +279,35 @@ fn add_trees(
             *value += trees.scale * leaves;
         }
     }
-    let one = |(row, (y, f)): (usize, (&f64, &f64))| Sum { sum: of_row(row) * (y - f), weight: of_row(row) };
-    let mut ones: Vec<Sum> = y.iter().zip(&values).enumerate().map(one).collect();
-    drop(values);
-    let mut grower = boosting_grower(&binned, params);
+    values
+}
+
+/// Adds trees that explain the residuals, each what those before it leave over.
+fn explain<B: Residual>(
+    binned: &Binned,
+    (residuals, weights): (&[f64], &[f64]),
+    params: &BoostingParams,
+    mut trees: Trees,
+    mut go_on: impl FnMut(&Trees) -> bool,
+) -> Trees {
+    let of_row = |row: usize| weight_of(weights, row);
+    let one = |(row, residual): (usize, &f64)| B::one(*residual, of_row(row));
+    let mut ones: Vec<B::One> = residuals.iter().enumerate().map(one).collect();
+    let mut grower = boosting_grower(binned, params);
     let mut random = Random::new(0, 0);
     let all = 0..binned.rows() as u32;
     let all: Vec<u32> = all.filter(|row| of_row(*row as usize) > 0.0).collect();
     let mut rows = all.clone();
-    let value = |leaf: Sum| params.learning_rate * leaf.sum / (leaf.weight + params.l2);
+    let value = |leaf: B| params.learning_rate * leaf.sum().sum / (leaf.weight() + params.l2);
     for _ in 0..params.iterations {
         // In the order in which they lie in memory.
         rows.copy_from_slice(&all);
         let grown = grower.grow(&mut rows, &ones, &mut random);
         for (leaf, span) in &grown.leaves {
             let value = value(grown.total(*leaf));
-            rows[span.clone()].iter().for_each(|row| {
-                let one = &mut ones[*row as usize];
-                one.sum -= value * one.weight;
-            });
+            rows[span.clone()].iter().for_each(|row| B::explain(&mut ones[*row as usize], value));
         }
-        grown.lay_out(&binned, &mut trees, value);
+        grown.lay_out(binned, &mut trees, value);
         if !go_on(&trees) {
             break;
         }

@@ -10,7 +10,7 @@ use self::low::Low;
 use super::bin::Bin;
 use super::binned::{Binned, Kind};
 use super::few::Few;
-use super::histogram::{Cut, Rules, Search, Split, fill, left_of, subtract};
+use super::histogram::{Cut, Rules, Search, Split, count, left_of, subtract};
 use super::random::Random;
 use super::team::{STRETCH_ROWS, by_stretches, partition};
 
@@ -71,6 +71,8 @@ struct Child<B> {
     total: B,
     bins: Option<Vec<B>>,
     constant: u64,
+    /// Whether it is a leaf whatever its rows are: the tree becomes no larger.
+    is_leaf: bool,
 }
 
 struct Open<B> {
@@ -117,7 +119,7 @@ impl<'a, B: Bin> Grower<'a, B> {
             Some(bins) if self.binned.width() > 0 => sum(&bins[self.binned.span(0)]),
             _ => total(rows, ones),
         };
-        let root = Child { rows: 0..rows.len(), depth: 0, total, bins, constant: 0 };
+        let root = Child { rows: 0..rows.len(), depth: 0, total, bins, constant: 0, is_leaf: false };
         self.add(&mut grown, &mut open, root, (rows, ones), random);
         while let Some(next) = self.next(&mut open, grown.leaves.len()) {
             self.cut(&mut grown, &mut open, next, (rows, ones), random);
@@ -153,13 +155,13 @@ impl<'a, B: Bin> Grower<'a, B> {
         (rows, ones): (&mut [u32], &[B::One]),
         random: &mut Random,
     ) -> usize {
-        let Child { rows: span, depth, total, bins, mut constant } = child;
-        if let (None, Some(low)) = (&bins, &mut self.low) {
+        let Child { rows: span, depth, total, bins, mut constant, is_leaf } = child;
+        if let (None, false, Some(low)) = (&bins, is_leaf, &mut self.low) {
             let place = (span.start, depth, total, constant);
             return low.grow(grown, self.binned, (&mut rows[span], ones), place);
         }
         let node = grown.nodes.len();
-        let may_split = self.size.may_split(&self.rules, depth, &total);
+        let may_split = !is_leaf && self.size.may_split(&self.rules, depth, &total);
         let split = match (&bins, may_split) {
             (_, false) => None,
             (Some(bins), true) => self.search(bins, total, &mut constant, random),
@@ -197,7 +199,15 @@ impl<'a, B: Bin> Grower<'a, B> {
         let mut right = grown.nodes[node].total;
         right.subtract(&left);
         let totals = [left, right];
-        let mut histograms = self.children_bins(bins, &halves, rows, ones);
+        let leaves = grown.leaves.len() + open.len() + 2;
+        let is_leaf = depth + 1 >= self.size.depth_max || leaves >= self.size.leaves_max;
+        let mut histograms = match is_leaf {
+            true => {
+                self.pool.extend(bins);
+                [None, None]
+            }
+            false => self.children_bins(bins, &halves, rows, ones),
+        };
         grown.nodes[node].split = Some(split);
         for side in [0, 1] {
             let child = Child {
@@ -206,6 +216,7 @@ impl<'a, B: Bin> Grower<'a, B> {
                 total: totals[side],
                 bins: histograms[side].take(),
                 constant: grown.nodes[node].constant,
+                is_leaf,
             };
             grown.nodes[node].children[side] = self.add(grown, open, child, (rows, ones), random);
         }
@@ -258,12 +269,12 @@ impl<'a, B: Bin> Grower<'a, B> {
         // Adding a stretch's bins up takes an eighth of the time of filling them, at most.
         let stretch = STRETCH_ROWS.max(size_of_val(bins.as_slice()) / (2 * self.binned.width().max(1)));
         if rows.len() <= stretch {
-            fill(&mut bins, self.binned, rows, ones);
+            count(&mut bins, self.binned, rows, ones);
             return bins;
         }
         let one = |rows: &[u32]| {
             let mut own = empty();
-            fill(&mut own, self.binned, rows, ones);
+            count(&mut own, self.binned, rows, ones);
             own
         };
         let add = |own: Vec<B>| bins.iter_mut().zip(&own).for_each(|(bin, own)| bin.add(own));

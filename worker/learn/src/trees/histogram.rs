@@ -46,6 +46,14 @@ pub(super) struct Rules {
 const GAIN_MIN: f64 = 1e-12;
 
 /// Adds rows to the bins of all columns.
+pub(super) fn count<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
+    match binned.joint(rows.len()) {
+        Some(joint) => joint.fill(bins, rows, ones),
+        None => fill(bins, binned, rows, ones),
+    }
+}
+
+/// As [`count`], column by column.
 pub(super) fn fill<B: Bin>(bins: &mut [B], binned: &Binned, rows: &[u32], ones: &[B::One]) {
     let starts = binned.starts();
     for row in rows {

@@ -1,8 +1,9 @@
 //! Trees on histograms: one engine for decision trees, forests, extremely randomised trees and gradient boosting.
 //!
 //! Columns are cut into at most 255 bins once per slice ([`binned`]); a tree grows by sums over bins, and of two children
-//! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]; [`bin`] says what is summed up); [`ensemble`] adds up trees,
-//! and [`classes`] makes classifiers of them; [`mod@join`] puts forests together that threads or jobs grew in parts.
+//! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]; [`bin`] says what is summed up, [`joint`]
+//! counts several columns at once); [`ensemble`] adds up trees, and [`classes`] makes classifiers of them; [`mod@join`] puts forests
+//! together that threads or jobs grew in parts.
 //! Missing values have a bin of their own and go the better way at each cut; categories have a bin each, which a cut divides into
 //! two sets ([`histogram`]). Everything is seeded and repeats bit for bit.
 
@@ -16,6 +17,7 @@ mod grow;
 mod histogram;
 mod isolation;
 mod join;
+mod joint;
 pub(crate) mod random;
 mod stopping;
 mod team;
