@@ -30,6 +30,10 @@ use tests::{Setup, Stack};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: runtime::allocator::Mimalloc = runtime::allocator::Mimalloc;
+
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Packs that this process has out at once.

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull::BatchConfig;
 use async_nats::jetstream::{self, AckKind};
+use async_nats::{StatusCode, Subject, Subscriber};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use schemas::envelope::{self, EnvelopeError};
@@ -17,7 +19,7 @@ use crate::ledger::Landed;
 #[derive(Debug)]
 pub struct JobSource {
     queues: Vec<Queue>,
-    wake: async_nats::Subscriber,
+    wake: Subscriber,
     broker: Broker,
 }
 
@@ -25,8 +27,17 @@ pub struct JobSource {
 #[derive(Debug)]
 struct Queue {
     consumer: PullConsumer,
+    /// Where packs come in: subscribing anew for each handful costs the broker more than the packs do. None until packs are asked
+    /// for, and after an answer that did not come to its end.
+    inbox: Option<Inbox>,
     /// When it last had fewer packs than were wanted.
     emptied: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    subject: Subject,
+    subscriber: Subscriber,
 }
 
 /// The longest that packs of another priority are taken without a look at one that had no more.
@@ -51,7 +62,7 @@ impl JobSource {
             let mut queues = Vec::new();
             for priority in Priority::ALL {
                 let consumer = crate::topology::open_consumer(broker, priority).await?;
-                queues.push(Queue { consumer, emptied: None });
+                queues.push(Queue { consumer, inbox: None, emptied: None });
             }
             let wake = broker.client.subscribe(subjects::WAKE).await;
             let wake = wake.map_err(|error| BrokerError::new("subscribe to wake-up calls", error))?;
@@ -126,16 +137,42 @@ impl Queue {
         let failed = |error: async_nats::Error| BrokerError::new("hand out packs", error);
         let lease = self.consumer.cached_info().config.ack_wait;
         self.emptied = None;
-        let fetched = self.consumer.fetch().max_messages(most - jobs.len()).messages().await;
-        let mut batch = fetched.map_err(|error| failed(error.into()))?;
-        // What asks a broker that has just died gets no answer at all.
-        while let Some(message) =
-            tokio::time::timeout(TAKE_LIMIT, batch.next()).await.map_err(|late| failed(late.into()))?
-        {
-            jobs.push(Job { message: message.map_err(failed)?, broker: broker.clone(), lease });
+        let mut inbox = match self.inbox.take() {
+            Some(inbox) => inbox,
+            None => Inbox::open(broker).await.map_err(failed)?,
+        };
+        let wanted = BatchConfig { batch: most - jobs.len(), no_wait: true, ..BatchConfig::default() };
+        let asked = self.consumer.request_batch(wanted, inbox.subject.clone()).await;
+        asked.map_err(|error| failed(error.into()))?;
+        while jobs.len() < most {
+            // What asks a broker that has just died gets no answer at all.
+            let next = tokio::time::timeout(TAKE_LIMIT, inbox.subscriber.next()).await;
+            let next = next.map_err(|late| failed(late.into()))?;
+            let message = next.ok_or_else(|| failed("the subscription ended".into()))?;
+            match message.status {
+                None | Some(StatusCode::OK) => {
+                    let message = jetstream::Message { message, context: broker.jetstream.clone() };
+                    jobs.push(Job { message, broker: broker.clone(), lease });
+                }
+                // There are no more.
+                Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => break,
+                Some(status) => {
+                    let why = message.description.as_deref().unwrap_or_default();
+                    return Err(failed(format!("{status} {why}").into()));
+                }
+            }
         }
+        self.inbox = Some(inbox);
         self.emptied = (jobs.len() < most).then(Instant::now);
         Ok(())
+    }
+}
+
+impl Inbox {
+    async fn open(broker: &Broker) -> Result<Inbox, async_nats::Error> {
+        let subject = Subject::from(broker.client.new_inbox());
+        let subscriber = broker.client.subscribe(subject.clone()).await?;
+        Ok(Inbox { subject, subscriber })
     }
 }
 
