@@ -1,8 +1,8 @@
 //! What is worked out once for all requests for a model, for as long as neither specs nor channels move.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ahash::HashMap;
 use schemas::channel::LIVE;
 use schemas::spec::ModelSpec;
 

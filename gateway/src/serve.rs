@@ -138,6 +138,10 @@ impl Near for Here {
         self.0.worker()
     }
 
+    fn for_thread(&self) -> Arc<dyn Near> {
+        Arc::new(Here(self.0.for_thread()))
+    }
+
     fn has_room(&self) -> bool {
         self.0.has_room()
     }

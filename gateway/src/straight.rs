@@ -52,7 +52,7 @@ pub async fn serve(stream: TcpStream, front: &Front, closing: &CancellationToken
             return Some(connection.incoming.into_rest());
         };
         match connection.answer(plain).await {
-            Next::Open => {}
+            Next::Open => connection.incoming.let_others().await,
             Next::Gone => return None,
             Next::Last => {
                 // It may be closed already, which is as well.

@@ -5,6 +5,9 @@ use hashbrown::HashTable;
 
 use crate::column::TextColumn;
 
+/// Groups that there is room for at once: most requests have no more.
+const ROOM_MAX: usize = 128;
+
 /// Rows grouped by their codes in some columns. Rows of equal texts can be in several groups, where a text stands twice in its
 /// column.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl Alike {
         let are_alike = |one: usize, other: usize| columns.iter().all(|c| c.codes[one] == c.codes[other]);
         let state = RandomState::new();
         let hash = |row: usize| columns.iter().fold(0u64, |all, c| state.hash_one((all, c.codes[row])));
-        let (mut known, mut firsts) = (HashTable::new(), Vec::new());
+        let (mut known, mut firsts) = (HashTable::with_capacity(rows.min(ROOM_MAX)), Vec::new());
         let mut group_of: Vec<u32> = Vec::with_capacity(rows);
         for row in 0..rows {
             // Rows of one scope mostly follow each other.
@@ -53,11 +56,7 @@ impl Alike {
     fn sorted(group_of: &[u32], groups: usize) -> Alike {
         let mut ends = vec![0; groups];
         group_of.iter().for_each(|group| ends[*group as usize] += 1);
-        let mut next = 0;
-        for end in &mut ends {
-            // First where the group begins; in the end, when its rows are in their places, where it ends.
-            next += std::mem::replace(end, next);
-        }
+        begin_of_each(&mut ends);
         let mut rows = vec![0; group_of.len()];
         for (row, group) in (0u32..).zip(group_of) {
             let place = &mut ends[*group as usize];
@@ -67,12 +66,42 @@ impl Alike {
         Alike { rows, ends }
     }
 
-    /// The rows of each group, ascending; groups in the order of their first rows.
+    /// Groups with the same number put together, those of lower numbers first; groups without one are left out. `numbers` has
+    /// one for each group, each below `count`.
+    ///
+    /// # Panics
+    /// When a number is not.
+    #[must_use]
+    pub fn joined(&self, numbers: &[Option<u32>], count: usize) -> Alike {
+        let mut ends = vec![0; count];
+        let named =
+            || self.groups().zip(numbers).filter_map(|(rows, number)| Some((rows, (*number)? as usize)));
+        named().for_each(|(rows, number)| ends[number] += rows.len() as u32);
+        let mut rows = vec![0; begin_of_each(&mut ends) as usize];
+        for (group, number) in named() {
+            let place = ends[number] as usize;
+            rows[place..place + group.len()].copy_from_slice(group);
+            ends[number] += group.len() as u32;
+        }
+        Alike { rows, ends }
+    }
+
+    /// The rows of each group, ascending unless they were [`Alike::joined`]; groups in the order of their first rows.
     pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
         let spans = begins.zip(&self.ends).filter(|(begin, end)| begin < *end);
         spans.map(|(begin, end)| &self.rows[begin as usize..*end as usize])
     }
+}
+
+/// Turns sizes of groups into where each begins; says where the last one ends. When each group's rows have been put in their
+/// places, and it was counted on with each, these are where the groups end.
+fn begin_of_each(sizes: &mut [u32]) -> u32 {
+    let mut next = 0;
+    for size in sizes {
+        next += std::mem::replace(size, next);
+    }
+    next
 }
 
 #[cfg(test)]
@@ -109,6 +138,22 @@ mod tests {
             keys.sort_unstable();
             keys.dedup();
             prop_assert_eq!(keys.len(), count);
+        }
+
+        #[test]
+        fn joined_groups_have_the_rows_of_all_that_have_their_number(
+            codes in proptest::collection::vec(0u32..9, 0..40),
+            numbers in proptest::collection::vec(proptest::option::of(0u32..3), 40),
+        ) {
+            let column = TextColumn { codes, values: Vec::new() };
+            let alike = Alike::of(&[&column], column.codes.len());
+            let mut wanted: Vec<Vec<u32>> = vec![Vec::new(); 3];
+            for (group, number) in alike.groups().zip(&numbers) {
+                number.iter().for_each(|number| wanted[*number as usize].extend(group));
+            }
+            wanted.retain(|rows| !rows.is_empty());
+            let joined = alike.joined(&numbers, 3);
+            prop_assert_eq!(joined.groups().map(<[u32]>::to_vec).collect::<Vec<_>>(), wanted);
         }
     }
 }

@@ -4,10 +4,10 @@
 //! Batching adapts by itself: while messages are out, what comes waits and is joined; it leaves when one comes back, or when
 //! as many requests wait as are out.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ahash::HashMap;
 use futures::future::BoxFuture;
 use runtime::broker::Broker;
 use runtime::presence::Table;
@@ -62,6 +62,8 @@ pub enum LaneError {
 pub trait Near: Send + Sync + std::fmt::Debug {
     /// Its name.
     fn worker(&self) -> &str;
+    /// The same one, as another thread asks it.
+    fn for_thread(&self) -> Arc<dyn Near>;
     /// Whether it takes a request now.
     fn has_room(&self) -> bool;
     /// Its answer.
@@ -110,7 +112,8 @@ impl Lanes {
     /// Lanes to the same predictors by another connection.
     #[must_use]
     pub fn on(&self, broker: Option<Broker>, waiting_max: usize) -> Lanes {
-        Lanes::new(broker, self.table.clone(), self.near.clone(), waiting_max)
+        let near = self.near.as_ref().map(|near| near.for_thread());
+        Lanes::new(broker, self.table.clone(), near, waiting_max)
     }
 
     /// The workers that there are.

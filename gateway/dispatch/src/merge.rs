@@ -1,6 +1,7 @@
 //! Requests that wait together become one, and its answer is taken apart again: a predictor works on columns, and a
 //! hundred rows take it little longer than one.
 
+use std::mem::discriminant;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -82,14 +83,18 @@ impl Reply {
 }
 
 fn are_alike(one: &PredictRequest, other: &PredictRequest) -> bool {
-    let kinds = one.columns.iter().zip(&other.columns);
+    let columns = one.columns.iter().zip(&other.columns);
+    // Requests of one thread for one model share their names.
+    let are_named_alike = |a: &Arc<str>, b: &Arc<str>| Arc::ptr_eq(a, b) || a == b;
     one.model == other.model
         && one.channel == other.channel
         && one.state == other.state
         && one.explain == other.explain
         && one.bundle == other.bundle
         && one.columns.len() == other.columns.len()
-        && kinds.into_iter().all(|(a, b)| a.column.kind() == b.column.kind() && a.name == b.name)
+        && columns.into_iter().all(|(a, b)| {
+            discriminant(&*a.column) == discriminant(&*b.column) && are_named_alike(&a.name, &b.name)
+        })
 }
 
 fn append(known: &mut PredictRequest, more: &PredictRequest) {

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use schemas::predict::{Predictions, UsedFit};
-use schemas::time::format_ms;
+use schemas::time::write_ms;
 
 /// About how much an answer takes beside its rows and fits, and each of these.
 const ANSWER_BYTES: usize = 128;
@@ -55,9 +55,9 @@ fn write_fit(body: &mut Vec<u8>, fit: &UsedFit) -> io::Result<()> {
     write_text(body, &fit.fingerprint)?;
     body.extend_from_slice(b",\"campaign\":");
     write_text(body, &fit.campaign)?;
-    body.extend_from_slice(b",\"trained_at\":");
-    write_text(body, &format_ms(fit.trained_at_ms))?;
-    body.push(b'}');
+    body.extend_from_slice(b",\"trained_at\":\"");
+    write_ms(body, fit.trained_at_ms);
+    body.extend_from_slice(b"\"}");
     Ok(())
 }
 

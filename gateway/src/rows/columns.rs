@@ -1,7 +1,8 @@
 //! The columns of a request while its rows come in.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::HashMap;
 use dataset::Request;
@@ -11,9 +12,12 @@ use schemas::spec::ModelSpec;
 use serde::de::DeserializeSeed;
 
 use super::Rows;
-use super::field::{Field, LOOKED_THROUGH_MAX, Uses};
+use super::field::{Field, Uses};
 use super::json::{Asked, RowSeed, Scalar};
 use super::note_mistyped;
+
+/// Fields that are found faster by looking through them than by a map.
+const LOOKED_THROUGH_MAX: usize = 16;
 
 /// The fields that a model's spec reads, worked out once for all of its requests.
 #[derive(Debug, Default)]
@@ -24,6 +28,8 @@ pub struct Layout {
     fields: Vec<(Arc<str>, Uses)>,
     /// Of the fields by name, once they are too many to look through.
     places: HashMap<String, usize>,
+    /// The places of fields in the order in which the last request had them.
+    order: Mutex<Vec<usize>>,
 }
 
 impl Layout {
@@ -45,7 +51,7 @@ impl Layout {
         let named = fields.iter().enumerate().map(|(place, (name, _))| (name.to_string(), place));
         let places = if fields.len() > LOOKED_THROUGH_MAX { named.collect() } else { HashMap::default() };
         let dimensions = dimensions.iter().map(|name| name.as_str().into()).collect();
-        Layout { revision: spec.revision(), dimensions, fields, places }
+        Layout { revision: spec.revision(), dimensions, fields, places, order: Mutex::default() }
     }
 
     /// Whether the spec reads a field of this name.
@@ -58,6 +64,10 @@ impl Layout {
             true => self.fields.iter().position(|(known, _)| **known == *name),
             false => self.places.get(name).copied(),
         }
+    }
+
+    fn order(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fields by name, and whether each is read as a number and nothing else.
@@ -77,7 +87,8 @@ pub(super) struct Columns<'l> {
     fields: Vec<Field>,
     /// Of the fields beyond the layout, if there are any.
     places: Option<HashMap<String, usize>>,
-    /// The places of the first row's fields, in the order in which they came: the other rows mostly have the same.
+    /// The places of the first row's fields, in the order in which they came: the other rows mostly have the same, and so does
+    /// the next request.
     order: Vec<usize>,
     /// Where in that order the row under way is.
     at: usize,
@@ -92,7 +103,7 @@ impl Columns<'_> {
     /// Empty columns, one for each use of a field.
     pub(super) fn new(layout: &Layout) -> Columns<'_> {
         let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses));
-        let (fields, order) = (fields.collect(), Vec::with_capacity(layout.fields.len()));
+        let (fields, order) = (fields.collect(), take(&mut *layout.order()));
         Columns { layout, fields, places: None, order, at: 0, errors: Vec::new(), rows: 0, too_many: false }
     }
 
@@ -138,7 +149,9 @@ impl Columns<'_> {
             return Some(*place);
         }
         let place = self.look_up(name)?;
-        if self.rows == 0 && self.order.len() < 2 * FEATURES_MAX {
+        if self.rows == 0 && self.at < 2 * FEATURES_MAX {
+            // What follows was another request's.
+            self.order.truncate(self.at);
             self.order.push(place);
         }
         // Some fields may have been left out.
@@ -188,7 +201,10 @@ impl Columns<'_> {
         self.errors.sort_by_key(|error| error.row);
         self.errors.dedup_by_key(|error| error.row);
         let mut columns = Vec::with_capacity(self.fields.len() + 1);
-        self.fields.into_iter().for_each(|field| field.finish(rows, &mut columns));
+        self.fields.iter_mut().for_each(|field| field.finish(rows, &mut columns));
+        // Those beyond the layout are other ones in each request.
+        self.order.retain(|place| *place < self.layout.fields.len());
+        *self.layout.order() = self.order;
         if self.places.is_some() {
             note_mistyped(self.layout, rows, &columns, &mut self.errors);
         }

@@ -1,8 +1,10 @@
 //! One field of the rows: its values as they come.
 
+use std::mem::take;
 use std::sync::Arc;
 
-use ahash::{HashMap, HashMapExt};
+use ahash::RandomState;
+use hashbrown::HashTable;
 use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::predict::NamedColumn;
 use schemas::time::{TIME_NULL, parse_instant};
@@ -28,7 +30,35 @@ pub(super) struct Field {
     texts: Vec<u32>,
     values: Vec<String>,
     /// Of `values`, once they are too many to look through.
-    places: Option<HashMap<String, u32>>,
+    places: Option<Box<Places>>,
+}
+
+/// Where texts stand in a list, which has them once.
+struct Places {
+    codes: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Places {
+    fn of(values: &[String]) -> Box<Places> {
+        let codes = HashTable::with_capacity(ROOM_FOR_TEXTS);
+        let mut places = Box::new(Places { codes, hasher: RandomState::new() });
+        (1..=values.len()).for_each(|count| places.add(&values[..count]));
+        places
+    }
+
+    fn get(&self, text: &str, values: &[String]) -> Option<u32> {
+        let hash = self.hasher.hash_one(text);
+        self.codes.find(hash, |code| values[*code as usize] == text).copied()
+    }
+
+    /// Adds the last of the list.
+    fn add(&mut self, values: &[String]) {
+        let Places { codes, hasher } = self;
+        let hash = |code: &u32| hasher.hash_one(values[*code as usize].as_str());
+        let last = values.len() as u32 - 1;
+        codes.insert_unique(hash(&last), last, hash);
+    }
 }
 
 /// Adds the value of `row`; the rows before it that have none are `missing`.
@@ -46,8 +76,9 @@ fn room<T>(is_used: bool) -> Vec<T> {
     Vec::with_capacity(if is_used { ROWS_AT_ONCE } else { 0 })
 }
 
-/// Texts that are found faster by looking through them than by a map.
-pub(super) const LOOKED_THROUGH_MAX: usize = 16;
+/// Texts that are found faster by looking through them than by a map, which has room for many at once.
+const LOOKED_THROUGH_MAX: usize = 4;
+const ROOM_FOR_TEXTS: usize = 100;
 
 impl Field {
     /// A field that the spec uses so.
@@ -136,37 +167,36 @@ impl Field {
     }
 
     fn code(&mut self, text: &str) -> u32 {
-        let known = match &self.places {
-            None => self.values.iter().position(|value| value == text).map(|code| code as u32),
-            Some(places) => places.get(text).copied(),
+        let Field { values, places, .. } = self;
+        let known = match places {
+            None => values.iter().position(|value| value == text).map(|code| code as u32),
+            Some(places) => places.get(text, values),
         };
         if let Some(code) = known {
             return code;
         }
-        let code = self.values.len() as u32;
-        self.values.push(text.to_owned());
-        if let Some(places) = &mut self.places {
-            places.insert(text.to_owned(), code);
-        } else if self.values.len() > LOOKED_THROUGH_MAX {
-            let mut places = HashMap::with_capacity(8 * LOOKED_THROUGH_MAX);
-            places.extend(self.values.iter().cloned().zip(0..));
-            self.places = Some(places);
+        values.push(text.to_owned());
+        match places {
+            Some(places) => places.add(values),
+            None if values.len() > LOOKED_THROUGH_MAX => *places = Some(Places::of(values)),
+            None => {}
         }
-        code
+        values.len() as u32 - 1
     }
 
     /// Adds the field's columns, one for each use.
-    pub(super) fn finish(mut self, rows: usize, columns: &mut Vec<NamedColumn>) {
+    pub(super) fn finish(&mut self, rows: usize, columns: &mut Vec<NamedColumn>) {
         self.pad(rows);
-        let mut add = |column| columns.push(NamedColumn::new(self.name.clone(), column));
-        if self.uses.number {
-            add(Column::Number(self.numbers));
+        let Field { name, uses, numbers, times, texts, values, .. } = self;
+        let mut add = |column| columns.push(NamedColumn::new(name.clone(), column));
+        if uses.number {
+            add(Column::Number(take(numbers)));
         }
-        if self.uses.time {
-            add(Column::Time(self.times));
+        if uses.time {
+            add(Column::Time(take(times)));
         }
-        if self.uses.text {
-            add(Column::Text(TextColumn { codes: self.texts, values: self.values }));
+        if uses.text {
+            add(Column::Text(TextColumn { codes: take(texts), values: take(values) }));
         }
     }
 }

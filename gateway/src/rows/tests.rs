@@ -32,7 +32,8 @@ fn rows() -> impl Strategy<Value = Vec<Vec<(&'static str, Option<u8>)>>> {
 
 proptest! {
     #[test]
-    fn each_row_has_what_its_fields_say_last_in_whatever_order(rows in rows()) {
+    fn each_row_has_what_its_fields_say_last_in_whatever_order(requests in proptest::collection::vec(rows(), 1..4)) {
+        let layout = layout();
         let said = |(name, value): &(&str, Option<u8>)| match (*name, value) {
             (name, None) => format!("\"{name}\": null"),
             ("store", Some(value)) => format!("\"store\": \"s{value}\""),
@@ -41,16 +42,19 @@ proptest! {
         let row = |fields: &Vec<(&str, Option<u8>)>| {
             format!("{{{}}}", fields.iter().map(said).collect::<Vec<_>>().join(", "))
         };
-        let body = format!("{{\"rows\": [{}]}}", rows.iter().map(row).collect::<Vec<_>>().join(", "));
-        let parsed = Rows::parse(body.as_bytes(), &layout()).unwrap();
-        prop_assert_eq!(parsed.rows, rows.len());
-        prop_assert!(parsed.errors.is_empty());
-        prop_assert!(parsed.columns.iter().all(|named| named.column.len() == rows.len()));
-        for (place, fields) in rows.iter().enumerate() {
-            for name in ["store", "price", "promotion", "extra"] {
-                let last = fields.iter().rev().find(|(own, _)| *own == name).and_then(|(_, value)| *value);
-                let wanted = last.map(|value| if name == "store" { format!("s{value}") } else { value.to_string() });
-                prop_assert_eq!(value(&parsed.columns, name, place), wanted, "{} of row {}", name, place);
+        // What one request leaves behind is no other's.
+        for rows in requests {
+            let body = format!("{{\"rows\": [{}]}}", rows.iter().map(row).collect::<Vec<_>>().join(", "));
+            let parsed = Rows::parse(body.as_bytes(), &layout).unwrap();
+            prop_assert_eq!(parsed.rows, rows.len());
+            prop_assert!(parsed.errors.is_empty());
+            prop_assert!(parsed.columns.iter().all(|named| named.column.len() == rows.len()));
+            for (place, fields) in rows.iter().enumerate() {
+                for name in ["store", "price", "promotion", "extra"] {
+                    let last = fields.iter().rev().find(|(own, _)| *own == name).and_then(|(_, value)| *value);
+                    let wanted = last.map(|value| if name == "store" { format!("s{value}") } else { value.to_string() });
+                    prop_assert_eq!(value(&parsed.columns, name, place), wanted, "{} of row {}", name, place);
+                }
             }
         }
     }

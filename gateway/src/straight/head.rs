@@ -69,8 +69,11 @@ fn body_bytes(headers: &[Header]) -> Option<usize> {
             return None;
         }
     }
-    let kind = std::str::from_utf8(kind.unwrap_or_default()).ok()?;
-    length.filter(|length| !predict::is_stream(kind) && *length <= BODY_BYTES_MAX)
+    let is_stream = match kind.unwrap_or_default() {
+        b"application/json" => false,
+        kind => predict::is_stream(std::str::from_utf8(kind).ok()?),
+    };
+    length.filter(|length| !is_stream && *length <= BODY_BYTES_MAX)
 }
 
 /// Digits and nothing else, as RFC 9112 has it.

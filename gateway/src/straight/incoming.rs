@@ -3,12 +3,14 @@
 use std::io;
 
 use bytes::{Buf, BufMut, BytesMut};
+use futures::FutureExt;
 use tokio::io::AsyncReadExt;
+use tokio::task::yield_now;
 
 use super::patient::Patient;
 use super::prefixed::Prefixed;
 
-/// Bytes that are read at once where nobody knows how many are wanted.
+/// Bytes that are read at once at first.
 const READ_BYTES: usize = 8 * 1024;
 
 /// A request or an answer of more bytes has a buffer of its own.
@@ -19,11 +21,13 @@ pub(super) const KEPT_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Incoming {
     pub(super) stream: Patient,
     read: BytesMut,
+    /// Bytes that are read at once where nobody knows how many are wanted.
+    at_once: usize,
 }
 
 impl Incoming {
     pub(super) fn new(stream: Patient) -> Incoming {
-        Incoming { stream, read: BytesMut::new() }
+        Incoming { stream, read: BytesMut::new(), at_once: READ_BYTES }
     }
 
     /// What was read and is not used yet.
@@ -38,7 +42,15 @@ impl Incoming {
 
     /// Waits for something; false when nothing will come any more.
     pub(super) async fn wait_some(&mut self) -> bool {
-        !self.read.is_empty() || self.read_on(READ_BYTES).await.is_ok_and(|bytes| bytes > 0)
+        !self.read.is_empty() || self.read_on(self.at_once).await.is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// Lets the thread's other connections go first where something is there already. Where a client takes its answer and asks
+    /// again before we look, it would else be answered some forty times in a row, which is how long tokio lets a task go on.
+    pub(super) async fn let_others(&mut self) {
+        if self.wait_some().now_or_never().is_some() {
+            yield_now().await;
+        }
     }
 
     /// Waits until so many bytes are there; false when they will not come.
@@ -65,7 +77,10 @@ impl Incoming {
         if bytes > KEPT_BYTES_MAX {
             // What was read after it is little, and the buffer would stay as large as it was.
             self.read = BytesMut::from(&self.read[..]);
+            return;
         }
+        // The next one will be about as large: a read that has room for more is the only one.
+        self.at_once = READ_BYTES.max(bytes + bytes / 4);
     }
 
     /// Reads up to `most` bytes.
@@ -115,6 +130,16 @@ mod tests {
         incoming.used(1000);
         incoming.wait_left().await;
         assert!(!incoming.wait_some().await);
+    }
+
+    #[tokio::test]
+    async fn others_go_first_only_where_something_is_there() {
+        let (mut client, mut incoming) = pair().await;
+        assert!(incoming.let_others().now_or_never().is_some());
+        client.write_all(b"next").await.unwrap();
+        incoming.stream.get_ref().readable().await.unwrap();
+        assert!(incoming.let_others().now_or_never().is_none());
+        assert_eq!(incoming.read(), b"next");
     }
 
     #[tokio::test]

@@ -33,7 +33,10 @@ pub(super) async fn write_refusal(out: &mut Vec<u8>, problem: Problem, last: boo
 }
 
 fn write_rest(out: &mut Vec<u8>, body: &[u8], last: bool) {
-    let _ = write!(out, "content-length: {}\r\n", body.len());
+    out.extend_from_slice(b"content-length: ");
+    // As JSON has a number: made in a fraction of the time that a format takes.
+    let _ = serde_json::to_writer(&mut *out, &body.len());
+    out.extend_from_slice(b"\r\n");
     write_date(out, SystemTime::now());
     if last {
         out.extend_from_slice(b"connection: close\r\n");

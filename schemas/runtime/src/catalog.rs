@@ -1,6 +1,7 @@
 //! The catalog in memory, following the ledger.
 
 use futures::future::BoxFuture;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,15 +31,17 @@ pub struct LiveCatalog {
 /// How far the ledger has been read.
 #[derive(Debug, Default)]
 struct Read {
-    /// The last place that has been folded in.
-    place: watch::Sender<u64>,
+    /// The last place that has been folded in, for who asks with every prediction, and for who waits for the next one.
+    place: AtomicU64,
+    changed: watch::Sender<u64>,
     /// Since when a later one is waited for.
     waiting: Mutex<Option<Instant>>,
 }
 
 impl Read {
     fn up_to(&self, place: u64) {
-        self.place.send_if_modified(|known| {
+        self.place.fetch_max(place, Ordering::Release);
+        self.changed.send_if_modified(|known| {
             let is_later = place > *known;
             *known = place.max(*known);
             is_later
@@ -102,9 +105,14 @@ impl LiveCatalog {
         read(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The last place in the ledger that has been folded in.
+    pub fn place(&self) -> u64 {
+        self.read.place.load(Ordering::Acquire)
+    }
+
     /// Whether everything up to `place` in the ledger has been folded in.
     pub fn has(&self, place: u64) -> bool {
-        if *self.read.place.borrow() >= place {
+        if self.place() >= place {
             return true;
         }
         let mut waiting = self.read.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +121,7 @@ impl LiveCatalog {
 
     /// Tells when more of the ledger has been folded in.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.read.place.subscribe()
+        self.read.changed.subscribe()
     }
 
     /// Whether everything that had landed at the start has been folded in.

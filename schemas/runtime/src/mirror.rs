@@ -1,6 +1,7 @@
 //! A copy of a bucket in memory, kept fresh.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,11 +31,18 @@ struct Values<T> {
     past: RwLock<HashMap<String, VecDeque<Arc<T>>>>,
     /// Of how many such values.
     past_max: usize,
-    /// How often one has changed.
-    revision: watch::Sender<u64>,
+    /// How often one has changed. It is asked for with every prediction: who waits for a change has the other one, whose
+    /// readers write to it as well.
+    revision: AtomicU64,
+    changed: watch::Sender<u64>,
 }
 
 impl<T> Values<T> {
+    fn new(by_key: HashMap<String, Arc<T>>, past_max: usize) -> Values<T> {
+        let (by_key, past) = (RwLock::new(by_key), RwLock::default());
+        Values { by_key, past, past_max, revision: AtomicU64::new(0), changed: watch::Sender::new(0) }
+    }
+
     fn set(&self, key: String, value: Option<Arc<T>>) {
         let mut by_key = self.by_key.write().unwrap_or_else(PoisonError::into_inner);
         let before = match value {
@@ -49,7 +57,8 @@ impl<T> Values<T> {
             past.truncate(self.past_max);
         }
         drop(by_key);
-        self.revision.send_modify(|revision| *revision += 1);
+        self.revision.fetch_add(1, Ordering::Release);
+        self.changed.send_modify(|changed| *changed += 1);
     }
 }
 
@@ -75,9 +84,7 @@ impl<T: Encode + Decode + Send + Sync + 'static> Mirror<T> {
         shutdown: CancellationToken,
     ) -> (Mirror<T>, impl Future<Output = ()> + Send + 'static) {
         let (ready_tx, ready) = watch::channel(false);
-        let (by_key, past) = (RwLock::default(), RwLock::default());
-        let values = Values { by_key, past, past_max, revision: watch::Sender::new(0) };
-        let mirror = Mirror { values: Arc::new(values), ready };
+        let mirror = Mirror { values: Arc::new(Values::new(HashMap::default(), past_max)), ready };
         let values = mirror.values.clone();
         let task = async move {
             let mut backoff = Backoff::new(50, 2_000, 7);
@@ -131,8 +138,7 @@ async fn watch_once<T: Encode + Decode>(
 impl<T> Mirror<T> {
     /// Values that never change, of no bucket.
     pub fn fixed(values: impl IntoIterator<Item = (String, Arc<T>)>) -> Mirror<T> {
-        let by_key = RwLock::new(values.into_iter().collect());
-        let values = Values { by_key, past: RwLock::default(), past_max: 0, revision: watch::Sender::new(0) };
+        let values = Values::new(values.into_iter().collect(), 0);
         Mirror { values: Arc::new(values), ready: watch::channel(true).1 }
     }
 
@@ -150,12 +156,12 @@ impl<T> Mirror<T> {
     /// Which state of the values this is: whoever has worked something out of them asks before, and does it again once the
     /// number is another one.
     pub fn revision(&self) -> u64 {
-        *self.values.revision.borrow()
+        self.values.revision.load(Ordering::Acquire)
     }
 
     /// Tells when a value has changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.values.revision.subscribe()
+        self.values.changed.subscribe()
     }
 
     /// All keys and values, in key order.

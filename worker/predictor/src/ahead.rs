@@ -67,8 +67,9 @@ impl Predictor {
         let answered = table.take_before().map(|before| before.answered()).unwrap_or_default();
         let mut wanted: HashMap<String, FitRef> = HashMap::new();
         for some in answered.chunks(LOOKED_UP) {
-            for (key, _) in some.iter().filter(|(_, before)| self.fits.has(&before.fit.blob)) {
-                let Some(now) = table.find(&way, &self.catalog, values_of(key).into_iter()) else { continue };
+            let loaded = some.iter().filter(|(_, before)| self.fits.has(&before.fit.blob));
+            let values: Vec<_> = loaded.map(|(key, _)| values_of(key).into_iter()).collect();
+            for now in table.find_each(&way, &self.catalog, &values).into_iter().flatten() {
                 if !wanted.contains_key(&now.fit.blob) && !self.fits.has(&now.fit.blob) {
                     wanted.insert(now.fit.blob.clone(), now.fit.clone());
                 }

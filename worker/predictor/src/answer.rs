@@ -1,12 +1,13 @@
 //! From a batch of rows to predictions: find each row's fit, then predict by columns.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ahash::HashMap;
+use ahash::{HashMap, HashMapExt};
 use runtime::catalog::LiveCatalog;
 use runtime::mirror::Mirror;
+use schemas::alike::Alike;
 use schemas::channel::{Channel, ChannelState, LIVE};
 use schemas::predict::{PredictReply, PredictRequest, Predictions, Refusal, RowErrorKind};
 use schemas::spec::ModelSpec;
@@ -17,6 +18,7 @@ use crate::answers::Answers;
 use crate::cache::FitCache;
 use crate::columns::{Columns, Dimensions};
 use crate::explained::Effort;
+use crate::route::{Last, Route};
 use crate::targets::{Target, Targets, Way, scope_of};
 
 /// How long a request waits for news of its channel, and between two looks.
@@ -38,84 +40,94 @@ pub struct Predictor {
     pub targets: Targets,
     /// The digest of the bundle that all of this is from, if it is.
     pub bundle: Option<Arc<String>>,
+    /// Whether it had caught up when that was asked last: it does not fall back.
+    pub was_ready: AtomicBool,
 }
 
 impl Predictor {
     /// Whether it has caught up with the broker.
     pub fn is_ready(&self) -> bool {
-        self.models.is_ready() && self.channels.is_ready() && self.catalog.is_ready()
+        if self.was_ready.load(Ordering::Relaxed) {
+            return true;
+        }
+        let is_ready = self.models.is_ready() && self.channels.is_ready() && self.catalog.is_ready();
+        self.was_ready.store(is_ready, Ordering::Relaxed);
+        is_ready
     }
 
-    /// Predicts every row that can be; the others are errors at their index.
-    pub async fn answer(&self, request: &PredictRequest) -> PredictReply {
-        match self.predict(request).await {
+    /// Predicts every row that can be; the others are errors at their index. `last` is the thread's own.
+    pub async fn answer(&self, request: &PredictRequest, last: &Last) -> PredictReply {
+        match self.predict(request, last).await {
             Ok(predictions) => PredictReply::Done(predictions),
             Err(refusal) => PredictReply::Refused(refusal),
         }
     }
 
-    async fn predict(&self, request: &PredictRequest) -> Result<Predictions, Refusal> {
-        let no_model = || Refusal::NoModel { model: request.model.to_string() };
+    async fn predict(&self, request: &PredictRequest, last: &Last) -> Result<Predictions, Refusal> {
         // The same names may mean other specs, channels and fits elsewhere.
         if request.bundle != self.bundle {
             return Err(Refusal::Behind);
         }
-        let spec = self.models.get(&request.model).ok_or_else(no_model)?;
-        let channel = self.channel(request).await?;
+        let route = self.route(request, last).await?;
         let rows = request.rows as usize;
         let columns = Columns::new(&request.columns, rows)?;
         let mut answers = Answers::new(&columns, rows, request.explain);
-        let dimensions = Dimensions::new(&spec, &columns);
-        let way = Way { spec: &spec, name: &request.channel, channel: &channel };
+        let dimensions = Dimensions::new(&route.spec, &columns);
         let mut effort = Effort::default();
-        for (target, rows) in self.shares(&way, &dimensions, rows, &mut answers) {
-            match self.fits.get(&target.fit).await {
+        let (targets, shares) = self.shares(&route, &dimensions, rows, &mut answers);
+        let mut fits = self.fits.reader();
+        for (target, rows) in targets.iter().zip(shares.groups()) {
+            match fits.get(&target.fit).await {
                 // A single row is explained whatever it takes.
                 Ok(fit)
-                    if request.explain && request.rows > 1 && effort.is_too_much_with(&fit, rows.len()) =>
+                    if request.explain && request.rows > 1 && effort.is_too_much_with(fit, rows.len()) =>
                 {
                     return Err(Refusal::AnswerTooLarge);
                 }
-                Ok(fit) => answers.add(&fit, &target.used, &rows),
+                Ok(fit) => answers.add(fit, &target.used, rows),
                 Err(error) => {
                     let message = format!("{:#}", anyhow::Error::from(error));
-                    answers.all(&rows, RowErrorKind::Unavailable, None, &message);
+                    answers.all(rows, RowErrorKind::Unavailable, None, &message);
                 }
             }
         }
         Ok(answers.done())
     }
 
-    /// The rows by the fit that answers them, in the order of their first rows; rows without one are errors.
+    /// The fits that answer, in the order of their first rows, and the rows of each; rows without one are errors.
     fn shares(
         &self,
-        way: &Way,
+        route: &Route,
         dimensions: &Dimensions,
         rows: usize,
         answers: &mut Answers,
-    ) -> Vec<(Arc<Target>, Vec<u32>)> {
-        let targets = self.targets.of(way, &self.catalog);
-        let mut shares: Vec<(Arc<Target>, Vec<u32>)> = Vec::new();
-        let mut places: HashMap<*const Target, usize> = HashMap::default();
-        for alike in dimensions.alike(rows).groups() {
-            let first = alike[0] as usize;
-            match targets.find(way, &self.catalog, dimensions.values(first)) {
-                Some(target) => match places.entry(Arc::as_ptr(&target)) {
-                    Entry::Occupied(known) => shares[*known.get()].1.extend(alike),
-                    Entry::Vacant(place) => {
-                        place.insert(shares.len());
-                        shares.push((target, alike.to_vec()));
-                    }
-                },
-                None => answers.no_fit(alike, &no_fit(way, dimensions, first)),
-            }
+    ) -> (Vec<Arc<Target>>, Alike) {
+        let alike = dimensions.alike(rows);
+        let values: Vec<_> = alike.groups().map(|alike| dimensions.values(alike[0] as usize)).collect();
+        let found = route.table.find_each(&route.way(), &self.catalog, &values);
+        if let [Some(only)] = found.as_slice() {
+            return (vec![only.clone()], alike);
         }
-        shares
+        let mut targets = Vec::with_capacity(found.len());
+        let mut places: HashMap<*const Target, u32> = HashMap::with_capacity(found.len());
+        let place = |(alike, target): (&[u32], Option<Arc<Target>>)| match target {
+            Some(target) => Some(*places.entry(Arc::as_ptr(&target)).or_insert_with(|| {
+                targets.push(target);
+                targets.len() as u32 - 1
+            })),
+            None => {
+                answers.no_fit(alike, &no_fit(&route.way(), dimensions, alike[0] as usize));
+                None
+            }
+        };
+        let places: Vec<Option<u32>> = alike.groups().zip(found).map(place).collect();
+        let shares = alike.joined(&places, targets.len());
+        (targets, shares)
     }
 
     /// The channel in the state that the request names. One that is not there yet is waited for: a move reaches all predictors within
     /// moments.
-    async fn channel(&self, request: &PredictRequest) -> Result<Arc<Channel>, Refusal> {
+    pub(crate) async fn channel(&self, request: &PredictRequest) -> Result<Arc<Channel>, Refusal> {
         let key = channel_key(&request.model, &request.channel);
         let until = Instant::now() + BEHIND_MAX;
         loop {

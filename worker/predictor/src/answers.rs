@@ -2,6 +2,7 @@
 
 mod forecast;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -93,19 +94,8 @@ impl<'a> Answers<'a> {
     }
 
     fn predict(&mut self, fit: &Served, used: &Arc<UsedFit>, read: &Read, rows: &[u32]) {
-        let Read { inputs, design, complete, .. } = read;
-        let (whole, torn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| complete[**row as usize]);
-        for row in torn {
-            let input = design.missing(row as usize).map(|input| &inputs[input]);
-            let message = match input.and_then(|input| self.columns.of(input)).as_deref() {
-                Some(Column::Number(values)) if values[row as usize].is_infinite() => {
-                    "the number is infinite; the fit needs a finite one"
-                }
-                _ => "the field is missing; the fit needs a value of it",
-            };
-            self.error(row, RowErrorKind::Invalid, input.map(|input| input.column().to_owned()), message);
-        }
-        design.block(&whole, &mut self.block);
+        let whole = self.complete(read, rows);
+        read.design.block(&whole, &mut self.block);
         let mut values = std::mem::take(&mut self.values);
         if let Err(error) = predict(&fit.parameters, &self.block, &mut values) {
             return self.all(&whole, RowErrorKind::Unavailable, None, &error.to_string());
@@ -138,8 +128,29 @@ impl<'a> Answers<'a> {
         }
         self.values = values;
         if self.explain {
-            self.done.explained.extend(explained(fit, &self.block, whole));
+            self.done.explained.extend(explained(fit, &self.block, whole.into_owned()));
         }
+    }
+
+    /// Those of `rows` that have all that the fit needs; the others are errors.
+    fn complete<'r>(&mut self, read: &Read, rows: &'r [u32]) -> Cow<'r, [u32]> {
+        let Read { inputs, design, complete, .. } = read;
+        let is_complete = |row: &&u32| complete[**row as usize];
+        if rows.iter().all(|row| is_complete(&row)) {
+            return rows.into();
+        }
+        let (whole, torn): (Vec<u32>, Vec<u32>) = rows.iter().partition(is_complete);
+        for row in torn {
+            let input = design.missing(row as usize).map(|input| &inputs[input]);
+            let message = match input.and_then(|input| self.columns.of(input)).as_deref() {
+                Some(Column::Number(values)) if values[row as usize].is_infinite() => {
+                    "the number is infinite; the fit needs a finite one"
+                }
+                _ => "the field is missing; the fit needs a value of it",
+            };
+            self.error(row, RowErrorKind::Invalid, input.map(|input| input.column().to_owned()), message);
+        }
+        whole.into()
     }
 
     fn note_numbers(&mut self, row: u32, values: &[f64]) {

@@ -46,6 +46,46 @@ pub struct FitCache {
 
 type Loaded = Arc<Vec<Result<Arc<Served>, BlobError>>>;
 
+/// Blobs that a reader holds, whatever the cache lets go meanwhile.
+const HELD_MAX: usize = 8;
+
+/// Fits as one request reads them. It asks the cache once for a blob and not for each fit in it: all requests ask there, one
+/// at a time.
+#[derive(Debug)]
+pub struct Reader<'c> {
+    cache: &'c FitCache,
+    held: Vec<(String, Loaded)>,
+    /// Which one goes next when there are too many.
+    next: usize,
+}
+
+impl Reader<'_> {
+    /// [`FitCache::get`].
+    ///
+    /// # Errors
+    /// As [`FitCache::get`].
+    pub async fn get(&mut self, place: &FitRef) -> Result<&Served, StoreError> {
+        let held = match self.held.iter().position(|(blob, _)| *blob == place.blob) {
+            Some(held) => held,
+            None => self.hold(&place.blob).await?,
+        };
+        self.cache.fit_of(&self.held[held].1, place).map(|fit| &**fit)
+    }
+
+    /// Holds one more; says where.
+    async fn hold(&mut self, blob: &str) -> Result<usize, StoreError> {
+        let one = (blob.to_owned(), self.cache.fits_of(blob).await?);
+        if self.held.len() < HELD_MAX {
+            self.held.push(one);
+            return Ok(self.held.len() - 1);
+        }
+        let place = self.next;
+        self.next = (place + 1) % HELD_MAX;
+        self.held[place] = one;
+        Ok(place)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<String, Entry>,
@@ -74,12 +114,30 @@ impl FitCache {
     /// # Errors
     /// [`StoreError`] when the blob cannot be had or is damaged; the next call tries again.
     pub async fn get(&self, place: &FitRef) -> Result<Arc<Served>, StoreError> {
-        let cell = self.lock().enter(&place.blob);
-        let loaded = cell.get_or_try_init(|| self.load(&place.blob)).await?;
-        let no_fit =
-            || BlobError::NoFit { blob: place.blob.clone(), count: loaded.len(), index: place.index };
-        let fit = loaded.get(place.index as usize).cloned().unwrap_or_else(|| Err(no_fit()));
-        fit.map_err(|source| StoreError::Damaged { address: self.blobs.address().to_owned(), source })
+        let fits = self.fits_of(&place.blob).await?;
+        self.fit_of(&fits, place).cloned()
+    }
+
+    /// A reader for one request.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { cache: self, held: Vec::new(), next: 0 }
+    }
+
+    async fn fits_of(&self, blob: &str) -> Result<Loaded, StoreError> {
+        let entered = self.lock().enter(blob);
+        match entered {
+            Ok(loaded) => Ok(loaded),
+            Err(cell) => cell.get_or_try_init(|| self.load(blob)).await.cloned(),
+        }
+    }
+
+    fn fit_of<'l>(&self, fits: &'l Loaded, place: &FitRef) -> Result<&'l Arc<Served>, StoreError> {
+        let source = match fits.get(place.index as usize) {
+            Some(Ok(fit)) => return Ok(fit),
+            Some(Err(error)) => error.clone(),
+            None => BlobError::NoFit { blob: place.blob.clone(), count: fits.len(), index: place.index },
+        };
+        Err(StoreError::Damaged { address: self.blobs.address().to_owned(), source })
     }
 
     /// Whether the fits of a blob are in memory.
@@ -106,15 +164,15 @@ impl FitCache {
 }
 
 impl State {
-    /// The cell of a blob, which has been used now.
-    fn enter(&mut self, name: &str) -> Arc<OnceCell<Loaded>> {
+    /// The fits of a blob, which has been used now; the cell for them while they are not there.
+    fn enter(&mut self, name: &str) -> Result<Loaded, Arc<OnceCell<Loaded>>> {
         self.uses += 1;
         if let Some(entry) = self.entries.get_mut(name) {
             entry.used = self.uses;
-            return entry.cell.clone();
+            return entry.cell.get().cloned().ok_or_else(|| entry.cell.clone());
         }
         let entry = Entry { cell: Arc::default(), size_bytes: 0, used: self.uses };
-        self.entries.entry(name.to_owned()).or_insert(entry).cell.clone()
+        Err(self.entries.entry(name.to_owned()).or_insert(entry).cell.clone())
     }
 
     /// Notes the size of a loaded blob. One that went while it was loaded is its callers' alone.
@@ -251,6 +309,22 @@ mod tests {
             assert_eq!(*found, served(expected, &mut Arc::default()));
         }
         assert_eq!(store.reads(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_reader_gives_what_the_cache_does_and_asks_once_for_a_blob() {
+        let (store, names) = packs(2 * HELD_MAX).await;
+        let cache = FitCache::new(Blobs::new(store), usize::MAX);
+        let mut reader = cache.reader();
+        let rounds = [0..HELD_MAX, 0..HELD_MAX, HELD_MAX..names.len(), 0..HELD_MAX];
+        for pack in rounds.into_iter().flatten() {
+            let place = place(&names[pack]);
+            let found = reader.get(&place).await.unwrap() as *const Served;
+            assert_eq!(found, Arc::as_ptr(&cache.get(&place).await.unwrap()));
+        }
+        // Each call of `get`, and each blob of the reader's when it came, and the first ones when they came again.
+        assert_eq!(cache.lock().uses as usize, 4 * HELD_MAX + 3 * HELD_MAX);
+        assert!(reader.get(&FitRef { index: 9, ..place(&names[0]) }).await.is_err());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::Predictor;
 use crate::cache::FitCache;
+use crate::route::Last;
 use crate::targets::Targets;
 
 /// Requests held for each one that can run: more are refused at once, so that the gateway asks another predictor.
@@ -80,6 +81,7 @@ pub struct Handle {
     predictor: Arc<Predictor>,
     status: Arc<Status>,
     busyness: Arc<Busyness>,
+    last: Arc<Last>,
 }
 
 /// A request under way: one less when it is dropped, answered or not.
@@ -103,10 +105,24 @@ impl Handle {
         let cache_bytes = usize::try_from(fit_cache_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
         let fits = FitCache::new(blobs, cache_bytes);
         let targets = Targets::default();
-        let predictor = Arc::new(Predictor { models, channels, catalog, fits, targets, bundle });
+        let predictor = Arc::new(Predictor {
+            models,
+            channels,
+            catalog,
+            fits,
+            targets,
+            bundle,
+            was_ready: AtomicBool::new(false),
+        });
         let status = Arc::new(Status::new(&name, Role::Predictor, slots));
         let busyness = Arc::new(Busyness::of([tokio::runtime::Handle::current(), pool]));
-        Handle { predictor, status, busyness }
+        Handle { predictor, status, busyness, last: Arc::default() }
+    }
+
+    /// The same predictor for another thread, whose requests need not wait for those of this one.
+    #[must_use]
+    pub fn for_thread(&self) -> Handle {
+        Handle { last: Arc::default(), ..self.clone() }
     }
 
     /// Its name.
@@ -126,7 +142,7 @@ impl Handle {
         self.status.busy.fetch_add(1, Ordering::Relaxed);
         let _busy = Busy(&self.status);
         // What answering shares is whole between any two statements that could panic.
-        let answered = AssertUnwindSafe(self.predictor.answer(request)).catch_unwind().await;
+        let answered = AssertUnwindSafe(self.predictor.answer(request, &self.last)).catch_unwind().await;
         answered.unwrap_or(PredictReply::Refused(Refusal::Failed))
     }
 

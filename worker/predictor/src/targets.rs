@@ -20,6 +20,9 @@ const MODELS_MAX: usize = 256;
 /// Channels of one model with remembered answers: the one that answers, its canary, its shadow, and one more.
 const CHANNELS_MAX: usize = 4;
 
+/// Rows that are looked up in one go: who has a new answer waits for that.
+const AT_ONCE: usize = 256;
+
 /// A fit that answers rows.
 #[derive(Debug)]
 pub struct Target {
@@ -144,19 +147,39 @@ impl Table {
             && way.channel.campaigns.last().is_none_or(|newest| *newest == self.state.newest)
     }
 
-    /// The fit of the first fallback level that has one for a row with these values.
-    pub fn find<'v>(
+    /// The fit of the first fallback level that has one, for each of some rows with these values in their dimensions.
+    pub fn find_each<'v, V: Iterator<Item = Option<&'v str>> + Clone>(
+        &self,
+        way: &Way,
+        catalog: &LiveCatalog,
+        rows: &[V],
+    ) -> Vec<Option<Arc<Target>>> {
+        let mut targets = Vec::with_capacity(rows.len());
+        let (mut key, mut unknown) = (Vec::with_capacity(32), Vec::new());
+        for some in rows.chunks(AT_ONCE) {
+            let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+            for values in some {
+                write_key(&mut key, values.clone());
+                let known = found.by_values.get(&key);
+                if known.is_none() {
+                    unknown.push(targets.len());
+                }
+                targets.push(known.cloned().flatten());
+            }
+        }
+        for place in unknown {
+            targets[place] = self.find_anew(way, catalog, rows[place].clone());
+        }
+        targets
+    }
+
+    fn find_anew<'v>(
         &self,
         way: &Way,
         catalog: &LiveCatalog,
         values: impl Iterator<Item = Option<&'v str>> + Clone,
     ) -> Option<Arc<Target>> {
         let key = key_of(values.clone());
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = found.by_values.get(&key) {
-            return known.clone();
-        }
-        drop(found);
         let values: Vec<Option<&str>> = values.collect();
         let resolved = self.resolve(way, catalog, &values);
         let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
@@ -219,12 +242,18 @@ pub fn scope_of(spec: &ModelSpec, values: &[Option<&str>], mask: u32) -> Option<
 /// Bytes that only these values have.
 fn key_of<'v>(values: impl Iterator<Item = Option<&'v str>>) -> Vec<u8> {
     let mut key = Vec::with_capacity(32);
+    write_key(&mut key, values);
+    key
+}
+
+/// Puts them in the place of what `key` held before.
+fn write_key<'v>(key: &mut Vec<u8>, values: impl Iterator<Item = Option<&'v str>>) {
+    key.clear();
     for value in values {
         let length = value.map_or(u32::MAX, |value| value.len() as u32);
         key.extend_from_slice(&length.to_le_bytes());
         key.extend_from_slice(value.unwrap_or_default().as_bytes());
     }
-    key
 }
 
 /// The values of a key.
