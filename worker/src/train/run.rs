@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runtime::bucket;
@@ -31,10 +31,6 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// Packs that may be landing for each one that can be learned at once, besides those that are.
 const LANDING_PER_SLOT: usize = 3;
-
-/// Where a pack is learned faster than this, asking for the next one takes long beside it: one for each slot is asked for before
-/// its turn comes. Another trainer, which might have had it, lost no more than this.
-const SHORT: Duration = Duration::from_millis(5);
 
 /// Pulls and trains packs until `shutdown`.
 ///
@@ -78,7 +74,6 @@ pub async fn run(connection: Connection, args: TrainArgs, shutdown: Cancellation
         running: AtomicUsize::new(0),
         landing: AtomicUsize::new(0),
         learned: Notify::new(),
-        took_us: AtomicU64::new(u64::MAX),
     });
     tracing::info!(worker, slots, data_mib, broker = broker.address(), "training");
 
@@ -127,13 +122,11 @@ impl Running {
         self.tasks.len()
     }
 
-    /// How many packs can start: as many as there are idle cores, and as many that wait for their turn where it comes at once. Packs
-    /// that are landing only wait for servers; so many of them keep their results in memory.
+    /// How many packs can start: as many as there are idle cores. Packs that are landing only wait for servers; so many of them
+    /// keep their results in memory.
     fn free(&self, slots: usize, trainer: &Trainer) -> usize {
         let learning = self.len().saturating_sub(trainer.landing.load(Ordering::Relaxed));
-        let is_short = u128::from(trainer.took_us.load(Ordering::Relaxed)) < SHORT.as_micros();
-        let wanted = if is_short { 2 * slots } else { slots };
-        wanted.saturating_sub(learning).min(((1 + LANDING_PER_SLOT) * slots).saturating_sub(self.len()))
+        slots.saturating_sub(learning).min(((1 + LANDING_PER_SLOT) * slots).saturating_sub(self.len()))
     }
 
     fn is_empty(&self) -> bool {

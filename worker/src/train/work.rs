@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -54,8 +54,6 @@ pub(super) struct Trainer {
     pub(super) landing: AtomicUsize,
     /// Told when a pack begins to land.
     pub(super) learned: Notify,
-    /// How long the last pack took to be learned, in microseconds, with its wait for a learner.
-    pub(super) took_us: AtomicU64,
 }
 
 /// How an attempt ended that has not landed.
@@ -143,12 +141,10 @@ async fn attempt(trainer: &Trainer, job: &Job) -> Result<Landed, Missed> {
     let before = fits_before(trainer, &campaign, &pack).await?;
     let assignment = Assignment { work, force: campaign.force, before, threads: threads(trainer, &pack) };
     at(Step::BeforeFit);
-    let asked = Instant::now();
     let learned = tokio::select! {
         learned = fit(trainer, &campaign, &pack, (&assignment, again)) => learned?,
         () = cancelled(trainer, &pack.campaign) => return Err(Missed::Cancelled),
     };
-    trainer.took_us.store(asked.elapsed().as_micros() as u64, Ordering::Relaxed);
     at(Step::AfterFit);
     let _landing = LandingNow::enter(trainer);
     let attempt = format!("{}/{}/{}/{}", pack.campaign, pack.index, trainer.worker, job.deliveries());
