@@ -1,5 +1,7 @@
 //! A fit: what training one scope yields. Immutable, self-contained, named by its fingerprint.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Params};
@@ -156,8 +158,32 @@ impl Parameters {
             Parameters::Linear { coefficients, .. } | Parameters::LogLinear { coefficients, .. } => {
                 size_of_val(coefficients.as_slice())
             }
-            _ => rmp_serde::to_vec(self).map_or(0, |bytes| bytes.len()),
+            Parameters::Trees(trees) => trees.size_bytes(),
+            Parameters::Classifier(Classifier::Boosted { functions, .. }) => {
+                functions.iter().map(Trees::size_bytes).sum()
+            }
+            Parameters::Classifier(Classifier::Forest { trees, shares, .. }) => {
+                trees.size_bytes() + size_of_val(shares.as_slice())
+            }
+            _ => {
+                let mut written = Written(0);
+                rmp_serde::encode::write(&mut written, self).map_or(0, |()| written.0)
+            }
         }
+    }
+}
+
+/// How many bytes were written, which are nowhere.
+struct Written(usize);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

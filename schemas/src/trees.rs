@@ -118,6 +118,14 @@ impl Trees {
         place as f64
     }
 
+    /// Bytes that its arrays have in memory.
+    pub fn size_bytes(&self) -> usize {
+        let Trees { roots, columns, values, rights, sets, covers, .. } = self;
+        let numbers: usize =
+            [roots, columns, rights, sets].iter().map(|each| size_of_val(each.as_slice())).sum();
+        numbers + size_of_val(values.as_slice()) + size_of_val(covers.as_slice())
+    }
+
     /// Whether every path from a root ends in a leaf, and reads only columns below `width` and sets that are there.
     pub fn is_whole(&self, width: usize) -> bool {
         let nodes = self.columns.len();

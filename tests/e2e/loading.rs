@@ -10,7 +10,7 @@ const ROWS: usize = 2_000;
 
 fn spec(source: &str) -> String {
     let learn =
-        "target = \"sold\"\nfeatures = [\"x\", \"z\"]\nalgorithm = \"extra_trees\"\nparams = { trees = 80 }";
+        "target = \"sold\"\nfeatures = [\"x\", \"z\"]\nalgorithm = \"extra_trees\"\nparams = { trees = 320 }";
     format!(
         "name = \"woods\"\n[data]\nsource = \"{source}\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\n{learn}\n"
     )
@@ -62,7 +62,7 @@ async fn fits_stay_within_the_budget_and_memory_is_given_back() {
     assert_eq!(all, same);
     assert_eq!(all[..SHOPS], all[SHOPS..2 * SHOPS]);
     // The forests alone are some 100 MiB.
-    assert!(roomy_mib > tight_mib + 25, "{roomy_mib} MiB with room, {tight_mib} MiB without");
+    assert!(roomy_mib > tight_mib + 70, "{roomy_mib} MiB with room, {tight_mib} MiB without");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::HashMap;
 use bytes::Bytes;
+use runtime::allocator;
 use runtime::store::{Blobs, StoreError};
 use schemas::blob::{Blob, BlobError};
 use schemas::encoding::Missing;
@@ -45,6 +46,9 @@ pub struct FitCache {
 }
 
 type Loaded = Arc<Vec<Result<Arc<Served>, BlobError>>>;
+
+/// What reading a blob of this size leaves behind is given back to the system at once.
+const LARGE_BYTES: usize = 1 << 20;
 
 /// Blobs that a reader holds, whatever the cache lets go meanwhile.
 const HELD_MAX: usize = 8;
@@ -148,7 +152,7 @@ impl FitCache {
     async fn load(&self, name: &str) -> Result<Loaded, StoreError> {
         let blob = self.blobs.get(name).await?;
         let inputs = self.lock().inputs.clone();
-        let (fits, inputs, size_bytes) = self.loaders.run(name, move || all_of(&blob, inputs)).await;
+        let (fits, inputs, size_bytes) = self.loaders.run(name, move || read(blob, inputs)).await;
         let mut state = self.lock();
         state.inputs = inputs;
         state.weigh(name, size_bytes);
@@ -204,6 +208,17 @@ impl State {
         }
         evicted
     }
+}
+
+/// [`all_of`] a blob that nobody else needs.
+fn read(blob: Blob<Bytes>, inputs: Arc<Vec<Input>>) -> (Loaded, Arc<Vec<Input>>, usize) {
+    let is_large = blob.size_bytes() >= LARGE_BYTES;
+    let fits = all_of(&blob, inputs);
+    drop(blob);
+    if is_large {
+        allocator::give_back();
+    }
+    fits
 }
 
 /// The fits of a blob, the inputs of the last one, and the fits' size.

@@ -1,12 +1,13 @@
 //! A store in a folder of a file system or of S3-compatible storage.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{Error, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::{ModelStore, StoreError, Stored};
 use crate::clock::now_ms;
@@ -45,6 +46,17 @@ impl FolderStore {
     }
 }
 
+/// All bytes of an object. Those of a file are read into memory of the calling thread: what a thread for blocking work has
+/// allocated would stay with it, freed, until it is asked to do more.
+async fn bytes_of(object: GetResult) -> object_store::Result<Bytes> {
+    let GetResultPayload::File(mut file, path) = object.payload else { return object.bytes().await };
+    let mut bytes = Vec::with_capacity(object.meta.size as usize);
+    let read = tokio::task::spawn_blocking(move || file.read_to_end(&mut bytes).map(|_| bytes)).await?;
+    let generic =
+        |source| Error::Generic { store: "file", source: format!("{}: {source}", path.display()).into() };
+    read.map(Bytes::from).map_err(generic)
+}
+
 #[async_trait]
 impl ModelStore for FolderStore {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
@@ -55,7 +67,7 @@ impl ModelStore for FolderStore {
     async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
         let failed = || self.failed(format!("read {name}"));
         match self.store.get(&self.path(name)).await {
-            Ok(found) => Ok(Some(found.bytes().await.map_err(failed())?)),
+            Ok(found) => Ok(Some(bytes_of(found).await.map_err(failed())?)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed()(error)),
         }
