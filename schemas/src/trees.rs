@@ -37,63 +37,41 @@ pub const MISSING_LEFT: u32 = 1 << 31;
 /// In [`Trees::columns`]: rows whose category is in a set go left; others go right, also those without one.
 pub const IN_SET: u32 = 1 << 30;
 
-/// Rows that [`Trees::leaves`] takes down a tree at a time.
-pub const TOGETHER: usize = 8;
-
 /// The design column that an inner node asks for.
 pub fn column_of(node: u32) -> usize {
     (node & !(MISSING_LEFT | IN_SET)) as usize
 }
 
 impl Trees {
-    /// The value of the leaf that a row falls into.
-    ///
-    /// # Panics
-    /// When the trees are not whole for as many values: see [`Trees::is_whole`].
-    pub fn leaf(&self, root: u32, row: &[f64]) -> f64 {
+    /// The value of the leaf that a row falls into; `None` where its path leaves the trees, or could turn in a circle.
+    pub fn leaf(&self, root: u32, row: &[f64]) -> Option<f64> {
         let mut at = root as usize;
-        while self.columns[at] != LEAF {
-            at = self.child(at, row);
+        while *self.columns.get(at)? != LEAF {
+            let next = self.child(at, row)?;
+            // Children stand behind their parent.
+            at = (next > at).then_some(next)?;
         }
-        self.values[at]
+        self.values.get(at).copied()
     }
 
-    /// The values of the leaves that [`TOGETHER`] rows of `width` values fall into: while one row waits for its node, others go
-    /// on.
-    ///
-    /// # Panics
-    /// As [`Trees::leaf`].
-    pub fn leaves(&self, root: u32, rows: &[f64], width: usize) -> [f64; TOGETHER] {
-        let mut places = [root as usize; TOGETHER];
-        let mut under_way = true;
-        while under_way {
-            under_way = false;
-            for (row, at) in places.iter_mut().enumerate() {
-                if self.columns[*at] != LEAF {
-                    *at = self.child(*at, &rows[row * width..][..width]);
-                    under_way = true;
-                }
-            }
-        }
-        places.map(|at| self.values[at])
-    }
-
-    /// The child of an inner node that a row goes to.
-    ///
-    /// # Panics
-    /// As [`Trees::leaf`].
+    /// The child of an inner node that a row goes to; `None` where it asks for what is not there.
     #[inline]
-    pub fn child(&self, at: usize, row: &[f64]) -> usize {
-        let (node, threshold) = (self.columns[at], self.values[at]);
+    pub fn child(&self, at: usize, row: &[f64]) -> Option<usize> {
+        let (node, threshold) = (*self.columns.get(at)?, *self.values.get(at)?);
         // Read whether or not it is needed: either way is as likely, and a wrong guess costs more.
-        let right = self.rights[at] as usize;
-        let value = row[column_of(node)];
+        let right = *self.rights.get(at)? as usize;
+        let value = *row.get(column_of(node))?;
         let goes_left = match node & (MISSING_LEFT | IN_SET) {
             0 => value <= threshold,
             MISSING_LEFT => value <= threshold || value.is_nan(),
-            _ => self.set(threshold).is_some_and(|words| contains(words, value)),
+            _ => self.is_in_set(threshold, value),
         };
-        if goes_left { at + 1 } else { right }
+        Some(if goes_left { at + 1 } else { right })
+    }
+
+    /// Whether the set at a place has the category whose number is `value`.
+    pub fn is_in_set(&self, place: f64, value: f64) -> bool {
+        self.set(place).is_some_and(|words| contains(words, value))
     }
 
     /// The words of the set at a place; `None` where there is none.
@@ -129,19 +107,26 @@ impl Trees {
     /// Whether every path from a root ends in a leaf, and reads only columns below `width` and sets that are there.
     pub fn is_whole(&self, width: usize) -> bool {
         let nodes = self.columns.len();
-        let child = |at: usize| {
-            let (node, right) = (self.columns[at], self.rights[at] as usize);
-            // Children stand behind their parent, so no path can turn in a circle.
-            node == LEAF
-                || (column_of(node) < width
-                    && at + 1 < right
-                    && right < nodes
-                    && (node & IN_SET == 0 || self.set(self.values[at]).is_some()))
-        };
         self.values.len() == nodes
             && self.rights.len() == nodes
             && self.roots.iter().all(|root| (*root as usize) < nodes)
-            && (0..nodes).all(child)
+            && (0..nodes).all(|at| self.columns[at] == LEAF || self.is_inner(at, nodes, width))
+    }
+
+    /// Whether a node asks for what is there, and both of its children stand between it and `end`: so that no path can turn in a
+    /// circle.
+    #[inline]
+    pub fn is_inner(&self, at: usize, end: usize, width: usize) -> bool {
+        let (Some(node), Some(value), Some(right)) =
+            (self.columns.get(at), self.values.get(at), self.rights.get(at))
+        else {
+            return false;
+        };
+        let right = *right as usize;
+        column_of(*node) < width
+            && at + 1 < right
+            && right < end
+            && (node & IN_SET == 0 || self.set(*value).is_some())
     }
 }
 
@@ -191,7 +176,7 @@ mod tests {
         };
         let bytes = rmp_serde::to_vec_named(&early).unwrap();
         let trees: Trees = rmp_serde::from_slice(&bytes).unwrap();
-        assert_eq!((trees.leaf(0, &[0.5]), trees.covers.len()), (1.0, 0));
+        assert_eq!((trees.leaf(0, &[0.5]), trees.covers.len()), (Some(1.0), 0));
         assert_eq!(rmp_serde::to_vec_named(&trees).unwrap(), bytes);
         let covered = Trees { covers: vec![3.0, 0.25], ..trees };
         let bytes = rmp_serde::to_vec_named(&covered).unwrap();

@@ -1,5 +1,7 @@
 //! Some rows of a design as numbers, column by column.
 
+use std::ops::Range;
+
 /// Some rows of a design, column-major. Its buffer is reused from one gathering to the next.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Block {
@@ -73,12 +75,15 @@ impl Block {
         Block { width, rows: self.rows, values, ..Block::default() }
     }
 
-    /// The first rows.
-    pub(crate) fn head(&self, rows: usize) -> Block {
-        let columns = (0..self.width).flat_map(|column| &self.column(column)[..rows]);
+    /// Some of its rows.
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Block {
+        let columns = (0..self.width).flat_map(|column| &self.column(column)[rows.clone()]);
         let values = columns.copied().collect();
         let Block { width, keeps_missing, .. } = *self;
-        Block { width, rows, values, keeps_missing, categories: self.categories.clone() }
+        Block { width, rows: rows.len(), values, keeps_missing, categories: self.categories.clone() }
     }
 
     /// Takes another shape and hands out all columns one after the other, holding whatever they held before.

@@ -71,7 +71,7 @@ pub use mixture::{MixtureParams, mixture};
 pub use moments::{Moments, Scratch, residual_squares};
 pub use neighbours::neighbours;
 pub use pca::pca;
-pub use predict::{PredictError, explained_squares, predict, score_structure};
+pub use predict::{PredictError, explained_squares, predict, predict_on, score_structure};
 pub use prune::{prune, prune_categories};
 pub use svm::{KernelSvmParams, SvrParams, svr};
 pub use target::Target;

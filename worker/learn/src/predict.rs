@@ -7,11 +7,12 @@ pub use self::structure::{explained_squares, score_structure};
 
 use schemas::fit::Parameters;
 use schemas::instances::{Kernel, Neighbours, Scaling};
-use schemas::trees::{TOGETHER, Trees};
+use schemas::trees::Trees;
 
 use crate::block::Block;
 use crate::neighbours::{nearest, squared_distance};
 use crate::scaled::standardise;
+use crate::trees::{Descent, with_team};
 use crate::vector::{add_scaled, dot};
 
 /// Why a block has no predictions.
@@ -67,6 +68,21 @@ pub fn predict(parameters: &Parameters, block: &Block, out: &mut Vec<f64>) -> Re
     }
 }
 
+/// As [`predict`], where trees have many rows to answer by so many threads.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_on(
+    threads: u32,
+    parameters: &Parameters,
+    block: &Block,
+    out: &mut Vec<f64>,
+) -> Result<(), PredictError> {
+    let has_trees = matches!(parameters, Parameters::Trees(_) | Parameters::Classifier(_));
+    let threads = if has_trees { threads } else { 1 };
+    with_team((threads, block.rows()), || predict(parameters, block, out))
+}
+
 pub(crate) fn by_line(
     intercept: f64,
     coefficients: &[f64],
@@ -84,31 +100,12 @@ pub(crate) fn by_line(
     Ok(())
 }
 
-/// Up to [`TOGETHER`] rows of a block, one after the other; says how many there are.
-fn some_rows(block: &Block, first: usize, values: &mut [f64]) -> usize {
-    let rows = TOGETHER.min(block.rows() - first);
-    for column in 0..block.width() {
-        let own = &block.column(column)[first..first + rows];
-        own.iter().enumerate().for_each(|(row, value)| values[row * block.width() + column] = *value);
-    }
-    rows
-}
-
 pub(crate) fn by_trees(trees: &Trees, block: &Block, out: &mut Vec<f64>) -> Result<(), PredictError> {
-    if !trees.is_whole(block.width()) {
-        return Err(PredictError::Trees { found: block.width() });
-    }
     out.clear();
-    let mut values = vec![0.0; block.width() * TOGETHER];
-    for first in (0..block.rows()).step_by(TOGETHER) {
-        let rows = some_rows(block, first, &mut values);
-        let mut sums = [0.0; TOGETHER];
-        for root in &trees.roots {
-            let leaves = trees.leaves(*root, &values, block.width());
-            sums.iter_mut().zip(leaves).for_each(|(sum, leaf)| *sum += leaf);
-        }
-        out.extend(sums[..rows].iter().map(|leaves| trees.base + trees.scale * leaves));
-    }
+    out.resize(block.rows(), 0.0);
+    let add = |own: &mut [f64], leaf: f64| own.first_mut().map(|sum| *sum += leaf);
+    Descent::all(trees).each(block, out, add).ok_or(PredictError::Trees { found: block.width() })?;
+    out.iter_mut().for_each(|sum| *sum = trees.base + trees.scale * *sum);
     Ok(())
 }
 

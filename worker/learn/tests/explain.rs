@@ -88,7 +88,9 @@ impl Game<'_> {
         let (column, right) = (self.trees.columns[at], self.trees.rights[at] as usize);
         match column {
             LEAF => self.trees.values[at],
-            _ if known & (1 << column_of(column)) != 0 => self.mean(self.trees.child(at, &self.row), known),
+            _ if known & (1 << column_of(column)) != 0 => {
+                self.mean(self.trees.child(at, &self.row).expect("a child"), known)
+            }
             _ => {
                 let weights = [self.weight(at + 1), self.weight(right)];
                 let sum = weights[0] * self.mean(at + 1, known) + weights[1] * self.mean(right, known);

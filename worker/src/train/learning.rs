@@ -131,8 +131,15 @@ pub(super) fn learn_all(
         true => statistics(spec, prepared, slices, &plans, progress).into_iter(),
         false => Vec::new().into_iter(),
     };
-    let mut learner =
-        Learner { spec, prepared, candidates, methods, scratch: Scratch::default(), block: Block::default() };
+    let mut learner = Learner {
+        spec,
+        prepared,
+        candidates,
+        methods,
+        threads: assignment.threads,
+        scratch: Scratch::default(),
+        block: Block::default(),
+    };
     let pairs = slices.iter().zip(&plans);
     let one = |(slice, folds): (&&Slice, &Vec<Fold>)| {
         let scope = Scope { slice, folds, statistics: statistics.next() };
@@ -187,6 +194,7 @@ struct Learner<'a> {
     prepared: &'a Prepared,
     candidates: Vec<Candidate>,
     methods: Vec<Method>,
+    threads: u32,
     scratch: Scratch,
     block: Block,
 }

@@ -93,7 +93,7 @@ impl<'a, const POINTS: usize> Walk<'a, POINTS> {
         let taken = self.trees.child(at, &self.row);
         let mut below = [0.0; POINTS];
         for child in children {
-            let now = Factor { known: child == taken, unknown: unknown * self.shares[child] };
+            let now = Factor { known: Some(child) == taken, unknown: unknown * self.shares[child] };
             let gain = f64::from(u8::from(now.known)) - now.unknown;
             let factor: [f64; POINTS] = from_fn(|k| now.unknown + chances[k] * gain);
             self.factors[column] = now;

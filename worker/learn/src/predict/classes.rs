@@ -2,12 +2,13 @@
 
 use schemas::classifier::{Classifier, Link};
 use schemas::instances::Neighbours;
-use schemas::trees::{TOGETHER, Trees};
+use schemas::trees::Trees;
 
-use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours, some_rows};
+use super::{PredictError, by_kernel, by_line, by_trees, check_neighbours};
 use crate::block::Block;
 use crate::logistic::sigmoid;
 use crate::neighbours::nearest;
+use crate::trees::Descent;
 
 /// Writes the probabilities of the classes, row by row; `out` is cleared first.
 ///
@@ -130,28 +131,19 @@ fn by_forest(
     block: &Block,
     out: &mut Vec<f64>,
 ) -> Result<(), PredictError> {
-    let is_share =
-        |value: &f64| ((*value as usize).saturating_add(1)).saturating_mul(classes) <= shares.len();
-    let leaves =
-        trees.columns.iter().zip(&trees.values).filter(|(column, _)| **column == schemas::trees::LEAF);
-    if classes == 0 || !trees.is_whole(block.width()) || !leaves.map(|(_, value)| value).all(is_share) {
-        return Err(PredictError::Trees { found: block.width() });
+    let torn = PredictError::Trees { found: block.width() };
+    if classes == 0 {
+        return Err(torn);
     }
     out.clear();
-    let mut values = vec![0.0; block.width() * TOGETHER];
-    for first in (0..block.rows()).step_by(TOGETHER) {
-        let rows = some_rows(block, first, &mut values);
-        let from = out.len();
-        out.resize(from + rows * classes, 0.0);
-        for root in &trees.roots {
-            let leaves = trees.leaves(*root, &values, block.width());
-            for (own, leaf) in out[from..].chunks_exact_mut(classes).zip(leaves) {
-                let shares = &shares[leaf as usize * classes..];
-                own.iter_mut().zip(shares).for_each(|(p, share)| *p += share * trees.scale);
-            }
-        }
-    }
-    Ok(())
+    out.resize(block.rows() * classes, 0.0);
+    let add = |own: &mut [f64], leaf: f64| {
+        let from = (leaf as usize).checked_mul(classes)?;
+        let shares = shares.get(from..from.checked_add(classes)?)?;
+        own.iter_mut().zip(shares).for_each(|(p, share)| *p += share * trees.scale);
+        Some(())
+    };
+    Descent::all(trees).each(block, out, add).ok_or(torn)
 }
 
 fn by_neighbours(

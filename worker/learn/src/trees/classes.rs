@@ -120,7 +120,7 @@ fn boosting_stopped(
         let loss = |values: &[Vec<f64>]| log_loss(&classes.of_row()[older..], newer, values);
         let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
         let own = weights.get(..older).unwrap_or_default();
-        functions(&block.head(older), (&head, own), params, |functions| {
+        functions(&block.part(0..older), (&head, own), params, |functions| {
             watch.after(functions.iter().map(|function| &function.trees))
         });
         iterations = watch.best();

@@ -15,6 +15,7 @@ use super::stopping::{Watch, older, squared};
 use super::team::with_team;
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::predict::by_trees;
 use crate::target::{weight_of, with_mean_one};
 use crate::vector::{dot, sum};
 
@@ -203,7 +204,7 @@ fn boosting_stopped(
         let loss = |values: &[Vec<f64>]| squared(&y[older..], newer, values);
         let mut watch = Watch::new(block, older, params.early_stopping_rounds, &loss);
         let own = weights.get(..older).unwrap_or_default();
-        boost(&block.head(older), (&y[..older], own), params, |trees| watch.after(std::iter::once(trees)));
+        boost(&block.part(0..older), (&y[..older], own), params, |trees| watch.after(std::iter::once(trees)));
         iterations = watch.best();
     }
     finite(boost(block, (y, &weights), &BoostingParams { iterations, ..*params }, |_| true))
@@ -223,13 +224,17 @@ pub(crate) fn boosting_on(
     check(block, y)?;
     let newer = y.len().saturating_sub(older) as f64 / y.len() as f64;
     let more = (f64::from(params.iterations) * newer).ceil().max(1.0) as u32;
-    if trees.roots.len() as u32 + more > 2 * params.iterations || !trees.is_whole(block.width()) {
+    let mut residuals = Vec::new();
+    if trees.roots.len() as u32 + more > 2 * params.iterations
+        || by_trees(trees, block, &mut residuals).is_err()
+    {
         return Ok(None);
     }
+    residuals.iter_mut().zip(y).for_each(|(value, y)| *value = y - *value);
     let weights = positive(weights)?;
     let params = BoostingParams { iterations: more, ..*params };
     let trees = trees.clone();
-    let add = || add_trees(block, (y, &weights), &params, trees, |_| true);
+    let add = || add_trees(block, (&residuals, &weights), &params, trees, |_| true);
     finite(with_team((params.threads, y.len()), add)).map(Some)
 }
 
@@ -241,7 +246,8 @@ fn boost(
     go_on: impl FnMut(&Trees) -> bool,
 ) -> Trees {
     let base = mean(y, weights);
-    add_trees(block, (y, weights), params, Trees { base, scale: 1.0, ..Trees::default() }, go_on)
+    let residuals: Vec<f64> = y.iter().map(|y| y - base).collect();
+    add_trees(block, (&residuals, weights), params, Trees { base, scale: 1.0, ..Trees::default() }, go_on)
 }
 
 /// The weighted mean; no weights count 1 each.
@@ -252,34 +258,19 @@ fn mean(y: &[f64], weights: &[f64]) -> f64 {
     }
 }
 
-/// Grows trees on what `trees` leave over.
+/// Adds trees to `trees`, which leave `residuals` over.
 fn add_trees(
     block: &Block,
-    (y, weights): (&[f64], &[f64]),
+    (residuals, weights): (&[f64], &[f64]),
     params: &BoostingParams,
     trees: Trees,
     go_on: impl FnMut(&Trees) -> bool,
 ) -> Trees {
     let binned = Binned::new(block);
-    let residuals: Vec<f64> = y.iter().zip(values(block, &trees)).map(|(y, f)| y - f).collect();
     match weights {
-        [] => explain::<EvenSum>(&binned, (&residuals, weights), params, trees, go_on),
-        _ => explain::<Sum>(&binned, (&residuals, weights), params, trees, go_on),
+        [] => explain::<EvenSum>(&binned, (residuals, weights), params, trees, go_on),
+        _ => explain::<Sum>(&binned, (residuals, weights), params, trees, go_on),
     }
-}
-
-/// What trees say of each row.
-fn values(block: &Block, trees: &Trees) -> Vec<f64> {
-    let mut values = vec![trees.base; block.rows()];
-    if !trees.roots.is_empty() {
-        let mut own = vec![0.0; block.width()];
-        for (row, value) in values.iter_mut().enumerate() {
-            own.iter_mut().enumerate().for_each(|(column, own)| *own = block.column(column)[row]);
-            let leaves: f64 = trees.roots.iter().map(|root| trees.leaf(*root, &own)).sum();
-            *value += trees.scale * leaves;
-        }
-    }
-    values
 }
 
 /// Adds trees that explain the residuals, each what those before it leave over.

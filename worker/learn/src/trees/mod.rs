@@ -3,7 +3,7 @@
 //! Columns are cut into at most 255 bins once per slice ([`binned`]); a tree grows by sums over bins, and of two children
 //! only the smaller one's are counted, the other's are its parent's minus these ([`grow`]; [`bin`] says what is summed up, [`joint`]
 //! counts several columns at once); [`ensemble`] adds up trees, and [`classes`] makes classifiers of them; [`mod@join`] puts forests
-//! together that threads or jobs grew in parts.
+//! together that threads or jobs grew in parts. By [`descent`] rows go down trees.
 //! Missing values have a bin of their own and go the better way at each cut; categories have a bin each, which a cut divides into
 //! two sets ([`histogram`]). Everything is seeded and repeats bit for bit.
 
@@ -11,6 +11,7 @@ mod bin;
 mod binned;
 mod classes;
 mod codes;
+mod descent;
 mod ensemble;
 mod few;
 mod grow;
@@ -23,7 +24,9 @@ mod stopping;
 mod team;
 
 pub(crate) use classes::{class_boosting, class_forest};
+pub(crate) use descent::Descent;
 pub use ensemble::{BoostingParams, ForestParams, MaxFeatures, boosting, forest};
 pub(crate) use ensemble::{boosting_on, weighted_boosting, weighted_forest};
 pub use isolation::{IsolationParams, isolation};
 pub use join::join;
+pub(crate) use team::with_team;

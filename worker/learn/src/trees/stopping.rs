@@ -2,6 +2,7 @@
 
 use schemas::trees::Trees;
 
+use super::descent::Descent;
 use super::ensemble::BoostingParams;
 use crate::block::Block;
 use crate::target::weight_of;
@@ -15,7 +16,7 @@ pub(super) fn older(params: &BoostingParams, rows: usize) -> Option<usize> {
 
 /// The loss on rows that are not learned from, tree after tree.
 pub(super) struct Watch<'a> {
-    rows: Vec<Vec<f64>>,
+    rows: Block,
     /// Per function its value in each row; empty before the first tree.
     values: Vec<Vec<f64>>,
     /// The mean loss, given each function's values.
@@ -33,8 +34,7 @@ impl<'a> Watch<'a> {
         patience: u32,
         loss: &'a dyn Fn(&[Vec<f64>]) -> f64,
     ) -> Watch<'a> {
-        let row = |row: usize| (0..block.width()).map(|column| block.column(column)[row]).collect();
-        let rows = (from..block.rows()).map(row).collect();
+        let rows = block.part(from..block.rows());
         Watch { rows, values: Vec::new(), loss, patience, iteration: 0, best: (0, f64::INFINITY) }
     }
 
@@ -42,11 +42,11 @@ impl<'a> Watch<'a> {
     pub(super) fn after<'t>(&mut self, functions: impl Iterator<Item = &'t Trees>) -> bool {
         for (at, trees) in functions.enumerate() {
             if self.values.len() <= at {
-                self.values.push(vec![trees.base; self.rows.len()]);
+                self.values.push(vec![trees.base; self.rows.rows()]);
             }
-            let Some(root) = trees.roots.last() else { continue };
-            let pairs = self.values[at].iter_mut().zip(&self.rows);
-            pairs.for_each(|(value, row)| *value += trees.scale * trees.leaf(*root, row));
+            let add = |own: &mut [f64], leaf: f64| own.first_mut().map(|value| *value += trees.scale * leaf);
+            let down = Descent::last(trees).each(&self.rows, &mut self.values[at], add);
+            debug_assert!(down.is_some(), "trees that were grown here are whole");
         }
         self.iteration += 1;
         let loss = (self.loss)(&self.values);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 pub(super) const STRETCH_ROWS: usize = 1 << 14;
 
 /// Grows from so many rows with a team of `threads`, which the functions below use.
-pub(super) fn with_team<T: Send>((threads, rows): (u32, usize), grow: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn with_team<T: Send>((threads, rows): (u32, usize), grow: impl FnOnce() -> T + Send) -> T {
     let team = || ThreadPoolBuilder::new().num_threads(threads as usize).build();
     match (threads > 1 && rows > STRETCH_ROWS).then(team) {
         Some(Ok(team)) => team.install(grow),
@@ -17,7 +17,8 @@ pub(super) fn with_team<T: Send>((threads, rows): (u32, usize), grow: impl FnOnc
     }
 }
 
-fn is_team() -> bool {
+/// Whether this thread is one of a team.
+pub(super) fn is_team() -> bool {
     rayon::current_thread_index().is_some()
 }
 

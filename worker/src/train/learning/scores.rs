@@ -1,6 +1,6 @@
 //! How good a fit is on rows that it was not made from.
 
-use learn::{PredictError, classes, predict, residual_squares, score, score_classes, score_structure};
+use learn::{PredictError, classes, predict_on, residual_squares, score, score_classes, score_structure};
 use schemas::fit::{Metrics, Parameters};
 use schemas::spec::SearchMetric;
 
@@ -83,7 +83,7 @@ impl Learner<'_> {
     ) -> Result<Vec<f64>, PredictError> {
         let mut predicted = Vec::new();
         self.prepared.design.block(rows, &mut self.block);
-        predict(parameters, &self.block, &mut predicted)?;
+        predict_on(self.threads, parameters, &self.block, &mut predicted)?;
         Ok(predicted)
     }
 }
