@@ -81,7 +81,7 @@ impl Session {
     pub async fn order(&self, campaign: &Campaign, packs: &[Pack]) -> anyhow::Result<()> {
         let messages = orders::store(&self.broker, campaign, packs).await?;
         patiently(async || Ok(orders::enter(&self.broker, campaign).await?)).await?;
-        Ok(orders::queue(&self.broker, campaign, packs, messages).await?)
+        Ok(orders::queue(&self.broker, campaign, messages).await?)
     }
 
     /// The spec of a model.

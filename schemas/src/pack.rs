@@ -59,6 +59,33 @@ pub struct Incumbent {
     pub metrics: Option<Metrics>,
 }
 
+/// Packs of a campaign that rest in one message, until the campaign has ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// The packs, ascending by their place in the campaign.
+    pub packs: Vec<PackBody>,
+}
+
+crate::message!(Block);
+
+/// A pack as it travels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackBody {
+    /// Its place in the campaign.
+    pub index: u32,
+    /// The envelope with the [`Pack`].
+    #[serde(with = "crate::raw")]
+    pub bytes: Vec<u8>,
+}
+
+/// Places of packs that may rest together.
+const BLOCK_PACKS: u32 = 64;
+
+/// The block in which the pack at a place rests, if it rests in one.
+pub fn block_of(pack: u32) -> u32 {
+    pack / BLOCK_PACKS
+}
+
 /// Scopes whose work nobody has estimated, pack by pack, in their order.
 pub fn grouped(scopes: Vec<PackScope>) -> Vec<Vec<PackScope>> {
     let mut groups: Vec<Vec<PackScope>> = Vec::new();

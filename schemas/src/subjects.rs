@@ -108,6 +108,11 @@ pub fn plan(campaign: &str, pack: u32) -> String {
     format!("plan.{campaign}.{pack}")
 }
 
+/// Where packs that follow each other stand together: see [`crate::pack::Block`].
+pub fn plan_block(campaign: &str, block: u32) -> String {
+    format!("plan.{campaign}.b{block}")
+}
+
 /// All packs of a campaign.
 pub fn campaign_plan(campaign: &str) -> String {
     format!("plan.{campaign}.*")

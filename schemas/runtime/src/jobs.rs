@@ -32,6 +32,8 @@ pub struct Message {
     pub pack: u32,
     /// Its bytes.
     pub payload: Bytes,
+    /// Whether others have to land before it is queued.
+    pub waits: bool,
 }
 
 /// The messages of `packs`.
@@ -42,7 +44,8 @@ pub fn messages(packs: &[Pack]) -> Result<Vec<Message>, PublishError> {
     let message = |pack: &Pack| {
         let encoded = envelope::encode(pack);
         let payload = encoded.map_err(|source| PublishError::Encode { index: pack.index, source })?;
-        Ok(Message { pack: pack.index, payload: Bytes::from(payload) })
+        let waits = !pack.work.waits_for().is_empty();
+        Ok(Message { pack: pack.index, payload: Bytes::from(payload), waits })
     };
     packs.iter().map(message).collect()
 }

@@ -23,7 +23,7 @@ use schemas::cost::CostModel;
 use schemas::envelope;
 use schemas::limits::DELIVERIES_MAX;
 use schemas::outcome::{Landing, OutcomeKind};
-use schemas::pack::Pack;
+use schemas::pack::{Pack, block_of};
 use schemas::subjects;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -180,33 +180,32 @@ impl Keeper {
     /// Ends what has not landed of a campaign that is being cancelled.
     async fn cancel_rest(&self, campaign: &Campaign, tally: &Tally) -> Result<(), CampaignError> {
         jobs::purge(&self.broker, &campaign.id).await?;
-        let ends = missing(campaign, tally).into_iter().map(|pack| async move {
-            let Some(pack) = self.planned(campaign, pack).await? else { return Ok(()) };
-            self.end(campaign, &pack, (OutcomeKind::Cancelled, "")).await
-        });
-        stream::iter(ends).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await
+        for near in missing(campaign, tally).chunk_by(|a, b| block_of(*a) == block_of(*b)) {
+            let planned = plans::get_all(&self.broker, &campaign.id, near).await?;
+            let ends = planned.into_iter().map(|(_, payload)| async move {
+                self.end(campaign, &read(&payload)?, (OutcomeKind::Cancelled, "")).await
+            });
+            stream::iter(ends).buffer_unordered(PUBLISHES_AT_ONCE).try_collect::<()>().await?;
+        }
+        Ok(())
     }
 
     /// Queues those packs again that neither wait, nor are out, nor have landed.
     async fn queue_lost(&self, campaign: &Campaign, tally: &Tally) -> Result<(), CampaignError> {
         let there: HashSet<u32> = jobs::waiting(&self.broker, &campaign.id).await?.into_iter().collect();
-        for pack in missing(campaign, tally).into_iter().filter(|pack| !there.contains(pack)) {
-            let Some(payload) = plans::get(&self.broker, &campaign.id, pack).await? else { continue };
-            if !merges::may_start(&payload, |shard| tally.landed.contains(&shard)) {
-                continue;
+        let mut lost = missing(campaign, tally);
+        lost.retain(|pack| !there.contains(pack));
+        for near in lost.chunk_by(|a, b| block_of(*a) == block_of(*b)) {
+            for (pack, payload) in plans::get_all(&self.broker, &campaign.id, near).await? {
+                if !merges::may_start(&payload, |shard| tally.landed.contains(&shard)) {
+                    continue;
+                }
+                tracing::warn!(campaign = campaign.id, pack, "neither queued nor landed; queueing it again");
+                jobs::queue(&self.broker, campaign.priority, &campaign.id, pack, payload).await?;
             }
-            tracing::warn!(campaign = campaign.id, pack, "neither queued nor landed; queueing it again");
-            jobs::queue(&self.broker, campaign.priority, &campaign.id, pack, payload).await?;
         }
         jobs::wake(&self.broker).await;
         Ok(())
-    }
-
-    async fn planned(&self, campaign: &Campaign, pack: u32) -> Result<Option<Pack>, BrokerError> {
-        let payload = plans::get(&self.broker, &campaign.id, pack).await?;
-        let decode =
-            |payload| envelope::decode(payload).map_err(|e| BrokerError::new("read a planned pack", e));
-        payload.as_deref().map(decode).transpose()
     }
 
     async fn end(
@@ -265,6 +264,10 @@ impl Keeper {
         tracing::error!(subject = message.subject, "pack set aside as dead: {reason}");
         Ok(dead::bury_exhausted(&self.broker, message, (&reason, DELIVERIES_MAX), &self.name).await?)
     }
+}
+
+fn read(payload: &[u8]) -> Result<Pack, BrokerError> {
+    envelope::decode(payload).map_err(|error| BrokerError::new("read a planned pack", error))
 }
 
 /// The packs that have not landed.

@@ -48,7 +48,7 @@ pub fn order<'a>(
     Box::pin(async move {
         let messages = store(broker, campaign, packs).await?;
         enter(broker, campaign).await?;
-        queue(broker, campaign, packs, messages).await
+        queue(broker, campaign, messages).await
     })
 }
 
@@ -83,14 +83,8 @@ pub async fn enter(broker: &Broker, campaign: &Campaign) -> Result<(), OrderErro
 ///
 /// # Errors
 /// [`OrderError::Queue`].
-pub async fn queue(
-    broker: &Broker,
-    campaign: &Campaign,
-    packs: &[Pack],
-    messages: Vec<Message>,
-) -> Result<(), OrderError> {
-    let ready = packs.iter().zip(messages).filter(|(pack, _)| pack.work.waits_for().is_empty());
-    let messages = ready.map(|(_, message)| message).collect();
+pub async fn queue(broker: &Broker, campaign: &Campaign, messages: Vec<Message>) -> Result<(), OrderError> {
+    let messages = messages.into_iter().filter(|message| !message.waits).collect();
     let queued = jobs::publish(broker, campaign.priority, &campaign.id, messages).await;
     queued.map_err(|source| OrderError::Queue { campaign: campaign.id.clone(), source })
 }
