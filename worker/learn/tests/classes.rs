@@ -8,29 +8,12 @@ use proptest::prelude::*;
 use schemas::classifier::Classifier;
 use schemas::fit::Parameters;
 
-const FOREST: ForestParams = ForestParams {
-    trees: 7,
-    max_depth: 32,
-    min_leaf: 1,
-    max_features: MaxFeatures::SquareRoot,
-    bootstrap: true,
-    random_cuts: false,
-    seed: 3,
-    part: None,
-    threads: 1,
-};
+mod shapes;
 
-const BOOSTING: BoostingParams = BoostingParams {
-    iterations: 5,
-    learning_rate: 0.3,
-    max_leaves: 8,
-    max_depth: 32,
-    min_leaf: 2,
-    l2: 0.0,
-    early_stopping_rounds: 0,
-    validation: 0.1,
-    threads: 1,
-};
+use shapes::{BOOSTING, TREE};
+
+const FOREST: ForestParams =
+    ForestParams { trees: 7, max_features: MaxFeatures::SquareRoot, bootstrap: true, ..TREE };
 
 fn methods() -> Vec<ClassMethod> {
     vec![

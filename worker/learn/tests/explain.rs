@@ -9,29 +9,18 @@ use schemas::fit::Parameters;
 use schemas::predict::Link;
 use schemas::trees::{LEAF, Trees, column_of};
 
+mod shapes;
+
 const FOREST: ForestParams = ForestParams {
     trees: 4,
     max_depth: 64,
-    min_leaf: 1,
     max_features: MaxFeatures::Share(0.5),
     bootstrap: true,
-    random_cuts: false,
     seed: 5,
-    part: None,
-    threads: 1,
+    ..shapes::TREE
 };
-
-const BOOSTING: BoostingParams = BoostingParams {
-    iterations: 4,
-    learning_rate: 0.3,
-    max_leaves: 12,
-    max_depth: 32,
-    min_leaf: 2,
-    l2: 0.1,
-    early_stopping_rounds: 0,
-    validation: 0.1,
-    threads: 1,
-};
+const BOOSTING: BoostingParams =
+    BoostingParams { iterations: 4, max_leaves: 12, l2: 0.1, ..shapes::BOOSTING };
 
 fn sums(parameters: &Parameters, block: &Block) -> Option<(Link, Vec<Sums>)> {
     let explainer = Explainer::new(parameters)?;

@@ -1,34 +1,16 @@
 //! What must hold of every regression, whatever the rows: a fit with finite predictions or a named error.
 
 use learn::{
-    Block, BoostingParams, ElasticNetParams, ForestParams, LearnError, LogLinearParams, MaxFeatures, Moments,
-    SvrParams, boosting, elastic_net, forest, log_linear, neighbours, predict, ridge, svr,
+    Block, ElasticNetParams, ForestParams, LearnError, LogLinearParams, Moments, SvrParams, boosting,
+    elastic_net, forest, log_linear, neighbours, predict, ridge, svr,
 };
 use proptest::prelude::*;
 use schemas::fit::Parameters;
 
-const TREE: ForestParams = ForestParams {
-    trees: 1,
-    max_depth: 32,
-    min_leaf: 1,
-    max_features: MaxFeatures::Share(1.0),
-    bootstrap: false,
-    random_cuts: false,
-    seed: 3,
-    part: None,
-    threads: 1,
-};
-const BOOSTING: BoostingParams = BoostingParams {
-    iterations: 5,
-    learning_rate: 0.3,
-    max_leaves: 8,
-    max_depth: 32,
-    min_leaf: 2,
-    l2: 0.0,
-    early_stopping_rounds: 0,
-    validation: 0.1,
-    threads: 1,
-};
+mod shapes;
+
+use shapes::{BOOSTING, TREE};
+
 const NET: ElasticNetParams =
     ElasticNetParams { alpha: 0.1, l1_ratio: 0.5, tolerance: 1e-12, max_iterations: 10_000 };
 const SVR: SvrParams = SvrParams { c: 1.0, gamma: 0.0, epsilon: 0.1 };

@@ -8,29 +8,12 @@ use proptest::prelude::*;
 use schemas::fit::Parameters;
 use schemas::trees::Trees;
 
-const TREE: ForestParams = ForestParams {
-    trees: 1,
-    max_depth: 32,
-    min_leaf: 1,
-    max_features: MaxFeatures::Share(1.0),
-    bootstrap: false,
-    random_cuts: false,
-    seed: 0,
-    part: None,
-    threads: 1,
-};
+mod shapes;
+
+const TREE: ForestParams = ForestParams { seed: 0, ..shapes::TREE };
 const FOREST: ForestParams = ForestParams { trees: 60, bootstrap: true, ..TREE };
-const BOOSTING: BoostingParams = BoostingParams {
-    iterations: 100,
-    learning_rate: 0.1,
-    max_leaves: 31,
-    max_depth: 32,
-    min_leaf: 20,
-    l2: 0.0,
-    early_stopping_rounds: 0,
-    validation: 0.1,
-    threads: 1,
-};
+const BOOSTING: BoostingParams =
+    BoostingParams { iterations: 100, learning_rate: 0.1, max_leaves: 31, min_leaf: 20, ..shapes::BOOSTING };
 
 /// Friedman's first function, without noise: y = 10 sin(π x0 x1) + 20 (x2 − ½)² + 10 x3 + 5 x4.
 fn friedman(rows: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
