@@ -4,7 +4,7 @@ import re
 
 from processes import HERE
 
-PARTS = ["train", "serve", "capacity", "baked"]
+PARTS = ["train", "scale", "serve", "capacity", "baked"]
 PART = re.compile(r"<!-- (\w+) -->\n(.*?)\n<!-- end of \1 -->\n", re.DOTALL)
 
 

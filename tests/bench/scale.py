@@ -5,7 +5,7 @@
 Run by `make bench-scale`. 40,000,000 generated rows (scale/generate.py, written once into .cache), one ridge for each of a
 million scopes, by one trainer of two threads. Every scope must have its outcome; some fits and predictions must be
 those of an independent solution (scale/verify.py); a second campaign must find every fit unchanged; no process may hold more
-memory than MEMORY_MB says. Standard library only; numpy and pyarrow come with .cache/bench-venv.
+memory than MEMORY_MB says. A run in which all of that holds writes its part of RESULTS.md. Standard library only; numpy and pyarrow come with .cache/bench-venv.
 """
 
 import contextlib
@@ -23,7 +23,12 @@ from memory import peaks  # noqa: E402
 from ours import Commands, start_gateway, start_nats  # noqa: E402
 from packages import PYTHON, make_venv  # noqa: E402
 from processes import CACHE, HERE, ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
+from results import write_part  # noqa: E402
 
+ABOUT = """\
+Written by `make bench-scale`: 40,000,000 generated rows, one ridge of three features for each of a million scopes, by one trainer of
+two threads; then the same campaign again, in which every scope has to be found unchanged. It fails when a scope has no outcome,
+when one of the fits or predictions that are looked at differs from an independent solution, or when a process holds too much."""
 LIMIT_S = 15 * 60
 SCOPES = 1_000_000
 AIM = 20_000  # scopes per second
@@ -85,10 +90,15 @@ def main():
         spec = bench.folder / "sales.toml"
         spec.write_text(SPEC.format(data))
         stack.ask("model", "add", str(spec))
+        steps = Steps()
         with peaks(lambda: [os.getpid()], role) as held:
-            run(stack, data)
+            run(stack, data, steps)
         signal.alarm(0)
+        about = " · ".join(said([program, "--version"]) for program in (bench.programs / "worker", bench.nats_server))
     show_memory(held)
+    load = f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} after"
+    parts = ["# A million scopes", ABOUT, f"{about} · {load}", steps.table(), memory_table(held)]
+    write_part("scale", "\n\n".join(parts))
 
 
 def too_long(*_):
@@ -101,23 +111,23 @@ def generate(data):
     if made_from.exists() and made_from.read_text() == generator.read_text():
         return
     data.parent.mkdir(parents=True, exist_ok=True)
-    with step("40,000,000 rows generated"):
+    with Steps().step("40,000,000 rows generated"):
         said([PYTHON, generator, data])
     made_from.write_text(generator.read_text())
 
 
-def run(stack, data):
-    with step("planned"):
+def run(stack, data, steps):
+    with steps.step("planned"):
         plan = stack.ask("plan", "sales", *PATTERN)
     expect("scopes planned", plan["scopes"], SCOPES)
-    with step("first campaign: planned, queued, trained, landed, closed", SCOPES):
+    with steps.step("first campaign: planned, queued, trained, landed, closed", SCOPES):
         first = train(stack, "trained")
-    with step(f"{len(CHECKED)} fits read, from the catalog of a million"):
+    with steps.step(f"{len(CHECKED)} fits read, from the catalog of a million"):
         fits = stack.ask("fits", "sales", *(word for scope in CHECKED for word in ("--scope", pattern(scope))))
     check_fits(fits, first, truth := solved(data))
-    with step(f"{len(CHECKED)} predictions over HTTP"):
+    with steps.step(f"{len(CHECKED)} predictions over HTTP"):
         check_predictions(stack.predict(CHECKED), first, truth)
-    with step("second campaign: all the same rows again", SCOPES):
+    with steps.step("second campaign: all the same rows again", SCOPES):
         train(stack, "unchanged")
 
 
@@ -166,14 +176,25 @@ def expect_near(what, found, wanted):
         raise Failed(f"{what}: {found}, not {wanted}")
 
 
-@contextlib.contextmanager
-def step(what, scopes=None):
-    """Prints how long something took, and how many scopes a second that were."""
-    began = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - began
-    rate = f", {scopes / seconds:,.0f} scopes/s (aim {AIM:,})" if scopes else ""
-    say(f"{seconds:7.1f} s  {what}{rate}")
+class Steps:
+    """What was done, and how long each took."""
+
+    def __init__(self):
+        self.done = []
+
+    @contextlib.contextmanager
+    def step(self, what, scopes=None):
+        """Prints how long something took, and how many scopes a second that were."""
+        began = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - began
+        rate = f"{scopes / seconds:,.0f}" if scopes else ""
+        self.done.append((what, f"{seconds:.1f}", rate))
+        say(f"{seconds:7.1f} s  {what}" + (f", {rate} scopes/s (aim {AIM:,})" if rate else ""))
+
+    def table(self):
+        lines = [f"| step | s | scopes/s (aim {AIM:,}) |", "| --- | --: | --: |"]
+        return "\n".join([*lines, *(f"| {what} | {seconds} | {rate} |" for what, seconds, rate in self.done)])
 
 
 def role(words):
@@ -189,6 +210,11 @@ def show_memory(held):
     above = [name for name, most in MEMORY_MB.items() if held[name] > most * 1e6]
     if above:
         raise Failed(f"above their bounds: {', '.join(above)}")
+
+
+def memory_table(held):
+    lines = ["| process (learners share their host's memory) | peak MB | bound |", "| --- | --: | --: |"]
+    return "\n".join([*lines, *(f"| {name} | {held[name] / 1e6:,.0f} | {most:,} |" for name, most in MEMORY_MB.items())])
 
 
 if __name__ == "__main__":
