@@ -11,9 +11,13 @@ use tokio::time::Instant;
 
 use crate::lanes::LaneError;
 
-/// Messages of one lane that are out at once while they come back soon: one that the predictor works on, and one of as many
-/// requests that comes next. More of them would be smaller, and cost broker and predictor more.
-const OUT_QUICK: usize = 2;
+/// Messages of one lane that are out at once while they come back soon: so many that gateway, broker and predictor all have
+/// one to work on.
+const OUT_QUICK: usize = 8;
+
+/// A message leaves after others when it has as many requests as this share of those that are out: smaller ones would cost broker and
+/// predictor more than it saves to send them early.
+const OUT_SHARE: usize = 6;
 
 /// Messages that may be out beside those while some of them take long, as when fits have to be loaded first.
 const OUT_SLOW: usize = 6;
@@ -66,7 +70,8 @@ impl Out {
         match self.messages.load(Ordering::Relaxed) {
             0 => true,
             out if are_slow => out < OUT_QUICK + OUT_SLOW,
-            out => out < OUT_QUICK && requests >= self.requests.load(Ordering::Relaxed),
+            out if out >= OUT_QUICK => false,
+            _ => requests.saturating_mul(OUT_SHARE) >= self.requests.load(Ordering::Relaxed),
         }
     }
 }
@@ -176,13 +181,13 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(3_600);
 
     #[tokio::test]
-    async fn while_a_message_is_out_the_next_one_waits_to_be_as_large_or_for_its_return() {
+    async fn while_messages_are_out_the_next_one_waits_for_its_share_of_requests_or_their_return() {
         let out = Arc::new(Out::new(NEVER));
-        let (sender, mut items, _answers) = lane(2);
+        let (sender, mut items, _answers) = lane(2 * OUT_SHARE);
         let mut batch = Batch::default();
         batch.gather(&mut items, &out, &mut None).await;
-        assert_eq!(batch.items.len(), 2);
-        let first = out.leave(2);
+        assert_eq!(batch.items.len(), 2 * OUT_SHARE);
+        let mut away = vec![out.leave(batch.items.len())];
 
         let mut batch = Batch::default();
         let (mut left, mut more) = (None, Vec::new());
@@ -194,17 +199,17 @@ mod tests {
             assert_eq!(leaves(&mut gathering), wanted);
         }
         drop(gathering);
-        let _second = out.leave(batch.items.len());
+        away.extend((1..OUT_QUICK).map(|_| out.leave(1)));
 
-        // With two out, however many wait.
-        let (_sender, mut items, _answers) = lane(9);
+        // With as many out as may be, however many wait.
+        let (_sender, mut items, _answers) = lane(99);
         let mut batch = Batch::default();
         let mut gathering = Box::pin(batch.gather(&mut items, &out, &mut left));
         assert!(!leaves(&mut gathering));
-        drop(first);
+        away.pop();
         assert!(leaves(&mut gathering));
         drop(gathering);
-        assert_eq!(batch.items.len(), 9);
+        assert_eq!(batch.items.len(), 99);
     }
 
     #[tokio::test]
