@@ -3,7 +3,7 @@
 use learn::{BoostingParams, ForestParams, MaxFeatures};
 
 /// A decision tree without bounds.
-pub const TREE: ForestParams = ForestParams {
+pub(crate) const TREE: ForestParams = ForestParams {
     trees: 1,
     max_depth: 32,
     min_leaf: 1,
@@ -16,7 +16,7 @@ pub const TREE: ForestParams = ForestParams {
 };
 
 /// A few small trees.
-pub const BOOSTING: BoostingParams = BoostingParams {
+pub(crate) const BOOSTING: BoostingParams = BoostingParams {
     iterations: 5,
     learning_rate: 0.3,
     max_leaves: 8,
