@@ -2,7 +2,7 @@
 //! message, and is asked at once.
 //!
 //! Batching adapts by itself: while messages are out, what comes waits and is joined; it leaves when one comes back, or when
-//! a fair share of as many requests wait as are out.
+//! a good part as many requests wait as are out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
