@@ -2,7 +2,7 @@
 //! message, and is asked at once.
 //!
 //! Batching adapts by itself: while messages are out, what comes waits and is joined; it leaves when one comes back, or when
-//! a good part as many requests wait as are out.
+//! enough requests wait, beside those that are out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
