@@ -61,17 +61,16 @@ impl Trees {
         // Read whether or not it is needed: either way is as likely, and a wrong guess costs more.
         let right = *self.rights.get(at)? as usize;
         let value = *row.get(column_of(node))?;
-        let goes_left = match node & (MISSING_LEFT | IN_SET) {
-            0 => value <= threshold,
-            MISSING_LEFT => value <= threshold || value.is_nan(),
-            _ => self.is_in_set(threshold, value),
-        };
-        Some(if goes_left { at + 1 } else { right })
+        Some(if self.goes_left(node, threshold, value) { at + 1 } else { right })
     }
 
-    /// Whether the set at a place has the category whose number is `value`.
-    pub fn is_in_set(&self, place: f64, value: f64) -> bool {
-        self.set(place).is_some_and(|words| contains(words, value))
+    /// Whether a value goes left at an inner node with such entries in [`Trees::columns`] and [`Trees::values`].
+    #[inline]
+    pub fn goes_left(&self, node: u32, threshold: f64, value: f64) -> bool {
+        match node & IN_SET {
+            0 => (value <= threshold) | (value.is_nan() & (node & MISSING_LEFT != 0)),
+            _ => self.set(threshold).is_some_and(|words| contains(words, value)),
+        }
     }
 
     /// The words of the set at a place; `None` where there is none.

@@ -203,7 +203,10 @@ impl<'t> Layout<'t> {
                 let node = self.nodes[*place as usize];
                 let is_left = match PLAIN {
                     true => rows[node.column as usize][lane] <= node.threshold,
-                    false => self.is_left(node, rows[column_of(node.column)][lane]),
+                    false => {
+                        let value = rows[column_of(node.column)][lane];
+                        self.trees.goes_left(node.column, node.threshold, value)
+                    }
                 };
                 let next = select_unpredictable(is_left, *place + 1, node.right);
                 moved |= next ^ *place;
@@ -212,13 +215,6 @@ impl<'t> Layout<'t> {
             if moved == 0 {
                 return places;
             }
-        }
-    }
-
-    fn is_left(&self, node: Node, value: f64) -> bool {
-        match node.column & IN_SET {
-            0 => (value <= node.threshold) | (value.is_nan() & (node.column & MISSING_LEFT != 0)),
-            _ => self.trees.is_in_set(node.threshold, value),
         }
     }
 }
