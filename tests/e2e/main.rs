@@ -25,6 +25,7 @@ mod hostile;
 mod impostors;
 mod keepers;
 mod large;
+mod leases;
 mod lines;
 mod loading;
 mod misses;

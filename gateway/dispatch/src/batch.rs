@@ -1,7 +1,8 @@
 //! Which requests travel together, and when they leave.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
@@ -13,11 +14,11 @@ use crate::lanes::LaneError;
 
 /// Messages of one lane that are out at once while they come back soon: so many that gateway, broker and predictor all have
 /// one to work on.
-const OUT_QUICK: usize = 8;
+const OUT_QUICK: usize = 16;
 
 /// A message leaves after others when it has as many requests as this share of those that are out: smaller ones would cost broker and
 /// predictor more than it saves to send them early.
-const OUT_SHARE: usize = 6;
+const OUT_SHARE: usize = 12;
 
 /// Messages that may be out beside those while some of them take long, as when fits have to be loaded first.
 const OUT_SLOW: usize = 6;
@@ -37,6 +38,9 @@ pub(crate) struct Item {
 pub(crate) struct Out {
     messages: AtomicUsize,
     requests: AtomicUsize,
+    /// Messages that were out and are no longer.
+    back: AtomicU64,
+    left: Notify,
     returned: Notify,
     slow_after: Duration,
 }
@@ -53,8 +57,33 @@ impl Out {
         Out {
             messages: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
+            back: AtomicU64::new(0),
+            left: Notify::new(),
             returned: Notify::new(),
             slow_after,
+        }
+    }
+
+    /// Waits until so long nothing has come back of what was out all the time; may take twice as long to see it. Only one may
+    /// wait. The messages share one timer: one for each would be the runtime's next one each time, which wakes it up.
+    pub(crate) async fn silent(&self, silence: Duration) {
+        loop {
+            while self.messages.load(Ordering::Relaxed) == 0 {
+                self.left.notified().await;
+            }
+            let back = self.back.load(Ordering::Relaxed);
+            tokio::time::sleep(silence).await;
+            let is_out = self.messages.load(Ordering::Relaxed) > 0;
+            if is_out && self.back.load(Ordering::Relaxed) == back {
+                return;
+            }
+        }
+    }
+
+    /// Waits until nothing is out. Only one may wait, and no batch may be gathered.
+    pub(crate) async fn none(&self) {
+        while self.messages.load(Ordering::Relaxed) > 0 {
+            self.returned.notified().await;
         }
     }
 
@@ -62,6 +91,7 @@ impl Out {
     pub(crate) fn leave(self: &Arc<Out>, requests: usize) -> Leave {
         self.messages.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(requests, Ordering::Relaxed);
+        self.left.notify_one();
         Leave { out: self.clone(), requests }
     }
 
@@ -80,6 +110,7 @@ impl Drop for Leave {
     fn drop(&mut self) {
         self.out.messages.fetch_sub(1, Ordering::Relaxed);
         self.out.requests.fetch_sub(self.requests, Ordering::Relaxed);
+        self.out.back.fetch_add(1, Ordering::Relaxed);
         self.out.returned.notify_one();
     }
 }
@@ -118,7 +149,8 @@ impl Batch {
     ) {
         // Requests that have arrived but were not read yet come along: the fewer messages, the less each request costs.
         tokio::task::yield_now().await;
-        let until = Instant::now() + out.slow_after;
+        // One timer however often the batch looks again.
+        let mut slow = pin!(tokio::time::sleep(out.slow_after));
         let mut are_slow = false;
         loop {
             while left.is_none() && self.rows < MESSAGE_ROWS_MAX {
@@ -131,7 +163,7 @@ impl Batch {
             }
             tokio::select! {
                 () = out.returned.notified() => {}
-                () = tokio::time::sleep_until(until), if !are_slow => are_slow = true,
+                () = &mut slow, if !are_slow => are_slow = true,
                 item = items.recv(), if !is_full => match item {
                     Some(item) => *left = self.add(item),
                     None => break,
@@ -225,6 +257,24 @@ mod tests {
         assert!(!out.admits(usize::MAX, true));
         away.pop();
         assert!(out.admits(1, true) && !out.admits(usize::MAX, false));
+    }
+
+    #[tokio::test]
+    async fn silence_is_of_what_is_out() {
+        let out = Arc::new(Out::new(NEVER));
+        out.none().await;
+        let mut silent = Box::pin(out.silent(Duration::ZERO));
+        assert!((&mut silent).now_or_never().is_none());
+        let away = [1, 2].map(|requests| out.leave(requests));
+        silent.await;
+        let mut none = Box::pin(out.none());
+        for leave in away {
+            assert!((&mut none).now_or_never().is_none());
+            drop(leave);
+        }
+        none.await;
+        // What came back does not count for what leaves next.
+        assert!(Box::pin(out.silent(Duration::ZERO)).now_or_never().is_none());
     }
 
     /// A request of one row and so many bytes of text.

@@ -14,12 +14,12 @@ use schemas::{envelope, subjects};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::Item;
+use crate::batch::{Item, Out};
 use crate::lanes::LaneError;
 use crate::merge::Merged;
 
-/// Without an answer for so long, it is asked whether the predictor is there at all: one that was killed says nothing.
-const LOOK_AFTER: Duration = Duration::from_millis(250);
+/// Without any answer for so long, it is asked whether the predictor is there at all: one that was killed says nothing.
+const LOOK_AFTER: Duration = Duration::from_millis(120);
 
 /// The messages of one lane.
 #[derive(Debug, Clone)]
@@ -94,29 +94,21 @@ impl Exchange {
 
     /// The answer to a message. Whoever finds that nobody is there tells all others of the lane.
     async fn answer(&self, payload: Bytes, limit: Duration) -> Result<Bytes, LaneError> {
-        let worker = || self.worker.to_string();
         let subject = subjects::infer(&self.worker);
-        let answer = tokio::select! {
-            answer = self.broker.request(&subject, payload, limit) => answer,
-            () = self.leaves() => {
-                self.gone.cancel();
-                return Err(LaneError::Lost { worker: worker() });
-            }
-        };
-        answer.map_err(|error| match error {
+        self.broker.request(&subject, payload, limit).await.map_err(|error| match error {
             RequestError::NobodyThere { .. } => {
                 self.gone.cancel();
-                LaneError::Gone { worker: worker() }
+                LaneError::Gone { worker: self.worker.to_string() }
             }
-            RequestError::TimedOut { .. } => LaneError::Late { worker: worker() },
+            RequestError::TimedOut { .. } => LaneError::Late { worker: self.worker.to_string() },
             RequestError::Broker(error) => self.garbled(std::error::Error::source(&error).unwrap_or(&error)),
         })
     }
 
-    /// Returns when the predictor is no longer there.
-    async fn leaves(&self) {
+    /// Returns when the predictor is no longer there, while something is `out` to it.
+    pub(crate) async fn leaves(&self, out: &Out) {
         loop {
-            tokio::time::sleep(LOOK_AFTER).await;
+            out.silent(LOOK_AFTER).await;
             if !discovery::is_there(&self.broker, Role::Predictor, &self.worker).await {
                 return;
             }

@@ -221,12 +221,18 @@ struct Lane {
 impl Lane {
     /// Carries what comes. When the worker is gone, what waits is dropped and what is out is given up, to go elsewhere.
     async fn run(self, items: mpsc::Receiver<Item>) {
-        let gone = self.exchange.gone.clone();
-        gone.run_until_cancelled(self.carry(items)).await;
+        let (gone, out) = (self.exchange.gone.clone(), Arc::new(Out::new(SLOW_AFTER)));
+        let carrying = async {
+            gone.run_until_cancelled(self.carry(items, &out)).await;
+            out.none().await;
+        };
+        tokio::select! {
+            () = carrying => {}
+            () = self.exchange.leaves(&out) => gone.cancel(),
+        }
     }
 
-    async fn carry(self, mut items: mpsc::Receiver<Item>) {
-        let out = Arc::new(Out::new(SLOW_AFTER));
+    async fn carry(&self, mut items: mpsc::Receiver<Item>, out: &Arc<Out>) {
         let mut left = None;
         while let Some(first) = match left.take() {
             Some(item) => Some(item),
@@ -234,7 +240,7 @@ impl Lane {
         } {
             let mut batch = Batch::default();
             left = batch.add(first);
-            batch.gather(&mut items, &out, &mut left).await;
+            batch.gather(&mut items, out, &mut left).await;
             if batch.items.is_empty() {
                 continue;
             }

@@ -17,7 +17,14 @@ pub struct Cached {
     pub table: Table,
     request: Request,
     row_hashes: OnceLock<RowHashes>,
-    groups: Mutex<Vec<(Vec<String>, Arc<Groups>)>>,
+    groups: Mutex<Vec<Indexed>>,
+}
+
+/// The rows by some dimensions.
+#[derive(Debug, Clone)]
+struct Indexed {
+    groups: Arc<Groups>,
+    digests: Arc<OnceLock<Arc<[u128]>>>,
 }
 
 impl Cached {
@@ -34,20 +41,30 @@ impl Cached {
     /// The groups of all rows by these dimensions; built once, by who asks first (others wait), and kept for the 16
     /// dimension sets used last.
     pub fn groups(&self, dimensions: &[&str]) -> Arc<Groups> {
+        self.indexed(dimensions).groups
+    }
+
+    /// What the rows of each of [`Cached::groups`] hash to; computed once, by who asks first.
+    pub fn digests(&self, dimensions: &[&str]) -> Arc<[u128]> {
+        let Indexed { groups, digests } = self.indexed(dimensions);
+        digests.get_or_init(|| self.row_hashes().digests(&groups).into()).clone()
+    }
+
+    fn indexed(&self, dimensions: &[&str]) -> Indexed {
         let mut kept = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().position(|(names, _)| names == dimensions);
-        let (names, groups) = match found {
+        let found = kept.iter().position(|indexed| indexed.groups.dimensions() == dimensions);
+        let indexed = match found {
             Some(at) => kept.remove(at),
             None => {
-                let names = dimensions.iter().map(|name| (*name).to_owned()).collect();
-                (names, Arc::new(Groups::build(&self.table, dimensions, None)))
+                let groups = Arc::new(Groups::build(&self.table, dimensions, None));
+                Indexed { groups, digests: Arc::default() }
             }
         };
         if kept.len() == GROUPS_MAX {
             kept.remove(0);
         }
-        kept.push((names, groups.clone()));
-        groups
+        kept.push(indexed.clone());
+        indexed
     }
 
     /// Bytes in memory, with room for row hashes and for the groups of as many levels as there are dimensions.

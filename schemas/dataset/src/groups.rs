@@ -70,6 +70,11 @@ impl Groups {
             firsts.flat_map(|row| columns.iter().map(move |column| column.codes[row as usize])).collect();
     }
 
+    /// The dimensions, as they were asked for.
+    pub(crate) fn dimensions(&self) -> &[String] {
+        &self.dimensions
+    }
+
     /// Number of groups.
     pub fn len(&self) -> usize {
         self.starts.len() - 1
@@ -88,6 +93,15 @@ impl Groups {
     /// The row ids of all groups, group after group.
     pub fn all_rows(&self) -> &[u32] {
         &self.rows
+    }
+
+    /// Per row of a table of so many rows its group; [`u32::MAX`] for a row that is in none.
+    pub(crate) fn by_row(&self, rows: usize) -> Vec<u32> {
+        let mut groups = vec![u32::MAX; rows];
+        for (group, rows) in (0u32..).zip((0..self.len()).map(|group| self.rows(group))) {
+            rows.iter().for_each(|row| groups[*row as usize] = group);
+        }
+        groups
     }
 
     /// The codes of a group, one for each dimension.

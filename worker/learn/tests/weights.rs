@@ -9,6 +9,7 @@ use schemas::classifier::Classifier;
 use schemas::column::Column;
 use schemas::feature::Feature;
 use schemas::fit::{Input, Parameters};
+use schemas::metrics::Metrics;
 use schemas::task::Task;
 use serde_json::Value;
 
@@ -273,6 +274,31 @@ proptest! {
                 prop_assert!((weighted.second(i, j) - twice.second(i, j)).abs() <= 1e-9 * scale.max(1.0));
                 prop_assert!((merged.second(i, j) - twice.second(i, j)).abs() <= 1e-9 * scale.max(1.0));
             }
+        }
+    }
+
+    /// All scores of numbers, also where truths are 0, which shares leave out.
+    #[test]
+    fn scores_count_a_row_as_often_as_it_weighs(
+        rows in prop::collection::vec((-3i32..4, -3i32..4, 0u32..4), 2..40),
+    ) {
+        let column = |of: fn(&(i32, i32, u32)) -> f64| rows.iter().map(of).collect::<Vec<f64>>();
+        let (truth, predicted) = (column(|row| f64::from(row.0)), column(|row| f64::from(row.1)));
+        let weights = column(|row| f64::from(row.2));
+        let repeated = |values: &[f64]| -> Vec<f64> {
+            let times = values.iter().zip(&rows);
+            times.flat_map(|(value, row)| std::iter::repeat_n(*value, row.2 as usize)).collect()
+        };
+        prop_assume!(weights.iter().any(|weight| *weight > 0.0));
+        let figures = |scores: Option<Metrics>| {
+            let scores = scores.expect("scores");
+            let scores = scores.regression().expect("scores of numbers");
+            [scores.rmse, scores.mae, scores.r2, scores.mape, scores.smape]
+        };
+        let weighted = figures(score(&truth, &predicted, &weights));
+        let plain = figures(score(&repeated(&truth), &repeated(&predicted), &[]));
+        for (weighted, plain) in weighted.into_iter().zip(plain) {
+            prop_assert!((weighted.is_nan() && plain.is_nan()) || close(weighted, plain, 1e-9), "{weighted} {plain}");
         }
     }
 }

@@ -83,10 +83,17 @@ pub(super) async fn land(
         pack = landing.pack,
         scopes = landing.outcomes.len(),
         took_ms = landing.took_ms.round(),
+        learn_ms = in_ms(landing.learn_seconds),
+        planned_ms = in_ms(landing.planned_seconds),
         first = landed.first,
         "landed"
     );
     Ok(landed)
+}
+
+/// Thousandths of seconds, to three places.
+fn in_ms(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e3
 }
 
 /// Writes one blob, waiting for an absent store for a while: what has been learned is worth it.

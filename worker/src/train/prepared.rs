@@ -124,12 +124,12 @@ impl Prepared {
     /// Indexes the rows by the dimensions of each of `levels`, and arranges the numbers so that the slices of the finest
     /// level lie side by side.
     pub(super) fn arrange(&mut self, levels: &[Vec<&str>]) {
-        for dimensions in levels {
-            self.data.groups(dimensions);
-            self.complete_groups(dimensions);
-        }
         // The last use of the columns as they were read.
         self.data.row_hashes();
+        for dimensions in levels {
+            self.data.digests(dimensions);
+            self.complete_groups(dimensions);
+        }
         if !self.keeps_columns
             && let Some(data) = Arc::get_mut(&mut self.data)
         {

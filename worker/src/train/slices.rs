@@ -1,6 +1,6 @@
 //! The rows of a scope.
 
-use dataset::{Groups, Table};
+use dataset::{Cached, Groups, Table};
 use schemas::fingerprint::fingerprint;
 use schemas::fit::Fit;
 use schemas::limits::HOLDOUT_ROWS_MAX;
@@ -39,11 +39,13 @@ pub(super) fn slice<'a>(
     let mask = spec.mask_of(&scope.scope).ok_or("the scope fixes a dimension that the model lacks")?;
     let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
     let values: Vec<&str> = fixed.iter().map(|(_, value)| value.as_str()).collect();
-    let all = prepared.data.groups(&names);
-    let all = rows(table, &all, &values, scope.window);
+    let groups = prepared.data.groups(&names);
+    let (all, digest) = match groups.find_values(table, &values) {
+        Some(group) => hashed(&prepared.data, &names, (group, groups.rows(group)), scope.window),
+        None => (&[][..], prepared.data.row_hashes().digest(&[])),
+    };
     let complete = prepared.complete_groups(&names);
     let complete = rows(table, &complete, &values, scope.window);
-    let digest = prepared.data.row_hashes().digest(all);
     let codes = fixed.iter().filter_map(|(name, value)| table.code(name, value)).collect();
     Ok(Slice {
         scope,
@@ -56,6 +58,19 @@ pub(super) fn slice<'a>(
         before: continued(spec, prepared, (scope, all), before),
         fingerprint: fingerprint(spec, &scope.scope, scope.window, digest),
     })
+}
+
+/// The rows of a group that lie in `window`, and what they hash to.
+fn hashed<'a>(
+    data: &Cached,
+    dimensions: &[&str],
+    (group, rows): (usize, &'a [u32]),
+    window: Window,
+) -> (&'a [u32], u128) {
+    match data.table.within(rows, window) {
+        all if all.len() == rows.len() => (all, data.digests(dimensions)[group]),
+        some => (some, data.row_hashes().digest(some)),
+    }
 }
 
 /// The rows of the group with these values that lie in `window`, ascending, so in time order.
