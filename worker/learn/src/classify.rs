@@ -1,11 +1,14 @@
 //! The classifiers, and running one of them.
 
 use schemas::classifier::Classifier;
+use schemas::fit::Parameters;
 
 use crate::block::Block;
 use crate::classes::Classes;
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
 use crate::logistic::logistic;
+use crate::moments::Scratch;
 use crate::naive_bayes::naive_bayes;
 use crate::neighbours::neighbours;
 use crate::svm::{KernelSvmParams, kernel_svm, linear_svm};
@@ -42,6 +45,25 @@ pub enum ClassMethod {
     Boosting(BoostingParams),
 }
 
+impl Learner for ClassMethod {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        let Scratch { block, target, weights, .. } = rows.gathered(scratch);
+        weighted_classify(block, target, weights, self).map(Parameters::Classifier)
+    }
+
+    fn takes_weights(&self) -> bool {
+        match self {
+            ClassMethod::Logistic { .. }
+            | ClassMethod::NaiveBayes { .. }
+            | ClassMethod::Forest(_)
+            | ClassMethod::Boosting(_) => true,
+            ClassMethod::LinearSvm { .. } | ClassMethod::KernelSvm(_) | ClassMethod::Neighbours { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// The classifier of a block's rows, whose classes are the distinct numbers in `y`, ascending: see [`Classes`]. Rows of one
 /// class only get a fit that always says it.
 ///
@@ -54,7 +76,7 @@ pub fn classify(block: &Block, y: &[f64], method: &ClassMethod) -> Result<Classi
     weighted_classify(block, y, &[], method)
 }
 
-/// As [`classify`], with what each row counts, which [`crate::Method`] says who looks at; none count 1 each.
+/// As [`classify`], with what each row counts, which [`Learner::takes_weights`] says who looks at; none count 1 each.
 pub(crate) fn weighted_classify(
     block: &Block,
     y: &[f64],

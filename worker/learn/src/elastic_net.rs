@@ -5,8 +5,9 @@ use schemas::fit::Parameters;
 use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
 use crate::linear::ridge;
-use crate::moments::Moments;
+use crate::moments::{Moments, Scratch};
 use crate::semidefinite::least_norm;
 use crate::standard::Standard;
 use crate::vector::{add_scaled, dot};
@@ -32,6 +33,20 @@ const JUMP_MAX: usize = 512;
 
 /// What a jump adds to the L2 penalty: where columns depend on each other, it goes along them to where a weight becomes 0.
 const NUDGE: f64 = 1e-9;
+
+impl Learner for ElasticNetParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        elastic_net(&rows.moments(scratch), *self)
+    }
+
+    fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
+        Some(elastic_net(moments, *self))
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
+    }
+}
 
 /// Minimises 1/(2n)·‖y − Zw − b‖² + α·l1_ratio·‖w‖₁ + α·(1 − l1_ratio)/2·‖w‖² over standardised columns Z; columns that do
 /// not vary get weight 0. The same as scikit-learn's `make_pipeline(StandardScaler(), ElasticNet(alpha, l1_ratio=…))`.

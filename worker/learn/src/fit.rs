@@ -4,38 +4,32 @@ use schemas::algorithm::{Algorithm, Params};
 use schemas::fit::Parameters;
 use schemas::task::Task;
 
-use crate::classify::{ClassMethod, weighted_classify};
-
+use crate::classify::ClassMethod;
 use crate::design::Design;
-use crate::elastic_net::{ElasticNetParams, elastic_net};
+use crate::elastic_net::ElasticNetParams;
 use crate::error::LearnError;
-use crate::glm::{LogLinearParams, weighted_log_linear};
-use crate::kmeans::{KMeansParams, kmeans};
-use crate::linear::{mean, ridge};
-use crate::mixture::{MixtureParams, mixture};
+use crate::glm::LogLinearParams;
+use crate::kmeans::KMeansParams;
+use crate::learner::{Learner, Rows};
+use crate::linear::{Mean, Ridge};
+use crate::mixture::MixtureParams;
 use crate::moments::{Moments, Scratch};
-use crate::neighbours::neighbours;
-use crate::pca::pca;
-use crate::svm::{KernelSvmParams, SvrParams, svr};
+use crate::neighbours::NeighboursParams;
+use crate::pca::PcaParams;
+use crate::svm::{KernelSvmParams, SvrParams};
 use crate::target::Target;
-use crate::trees::{
-    BoostingParams, ForestParams, IsolationParams, MaxFeatures, boosting_on, isolation, weighted_boosting,
-    weighted_forest,
-};
+use crate::trees::{BoostingParams, ForestParams, IsolationParams, MaxFeatures};
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
-    /// See [`mean`].
+    /// See [`crate::mean`].
     Mean,
-    /// [`ridge`] without penalty.
+    /// [`crate::ridge`] without penalty.
     Linear,
-    /// See [`ridge`].
-    Ridge {
-        /// Strength of the penalty.
-        alpha: f64,
-    },
-    /// See [`elastic_net`].
+    /// See [`crate::ridge`].
+    Ridge(Ridge),
+    /// See [`crate::elastic_net()`].
     ElasticNet(ElasticNetParams),
     /// See [`crate::log_linear`].
     LogLinear(LogLinearParams),
@@ -43,27 +37,19 @@ pub enum Method {
     Forest(ForestParams),
     /// See [`crate::boosting`].
     Boosting(BoostingParams),
-    /// See [`svr`].
+    /// See [`crate::svr`].
     Svr(SvrParams),
-    /// The mean of the nearest training rows: see [`neighbours`].
-    Neighbours {
-        /// How many of them.
-        k: u32,
-    },
+    /// The mean of the nearest training rows: see [`crate::neighbours()`].
+    Neighbours(NeighboursParams),
     /// See [`crate::classify()`].
     Classify(ClassMethod),
-    /// See [`kmeans`].
+    /// See [`crate::kmeans()`].
     KMeans(KMeansParams),
-    /// See [`mixture`].
+    /// See [`crate::mixture()`].
     Mixture(MixtureParams),
-    /// See [`pca`].
-    Pca {
-        /// Directions wanted.
-        components: u32,
-        /// Whether columns count in units of their deviation.
-        standardise: bool,
-    },
-    /// See [`isolation`].
+    /// See [`crate::pca()`].
+    Pca(PcaParams),
+    /// See [`crate::isolation`].
     Isolation(IsolationParams),
 }
 
@@ -83,7 +69,7 @@ impl Method {
             | Algorithm::Ets
             | Algorithm::Mstl => Method::Mean,
             Algorithm::Linear => Method::Linear,
-            Algorithm::Ridge => Method::Ridge { alpha: param("alpha") },
+            Algorithm::Ridge => Method::Ridge(Ridge { alpha: param("alpha") }),
             Algorithm::Lasso | Algorithm::ElasticNet => Method::ElasticNet(ElasticNetParams {
                 alpha: param("alpha"),
                 l1_ratio: if algorithm == Algorithm::Lasso { 1.0 } else { param("l1_ratio") },
@@ -113,7 +99,7 @@ impl Method {
             Algorithm::Knn if classifies => {
                 Method::Classify(ClassMethod::Neighbours { k: param("k") as u32 })
             }
-            Algorithm::Knn => Method::Neighbours { k: param("k") as u32 },
+            Algorithm::Knn => Method::Neighbours(NeighboursParams { k: param("k") as u32 }),
             Algorithm::Tree | Algorithm::Forest | Algorithm::ExtraTrees => {
                 let params = forest_params(task, algorithm, params);
                 if classifies {
@@ -134,10 +120,10 @@ impl Method {
                 regularisation: param("regularisation"),
                 diagonal: param("diagonal") != 0.0,
             }),
-            Algorithm::Pca => Method::Pca {
+            Algorithm::Pca => Method::Pca(PcaParams {
                 components: param("components") as u32,
                 standardise: param("standardise") != 0.0,
-            },
+            }),
             Algorithm::IsolationForest => Method::Isolation(IsolationParams {
                 trees: param("trees") as u32,
                 sample: param("sample") as u32,
@@ -164,8 +150,27 @@ impl Method {
         }
     }
 
-    /// The fit of `rows` that goes on from one of the first `older` of them; `None` where this method, or that fit, is none to
-    /// go on from, or where it is time to start anew.
+    /// The algorithm itself.
+    fn learner(&self) -> &dyn Learner {
+        match self {
+            Method::Mean => &Mean,
+            Method::Linear => &Ridge { alpha: 0.0 },
+            Method::Ridge(learner) => learner,
+            Method::ElasticNet(learner) => learner,
+            Method::LogLinear(learner) => learner,
+            Method::Forest(learner) => learner,
+            Method::Boosting(learner) => learner,
+            Method::Svr(learner) => learner,
+            Method::Neighbours(learner) => learner,
+            Method::Classify(learner) => learner,
+            Method::KMeans(learner) => learner,
+            Method::Mixture(learner) => learner,
+            Method::Pca(learner) => learner,
+            Method::Isolation(learner) => learner,
+        }
+    }
+
+    /// The fit of `rows` that goes on from one of the first `older` of them: see [`Learner::go_on`].
     ///
     /// # Errors
     /// [`LearnError`].
@@ -176,11 +181,8 @@ impl Method {
         (rows, older, before): (&[u32], usize, &Parameters),
         scratch: &mut Scratch,
     ) -> Result<Option<Parameters>, LearnError> {
-        let (Method::Boosting(params), Parameters::Trees(trees)) = (self, before) else { return Ok(None) };
-        scratch.gather(design, target.into(), rows);
-        let own = (params, trees, older);
-        let trees = boosting_on(&scratch.block, &scratch.target, &scratch.weights, own)?;
-        Ok(trees.map(Parameters::Trees))
+        let rows = Rows { design, target: target.into(), rows };
+        self.learner().go_on(rows, (older, before), scratch)
     }
 
     /// The same method, which uses so many threads where it can.
@@ -213,36 +215,7 @@ impl Method {
 
     /// The fit out of sufficient statistics; `None` for a method that needs the rows themselves.
     pub fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
-        match self {
-            Method::Mean => Some(mean(moments)),
-            Method::Linear => Some(ridge(moments, 0.0)),
-            Method::Ridge { alpha } => Some(ridge(moments, *alpha)),
-            Method::ElasticNet(params) => Some(elastic_net(moments, *params)),
-            Method::Pca { components, standardise } => {
-                Some(pca(moments, *components, *standardise).map(Parameters::Structure))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether rows may count differently: see [`Algorithm::takes_weights`].
-    fn takes_weights(&self) -> bool {
-        matches!(
-            self,
-            Method::Mean
-                | Method::Linear
-                | Method::Ridge { .. }
-                | Method::ElasticNet(_)
-                | Method::LogLinear(_)
-                | Method::Forest(_)
-                | Method::Boosting(_)
-                | Method::Classify(
-                    ClassMethod::Logistic { .. }
-                        | ClassMethod::NaiveBayes { .. }
-                        | ClassMethod::Forest(_)
-                        | ClassMethod::Boosting(_)
-                )
-        )
+        self.learner().solve(moments)
     }
 
     /// The fit of `rows` of a table, which must be complete. The classes of a
@@ -260,59 +233,11 @@ impl Method {
         rows: &[u32],
         scratch: &mut Scratch,
     ) -> Result<Parameters, LearnError> {
-        let y = target.into();
-        if y.weights.is_some() && !self.takes_weights() {
+        let rows = Rows { design, target: target.into(), rows };
+        if rows.target.weights.is_some() && !self.learner().takes_weights() {
             return Err(LearnError::Weights);
         }
-        match self {
-            Method::Mean => mean(&Moments::over(design, y, rows, scratch)),
-            Method::Linear => ridge(&Moments::over(design, y, rows, scratch), 0.0),
-            Method::Ridge { alpha } => ridge(&Moments::over(design, y, rows, scratch), *alpha),
-            Method::ElasticNet(params) => elastic_net(&Moments::over(design, y, rows, scratch), *params),
-            Method::LogLinear(params) => {
-                scratch.gather(design, y, rows);
-                weighted_log_linear(&scratch.block, &scratch.target, &scratch.weights, *params)
-            }
-            Method::Forest(params) => {
-                scratch.gather(design, y, rows);
-                weighted_forest(&scratch.block, &scratch.target, &scratch.weights, params)
-                    .map(Parameters::Trees)
-            }
-            Method::Boosting(params) => {
-                scratch.gather(design, y, rows);
-                weighted_boosting(&scratch.block, &scratch.target, &scratch.weights, params)
-                    .map(Parameters::Trees)
-            }
-            Method::Svr(params) => {
-                scratch.gather(design, y, rows);
-                svr(&scratch.block, &scratch.target, *params).map(Parameters::Kernel)
-            }
-            Method::Neighbours { k } => {
-                scratch.gather(design, y, rows);
-                neighbours(&scratch.block, scratch.target.clone(), *k).map(Parameters::Neighbours)
-            }
-            Method::Pca { components, standardise } => {
-                let moments = Moments::over(design, y, rows, scratch);
-                pca(&moments, *components, *standardise).map(Parameters::Structure)
-            }
-            Method::KMeans(params) => {
-                scratch.gather(design, y, rows);
-                kmeans(&scratch.block, params).map(Parameters::Structure)
-            }
-            Method::Mixture(params) => {
-                scratch.gather(design, y, rows);
-                mixture(&scratch.block, params).map(Parameters::Structure)
-            }
-            Method::Isolation(params) => {
-                scratch.gather(design, y, rows);
-                isolation(&scratch.block, params).map(Parameters::Structure)
-            }
-            Method::Classify(method) => {
-                scratch.gather(design, y, rows);
-                weighted_classify(&scratch.block, &scratch.target, &scratch.weights, method)
-                    .map(Parameters::Classifier)
-            }
-        }
+        self.learner().learn(rows, scratch)
     }
 }
 

@@ -5,7 +5,8 @@ use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::block::Block;
 use crate::error::LearnError;
-use crate::moments::Moments;
+use crate::learner::{Learner, Rows};
+use crate::moments::{Moments, Scratch};
 use crate::semidefinite::least_norm;
 use crate::standard::Standard;
 use crate::target::{weight_of, with_mean_one};
@@ -27,6 +28,17 @@ pub struct LogLinearParams {
     pub power: f64,
     /// Strength of the penalty.
     pub alpha: f64,
+}
+
+impl Learner for LogLinearParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        let Scratch { block, target, weights, .. } = rows.gathered(scratch);
+        weighted_log_linear(block, target, weights, *self)
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
+    }
 }
 
 /// Minimises Σ deviance(y, exp(Zw + b))/2n + `alpha`/2·‖w‖² over standardised columns Z by Newton's method; columns that do

@@ -1,9 +1,12 @@
 //! k-means: clusters around centres.
 
+use schemas::fit::Parameters;
 use schemas::structure::Structure;
 
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
+use crate::moments::Scratch;
 use crate::neighbours::squared_distance;
 use crate::points::Points;
 use crate::trees::random::Random;
@@ -23,6 +26,12 @@ pub struct KMeansParams {
     pub standardise: bool,
     /// Decides the starts.
     pub seed: u64,
+}
+
+impl Learner for KMeansParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        kmeans(&rows.gathered(scratch).block, self).map(Parameters::Structure)
+    }
 }
 
 /// The centres with the least sum of squared distances of each row to the nearest one: Lloyd (1982), with Hamerly's bounds

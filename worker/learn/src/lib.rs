@@ -13,6 +13,7 @@
 //! | [`mod@folds`] | cross-validation in time |
 //! | [`mod@forecast`] | time series: points in, the points after them out |
 //! | [`mod@union`] | the design of rows that were read in parts, each with the categories that it saw |
+//! | [`learner`] | what every algorithm is |
 //! | [`fit`], `prune` | which algorithm a spec asks for, and running it; a fit without what it does not need |
 //! | [`mod@predict`], [`mod@explain`], [`metrics`] | predictions by columns, what each column adds to them, and their scores |
 //!
@@ -31,6 +32,7 @@ pub mod folds;
 pub mod forecast;
 pub mod glm;
 pub mod kmeans;
+pub mod learner;
 pub mod linear;
 mod linked;
 mod logistic;
@@ -65,12 +67,13 @@ pub use fit::Method;
 pub use folds::{Fold, folds};
 pub use glm::{LogLinearParams, log_linear};
 pub use kmeans::{KMeansParams, kmeans};
-pub use linear::{mean, ridge};
+pub use learner::{Learner, Rows};
+pub use linear::{Mean, Ridge, mean, ridge};
 pub use metrics::{most_probable, score, score_classes};
 pub use mixture::{MixtureParams, mixture};
 pub use moments::{Moments, Scratch, residual_squares};
-pub use neighbours::neighbours;
-pub use pca::pca;
+pub use neighbours::{NeighboursParams, neighbours};
+pub use pca::{PcaParams, pca};
 pub use predict::{PredictError, explained_squares, predict, predict_on, score_structure};
 pub use prune::{prune, prune_categories};
 pub use svm::{KernelSvmParams, SvrParams, svr};

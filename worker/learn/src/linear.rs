@@ -4,9 +4,21 @@ use schemas::fit::Parameters;
 use schemas::limits::DESIGN_WIDTH_MAX;
 
 use crate::error::LearnError;
-use crate::moments::Moments;
+use crate::learner::{Learner, Rows};
+use crate::moments::{Moments, Scratch};
 use crate::semidefinite::least_norm;
 use crate::standard::Standard;
+
+/// The algorithm [`mean`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mean;
+
+/// The algorithm [`ridge`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ridge {
+    /// Strength of the penalty.
+    pub alpha: f64,
+}
 
 /// The mean of the target: no coefficients.
 ///
@@ -35,4 +47,32 @@ pub fn ridge(moments: &Moments, alpha: f64) -> Result<Parameters, LearnError> {
     let penalty = alpha / moments.weight();
     matrix.iter_mut().step_by(standard.columns().len() + 1).for_each(|diagonal| *diagonal += penalty);
     standard.parameters(&least_norm(&matrix, &standard.covariances()))
+}
+
+impl Learner for Mean {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        mean(&rows.moments(scratch))
+    }
+
+    fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
+        Some(mean(moments))
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
+    }
+}
+
+impl Learner for Ridge {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        ridge(&rows.moments(scratch), self.alpha)
+    }
+
+    fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
+        Some(ridge(moments, self.alpha))
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
+    }
 }

@@ -1,10 +1,13 @@
 //! Mixtures of normal distributions.
 
+use schemas::fit::Parameters;
 use schemas::structure::Structure;
 
 use crate::block::Block;
 use crate::error::LearnError;
 use crate::kmeans::{KMeansParams, cluster};
+use crate::learner::{Learner, Rows};
+use crate::moments::Scratch;
 use crate::points::Points;
 
 /// How the mixture is fitted.
@@ -24,6 +27,12 @@ pub struct MixtureParams {
 
 /// Columns that a mixture takes: the work of a step grows with their square.
 const WIDTH_MAX: usize = 512;
+
+impl Learner for MixtureParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        mixture(&rows.gathered(scratch).block, self).map(Parameters::Structure)
+    }
+}
 
 /// The mixture of most likelihood that expectation maximisation finds (Dempster, Laird and Rubin, 1977) from a start by
 /// k-means.

@@ -1,11 +1,28 @@
 //! The nearest training rows.
 
+use schemas::fit::Parameters;
 use schemas::instances::Neighbours;
 use schemas::limits::KEPT_VALUES_MAX;
 
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
+use crate::moments::Scratch;
 use crate::scaled::{Scaled, standardise};
+
+/// Parameters of [`neighbours`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NeighboursParams {
+    /// How many of the nearest rows count.
+    pub k: u32,
+}
+
+impl Learner for NeighboursParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        let Scratch { block, target, .. } = rows.gathered(scratch);
+        neighbours(block, target.clone(), self.k).map(Parameters::Neighbours)
+    }
+}
 
 /// Keeps the rows, standardised, each with its target. The same as scikit-learn's `make_pipeline(StandardScaler(),
 /// KNeighborsRegressor(k, algorithm="brute"))`, and its classifier; of equally distant rows, the first in the training

@@ -2,15 +2,36 @@
 
 use linfa_linalg::eigh::EighInto;
 use ndarray::{Array1, Array2};
+use schemas::fit::Parameters;
 use schemas::instances::Scaling;
 use schemas::structure::Structure;
 
 use crate::error::LearnError;
-use crate::moments::Moments;
+use crate::learner::{Learner, Rows};
+use crate::moments::{Moments, Scratch};
 use crate::standard::Standard;
 
 /// Columns whose components can be found: the work grows with their cube.
 const WIDTH_MAX: usize = 1_024;
+
+/// Parameters of [`pca`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PcaParams {
+    /// Directions wanted.
+    pub components: u32,
+    /// Whether columns count in units of their deviation.
+    pub standardise: bool,
+}
+
+impl Learner for PcaParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        pca(&rows.moments(scratch), self.components, self.standardise).map(Parameters::Structure)
+    }
+
+    fn solve(&self, moments: &Moments) -> Option<Result<Parameters, LearnError>> {
+        Some(pca(moments, self.components, self.standardise).map(Parameters::Structure))
+    }
+}
 
 /// The `components` directions of most variance of the design columns, which count in units of their deviation with
 /// `standardise`. Each points so that its loading of largest magnitude is positive.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use learn::{
-    Block, Design, ElasticNetParams, LearnError, LogLinearParams, Method, Moments, Scratch, elastic_net,
-    ridge, score,
+    Block, Design, ElasticNetParams, LearnError, LogLinearParams, Method, Moments, Ridge, Scratch,
+    elastic_net, ridge, score,
 };
 use schemas::algorithm::{Algorithm, Params};
 use schemas::column::Column;
@@ -32,7 +32,10 @@ fn specs_name_methods_with_defaults() {
     let params = Params::from([("alpha".to_owned(), 2.5)]);
     assert_eq!(Method::from_spec(Task::Regression, Algorithm::Mean, &Params::new()), Method::Mean);
     assert_eq!(Method::from_spec(Task::Regression, Algorithm::Linear, &Params::new()), Method::Linear);
-    assert_eq!(Method::from_spec(Task::Regression, Algorithm::Ridge, &params), Method::Ridge { alpha: 2.5 });
+    assert_eq!(
+        Method::from_spec(Task::Regression, Algorithm::Ridge, &params),
+        Method::Ridge(Ridge { alpha: 2.5 })
+    );
     let defaults = ElasticNetParams { alpha: 2.5, l1_ratio: 0.5, tolerance: 1e-6, max_iterations: 1_000 };
     assert_eq!(
         Method::from_spec(Task::Regression, Algorithm::ElasticNet, &params),
@@ -71,7 +74,8 @@ fn every_method_fits_chosen_rows_of_a_table() {
     let (mut scratch, mut block) = (Scratch::default(), Block::default());
     design.block(&rows, &mut block);
     let moments = Moments::of(&block, &y[10..50]);
-    for method in [Method::Mean, Method::Linear, Method::Ridge { alpha: 3.0 }, Method::ElasticNet(NET)] {
+    for method in [Method::Mean, Method::Linear, Method::Ridge(Ridge { alpha: 3.0 }), Method::ElasticNet(NET)]
+    {
         let expected = method.solve(&moments).expect("out of moments");
         assert_eq!(method.fit(&design, &y, &rows, &mut scratch), expected, "{method:?}");
     }
@@ -82,7 +86,7 @@ fn no_rows_and_overflow_are_errors_of_every_method() {
     let empty = Block::from_columns(0, &[&[]]);
     let huge = Block::from_columns(2, &[&[1e200, -1e200]]);
     let torn = Block::from_columns(2, &[&[1.0, f64::NAN]]);
-    for method in [Method::Linear, Method::Ridge { alpha: 1.0 }] {
+    for method in [Method::Linear, Method::Ridge(Ridge { alpha: 1.0 })] {
         let solve = |block: &Block, y: &[f64]| method.solve(&Moments::of(block, y)).unwrap();
         assert_eq!(solve(&empty, &[]), Err(LearnError::NoRows));
         assert_eq!(solve(&huge, &[1.0, 2.0]), Err(LearnError::NotFinite));

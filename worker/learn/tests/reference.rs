@@ -1,6 +1,6 @@
 //! Fits of small data sets against scikit-learn's; `reference.py` made `reference.json`.
 
-use learn::{Block, ElasticNetParams, LogLinearParams, Method, Moments, elastic_net, log_linear};
+use learn::{Block, ElasticNetParams, LogLinearParams, Method, Moments, Ridge, elastic_net, log_linear};
 use schemas::fit::Parameters;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ fn fit(expected: &Value, block: &Block, y: &[f64]) -> Parameters {
     let param = |name: &str| expected[name].as_f64().expect("a number");
     let method = match expected["algorithm"].as_str().expect("a name") {
         "linear" => Method::Linear,
-        "ridge" => Method::Ridge { alpha: param("alpha") },
+        "ridge" => Method::Ridge(Ridge { alpha: param("alpha") }),
         "elastic_net" => Method::ElasticNet(ElasticNetParams {
             alpha: param("alpha"),
             l1_ratio: param("l1_ratio"),

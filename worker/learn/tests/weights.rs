@@ -208,18 +208,14 @@ fn weighted_trees_are_no_worse_than_those_of_scikit_learn() {
 #[test]
 fn what_takes_no_weights_says_so() {
     let case = &Case::all()[0];
-    for (task, algorithm) in
-        [(Task::Regression, Algorithm::Svr), (Task::Classification, Algorithm::LinearSvm)]
-    {
-        assert!(!algorithm.takes_weights());
-        let target = Target { y: &case.classes, weights: Some(&case.weights) };
-        let fit = method(task, algorithm, &[]).fit(
-            &design(&case.columns),
-            target,
-            &case.rows(false),
-            &mut Scratch::default(),
-        );
-        assert_eq!(fit, Err(LearnError::Weights));
+    let target = Target { y: &case.classes, weights: Some(&case.weights) };
+    let few = [("trees", 3.0), ("iterations", 3.0)];
+    for (algorithm, _) in Algorithm::ALL.into_iter().filter(|(algorithm, _)| !algorithm.is_forecast()) {
+        for task in algorithm.tasks() {
+            let (design, rows) = (design(&case.columns), case.rows(false));
+            let fit = method(*task, algorithm, &few).fit(&design, target, &rows, &mut Scratch::default());
+            assert_eq!(fit == Err(LearnError::Weights), !algorithm.takes_weights(), "{algorithm:?} {task:?}");
+        }
     }
     // Rows that count nothing teach nothing.
     let nothing = vec![0.0; case.weights.len()];

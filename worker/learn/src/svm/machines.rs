@@ -1,6 +1,7 @@
 //! Support vectors with a Gaussian kernel: classes, and a target.
 
 use schemas::classifier::{Classifier, Link};
+use schemas::fit::Parameters;
 use schemas::instances::Kernel;
 use schemas::limits::KEPT_VALUES_MAX;
 
@@ -10,6 +11,8 @@ use super::smo::{Dual, Machine};
 use crate::block::Block;
 use crate::classes::Classes;
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
+use crate::moments::Scratch;
 use crate::scaled::Scaled;
 
 /// How far optimality may be missed.
@@ -116,6 +119,13 @@ pub(crate) fn kernel_svm(
 fn margin(machine: &Machine, kernel: &Gaussian, rows: &[u32], of: u32) -> f64 {
     let carrying = rows.iter().zip(&machine.weights).filter(|(_, weight)| **weight != 0.0);
     machine.intercept + carrying.map(|(row, weight)| weight * kernel.value(*row, of)).sum::<f64>()
+}
+
+impl Learner for SvrParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        let Scratch { block, target, .. } = rows.gathered(scratch);
+        svr(block, target, *self).map(Parameters::Kernel)
+    }
 }
 
 /// Minimises `c`·Σ max(0, |y − f| − `epsilon`) + ½‖f‖² over standardised columns. The same as scikit-learn's

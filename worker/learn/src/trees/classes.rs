@@ -8,9 +8,9 @@ use schemas::trees::Trees;
 
 use super::bin::{Counts, Gradient};
 use super::binned::Binned;
-use super::ensemble::{
-    BoostingParams, ForestParams, boosting_grower, check, finite, grow_forest, mean_of, positive,
-};
+use super::boosting::{BoostingParams, boosting_grower};
+use super::check::{check, finite, positive};
+use super::forest::{ForestParams, grow_forest, mean_of};
 use super::grow::Grower;
 use super::join::{in_stretches, join};
 use super::random::Random;

@@ -1,12 +1,15 @@
 //! Isolation forests: outliers are what few random cuts set apart.
 
+use schemas::fit::Parameters;
 use schemas::structure::Structure;
 use schemas::trees::{LEAF, Trees};
 
-use super::ensemble::check;
+use super::check::check;
 use super::random::Random;
 use crate::block::Block;
 use crate::error::LearnError;
+use crate::learner::{Learner, Rows};
+use crate::moments::Scratch;
 
 /// How an isolation forest grows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +24,12 @@ pub struct IsolationParams {
 
 /// Euler's constant.
 const EULER: f64 = 0.577_215_664_901_532_9;
+
+impl Learner for IsolationParams {
+    fn learn(&self, rows: Rows<'_>, scratch: &mut Scratch) -> Result<Parameters, LearnError> {
+        isolation(&rows.gathered(scratch).block, self).map(Parameters::Structure)
+    }
+}
 
 /// The forest of Liu, Ting and Zhou, "Isolation Forest" (2008): random columns, random cuts between the sample's least and
 /// largest value.

@@ -8,7 +8,7 @@ use schemas::classifier::Classifier;
 use schemas::fit::Parameters;
 use schemas::trees::{IN_SET, LEAF, Trees};
 
-use super::ensemble::ForestParams;
+use super::forest::ForestParams;
 use super::team::with_team;
 
 /// Grows the trees that `params` asks for in as many stretches as it has threads; gives the stretches in their order.

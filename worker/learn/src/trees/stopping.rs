@@ -2,8 +2,8 @@
 
 use schemas::trees::Trees;
 
+use super::boosting::BoostingParams;
 use super::descent::Descent;
-use super::ensemble::BoostingParams;
 use crate::block::Block;
 use crate::target::weight_of;
 
