@@ -27,8 +27,8 @@ async fn main() {
         "group index, 3 dimensions",
         timed(|| Groups::build(&table, &["carrier", "origin", "dest"], None)),
     );
-    report("row hashes", timed(|| RowHashes::of(&table, &training)));
-    let hashes = RowHashes::of(&table, &training);
+    report("row hashes", timed(|| RowHashes::of(&table, &training, threads)));
+    let hashes = RowHashes::of(&table, &training, threads);
     let all: Vec<u32> = (0..table.rows() as u32).collect();
     report("digest of all rows", timed(|| hashes.digest(&all)));
     println!("{} rows, {} bytes", table.rows(), table.size_bytes());

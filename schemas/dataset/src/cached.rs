@@ -35,7 +35,12 @@ impl Cached {
 
     /// The hash of each row over all columns of the request; computed once, by who asks first.
     pub fn row_hashes(&self) -> &RowHashes {
-        self.row_hashes.get_or_init(|| RowHashes::of(&self.table, &self.request))
+        self.row_hashes_on(1)
+    }
+
+    /// [`Cached::row_hashes`], computed on so many threads where they are not there yet.
+    pub fn row_hashes_on(&self, threads: usize) -> &RowHashes {
+        self.row_hashes.get_or_init(|| RowHashes::of(&self.table, &self.request, threads))
     }
 
     /// The groups of all rows by these dimensions; built once, by who asks first (others wait), and kept for the 16

@@ -4,11 +4,15 @@ use schemas::column::{Column, TEXT_NULL};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::groups::Groups;
+use crate::parallel;
 use crate::request::Request;
 use crate::table::Table;
 
 /// Rows hashed at a time: their records stay in a core's cache.
 const BLOCK_ROWS: usize = 256;
+
+/// Rows that are worth a thread, at least.
+const STRETCH_ROWS: usize = 16_384;
 
 /// One 128-bit hash per row, over the row's values alone.
 ///
@@ -20,30 +24,24 @@ pub struct RowHashes {
 }
 
 impl RowHashes {
-    /// Hashes all rows of `table` over the columns of `request`, with which it was read.
-    pub fn of(table: &Table, request: &Request) -> RowHashes {
+    /// Hashes all rows of `table` over the columns of `request`, with which it was read, on so many threads.
+    pub fn of(table: &Table, request: &Request, threads: usize) -> RowHashes {
         let slots = request.slots();
-        RowHashes::of_columns(
-            slots.iter().filter_map(|slot| table.column(&slot.name, slot.role)),
-            table.rows(),
-        )
+        let columns = slots.iter().filter_map(|slot| table.column(&slot.name, slot.role));
+        RowHashes::of_columns(columns, table.rows(), threads)
     }
 
     /// Hashes `rows` rows over `columns`, which come in the order of the request.
-    pub(crate) fn of_columns<'a>(columns: impl Iterator<Item = &'a Column>, rows: usize) -> RowHashes {
+    pub(crate) fn of_columns<'a>(
+        columns: impl Iterator<Item = &'a Column>,
+        rows: usize,
+        threads: usize,
+    ) -> RowHashes {
         let fields: Vec<Fields> = columns.map(Fields::new).collect();
-        let width: usize = fields.iter().map(Fields::width).sum();
-        let mut records = vec![0u8; BLOCK_ROWS * width];
-        let mut hashes = Vec::with_capacity(rows);
-        for first in (0..rows).step_by(BLOCK_ROWS) {
-            let rows = first..rows.min(first + BLOCK_ROWS);
-            let mut at = 0;
-            for field in &fields {
-                field.write(rows.clone(), &mut records[at..], width);
-                at += field.width();
-            }
-            hashes.extend((0..rows.len()).map(|row| xxh3_128(&records[row * width..][..width])));
-        }
+        let mut hashes = vec![0; rows];
+        let stretch = rows.div_ceil(threads.max(1)).max(STRETCH_ROWS);
+        let stretches = (0..rows).step_by(stretch).zip(hashes.chunks_mut(stretch)).collect();
+        parallel::map(stretches, threads, |(first, out)| hash(&fields, first, out));
         RowHashes { hashes }
     }
 
@@ -67,6 +65,23 @@ impl RowHashes {
             }
         }
         digests
+    }
+}
+
+/// Hashes as many rows as `out` has room for, from `first` on.
+fn hash(fields: &[Fields], mut first: usize, out: &mut [u128]) {
+    let width: usize = fields.iter().map(Fields::width).sum();
+    let mut records = vec![0u8; BLOCK_ROWS * width];
+    for out in out.chunks_mut(BLOCK_ROWS) {
+        let mut at = 0;
+        for field in fields {
+            field.write(first..first + out.len(), &mut records[at..], width);
+            at += field.width();
+        }
+        for (row, out) in out.iter_mut().enumerate() {
+            *out = xxh3_128(&records[row * width..][..width]);
+        }
+        first += out.len();
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn table(
     let keys = match reading {
         Reading::Order(order) => order.keys(),
         Reading::ByContent => {
-            Some(RowHashes::of_columns(columns.iter().map(|(_, column)| column), rows).keys())
+            Some(RowHashes::of_columns(columns.iter().map(|(_, column)| column), rows, threads).keys())
         }
     };
     let columns = in_order(columns, keys.and_then(|keys| order::by_time(&keys)), threads);

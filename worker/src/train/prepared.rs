@@ -122,11 +122,18 @@ impl Prepared {
     }
 
     /// Indexes the rows by the dimensions of each of `levels`, and arranges the numbers so that the slices of the finest
-    /// level lie side by side.
-    pub(super) fn arrange(&mut self, levels: &[Vec<&str>]) {
+    /// level lie side by side; on up to so many threads.
+    pub(super) fn arrange(&mut self, levels: &[Vec<&str>], threads: usize) {
         // The last use of the columns as they were read.
-        self.data.row_hashes();
+        self.data.row_hashes_on(threads);
         for dimensions in levels {
+            if threads > 1 {
+                std::thread::scope(|scope| {
+                    // A panic there is one here, too: the scope sees to it.
+                    scope.spawn(|| self.data.digests(dimensions));
+                    self.complete_groups(dimensions);
+                });
+            }
             self.data.digests(dimensions);
             self.complete_groups(dimensions);
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dataset::{Groups, Request, open};
+use dataset::{Groups, Request, RowHashes, open};
 use schemas::column::TEXT_NULL;
 use schemas::spec::{ModelSpec, Source};
 
@@ -55,4 +55,13 @@ async fn planning_reads_only_dimensions_and_time() {
     assert_eq!(table.number("arr_delay"), None);
     assert!(!table.dimension("dest").unwrap().codes.contains(&TEXT_NULL));
     assert_eq!(table.dimension("origin").unwrap().values, ["EWR", "JFK", "LGA"]);
+}
+
+#[tokio::test]
+async fn rows_hash_to_the_same_on_any_number_of_threads() {
+    let request = Request::for_training(&spec());
+    let table = open(&spec().data).await.unwrap().read(&request, 2).await.unwrap();
+    let all: Vec<u32> = (0..table.rows() as u32).collect();
+    let digest = |threads| RowHashes::of(&table, &request, threads).digest(&all);
+    assert!([2, 3, 7].into_iter().all(|threads| digest(threads) == digest(1)));
 }

@@ -20,7 +20,7 @@ fn table(csv: &str) -> Table {
 
 fn digests(csv: &str) -> BTreeMap<String, u128> {
     let table = table(csv);
-    let hashes = RowHashes::of(&table, &wanted());
+    let hashes = RowHashes::of(&table, &wanted(), 2);
     let groups = Groups::build(&table, &["shop"], None);
     let together = hashes.digests(&groups);
     (0..groups.len()).for_each(|group| assert_eq!(together[group], hashes.digest(groups.rows(group))));
@@ -57,7 +57,7 @@ fn what_is_not_content_changes_nothing() {
     let more = digests(&format!("0,2019-01-01,aqua,5\n,2019-01-01,red,5\n{ROWS}"));
     assert!(before.iter().all(|(shop, digest)| more[shop] == *digest));
     let table = table(ROWS);
-    let hashes = RowHashes::of(&table, &wanted());
+    let hashes = RowHashes::of(&table, &wanted(), 2);
     assert_ne!(hashes.digest(&[0, 1]), hashes.digest(&[1, 0]));
     assert_ne!(hashes.digest(&[]), hashes.digest(&[0]));
     // Wherever rows are cut, the digests of the pieces make that of all.

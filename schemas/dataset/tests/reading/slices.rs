@@ -65,7 +65,7 @@ fn scopes() -> Vec<(Scope, Window)> {
 
 /// What each scope's rows hash to, in their order, and how many they are.
 fn digests(table: &Table, request: &Request, scopes: &[(Scope, Window)]) -> Vec<(usize, u128)> {
-    let hashes = RowHashes::of(table, request);
+    let hashes = RowHashes::of(table, request, 1);
     let digest = |(scope, window): &(Scope, Window)| {
         let fixed = scope.fixed().unwrap();
         let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
@@ -221,7 +221,7 @@ async fn a_clustered_file_keeps_what_columns_are_wanted_as() {
     files.cluster(&order(&folder, &request, MEMORY_BYTES)).await.unwrap();
     let files = open(&folder.source("out")).await.unwrap();
     let after = files.read(&request, 1).await.unwrap();
-    let hashes = |table: &Table| RowHashes::of(table, &request).digest(&[0, 1, 2]);
+    let hashes = |table: &Table| RowHashes::of(table, &request, 1).digest(&[0, 1, 2]);
     assert_eq!(hashes(&after), hashes(&before));
     let columns = files.columns().await.unwrap();
     let kinds: Vec<(&str, Kind)> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();

@@ -63,7 +63,7 @@ fn prepare(open: &OpenOrder) -> Result<(Prepared, u64), PrepareError> {
     let (cached, fetched_bytes) = read?;
     let mut prepared = Prepared::new(&open.spec, cached)?;
     let levels: Vec<Vec<&str>> = open.masks.iter().map(|mask| open.spec.level_names(*mask)).collect();
-    prepared.arrange(&levels);
+    prepared.arrange(&levels, open.threads as usize);
     Ok((prepared, fetched_bytes))
 }
 
