@@ -71,7 +71,7 @@ impl Groups {
     }
 
     /// The dimensions, as they were asked for.
-    pub(crate) fn dimensions(&self) -> &[String] {
+    pub fn dimensions(&self) -> &[String] {
         &self.dimensions
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Prepared {
     /// Whether the columns as they were read are needed to the end: fits that answer now are compared on them.
     keeps_columns: bool,
     complete: Vec<bool>,
-    complete_groups: Mutex<Vec<(Vec<String>, Arc<Groups>)>>,
+    complete_groups: Mutex<Vec<Arc<Groups>>>,
 }
 
 /// Why data could not be prepared.
@@ -127,15 +127,14 @@ impl Prepared {
         // The last use of the columns as they were read.
         self.data.row_hashes_on(threads);
         for dimensions in levels {
-            if threads > 1 {
-                std::thread::scope(|scope| {
-                    // A panic there is one here, too: the scope sees to it.
-                    scope.spawn(|| self.data.digests(dimensions));
-                    self.complete_groups(dimensions);
-                });
-            }
-            self.data.digests(dimensions);
-            self.complete_groups(dimensions);
+            // A panic of the other thread is one here, too: the scope sees to it.
+            std::thread::scope(|scope| {
+                match threads > 1 {
+                    true => drop(scope.spawn(|| self.data.digests(dimensions))),
+                    false => drop(self.data.digests(dimensions)),
+                }
+                self.complete_groups(dimensions);
+            });
         }
         if !self.keeps_columns
             && let Some(data) = Arc::get_mut(&mut self.data)
@@ -203,7 +202,7 @@ impl Prepared {
     /// The groups of complete rows (no null in target, features or time) by these dimensions.
     pub(super) fn complete_groups(&self, dimensions: &[&str]) -> Arc<Groups> {
         let mut kept = self.complete_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, groups)) = kept.iter().find(|(names, _)| names == dimensions) {
+        if let Some(groups) = kept.iter().find(|groups| groups.dimensions() == dimensions) {
             return groups.clone();
         }
         let groups = Arc::new(Groups::build(&self.data.table, dimensions, Some(&self.complete)));
@@ -211,7 +210,7 @@ impl Prepared {
         if kept.len() > schemas::limits::DIMENSIONS_MAX {
             kept.remove(0);
         }
-        kept.push((dimensions.iter().map(|name| (*name).to_owned()).collect(), groups.clone()));
+        kept.push(groups.clone());
         groups
     }
 }
