@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use serde_json::json;
 use tests::wait::LIMIT;
-use tests::{Setup, Stack, flights};
+use tests::{Setup, Stack, flights, settled};
 use tokio::time::timeout;
 
 /// Signs of life of a pack's trainer: they come three times in the length of a lease.
@@ -24,7 +24,7 @@ async fn a_pack_that_takes_longer_than_its_lease_stays_where_it_is() {
     stack.add_model(&flights::spec()).await;
     let client = stack.nats.client().await;
     let mut answers = client.subscribe("$JS.ACK.JOBS.>").await.expect("listening");
-    client.flush().await.expect("the broker knows");
+    settled(&client).await;
     let busy = [("FAULT_POISON", "loop:carrier=UA"), ("SCOPEFORGE_LEASE_SECONDS", "1")];
     stack.add_faulty_trainer(&busy).await;
     let ordered = stack.ask(&["train", "arrival_delay", "--scope", "carrier=UA"]).await;

@@ -12,7 +12,7 @@ use schemas::scope::Scope;
 use schemas::{envelope, subjects};
 use serde_json::{Value, json};
 use tests::shops::{name, row, sold};
-use tests::{Setup, Stack, until};
+use tests::{Setup, Stack, settled, until};
 
 /// What a predictor of the first release said of itself, byte for byte.
 const FIRST: &[u8] = include_bytes!("../../schemas/golden/v1/announcement");
@@ -76,7 +76,7 @@ impl Other {
         let own: Announcement = envelope::decode(&word).expect("an announcement");
         let client = stack.nats.client().await;
         let mut requests = client.subscribe(subjects::infer(&own.worker)).await.expect("the broker takes it");
-        client.flush().await.expect("the broker takes it");
+        settled(&client).await;
         let versions = Arc::new(Mutex::new(BTreeSet::new()));
         let asked = versions.clone();
         let task = tokio::spawn(async move {

@@ -11,7 +11,7 @@ use schemas::scope::Scope;
 use schemas::{envelope, subjects};
 use serde_json::Value;
 
-use crate::{Stack, until};
+use crate::{Stack, settled, until};
 
 /// Its name.
 pub const NAME: &str = "predictor-impostor";
@@ -40,7 +40,7 @@ impl Impostor {
         let requests = client.subscribe(subjects::infer(NAME)).await.expect("the broker takes it");
         let [.., ping] = subjects::discovery("PING", "scopeforge-predictor", NAME);
         let pings = client.subscribe(ping).await.expect("the broker takes it");
-        client.flush().await.expect("the broker takes it");
+        settled(&client).await;
         let task = tokio::spawn(live(client, (requests, pings), says, asked.clone()));
         until("the gateway seeing the impostor", || async {
             let ready: Value = serde_json::from_str(&stack.get("/readyz").await.1).ok()?;

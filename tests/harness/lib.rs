@@ -32,4 +32,4 @@ pub use postgres::Postgres;
 pub use program::{Finished, Program, program};
 pub use servers::{Nats, Redis, S3};
 pub use stack::{Setup, Stack};
-pub use wait::until;
+pub use wait::{settled, until};

@@ -76,6 +76,9 @@ pub(super) fn confine(host: Pid, words: &File, memory_bytes: u64) -> io::Result<
         return Err(io::Error::other("the host has ended"));
     }
     rustix::stdio::dup2_stderr(words)?;
+    // A learner writes here and there to memory that is new to it: a huge page for each place would have to be emptied first.
+    // A kernel that has none needs no telling.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, no_core)?;
     // Where a container's memory runs out, the kernel takes a learner, whose scope is then named, and not the trainer. Without
