@@ -21,6 +21,7 @@ use crate::known::KnownModels;
 use crate::metrics::Metrics;
 use crate::misses::Misses;
 use crate::problem::Problem;
+use crate::room::Room;
 use crate::shadow::Shadows;
 
 /// How long a measured lag is good for: many scrapers cost the broker one look.
@@ -48,6 +49,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Longest time from a request to its answer.
     pub deadline: Duration,
+    /// Memory for large bodies.
+    pub room: Room,
     /// The lag as it was measured last.
     pub lag: Arc<Mutex<Option<(Instant, Lag)>>>,
     /// What is worked out once for many requests.

@@ -40,6 +40,10 @@ pub struct Cli {
     /// more are answered 503 at once
     #[arg(long, env = "SCOPEFORGE_WAITING_MAX", default_value_t = 1_024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub waiting_max: u32,
+    /// Memory for the bodies of large requests that are read or answered at one time, in MiB; others wait for room, and are
+    /// answered 503 when they had none until the deadline
+    #[arg(long, env = "SCOPEFORGE_BODIES_MIB", default_value_t = 512, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
+    pub bodies_mib: u32,
     /// Predict in this process too, and prefer that to a way over the broker; others may ask it as any predictor
     #[arg(long, env = "SCOPEFORGE_PREDICT_HERE", value_parser = BoolishValueParser::new(), action = ArgAction::SetTrue)]
     pub predict_here: bool,

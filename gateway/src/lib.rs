@@ -9,7 +9,7 @@
 //! | [`lines`] | a stream of bytes cut into whole lines |
 //! | [`straight`] | plain predictions, read from their connection and answered there |
 //! | [`front`] | what connections share; HTTP and the router for all else |
-//! | [`payload`], [`v2`] | a request's body, and the Open Inference Protocol |
+//! | [`payload`], [`room`], [`v2`] | a request's body, the memory for all of them, and the Open Inference Protocol |
 //! | [`known`] | what is worked out once for many requests |
 //! | [`predicting`] | one prediction request, from parsed rows to their answers |
 //! | [`misses`], [`shadow`] | what follows an answer: training what is not there, and comparing channels |
@@ -30,6 +30,7 @@ mod openapi;
 pub mod payload;
 pub mod predicting;
 pub mod problem;
+pub mod room;
 pub mod routes;
 pub mod rows;
 mod serve;

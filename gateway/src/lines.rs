@@ -23,7 +23,7 @@ impl Lines {
     /// Adds bytes; gives a chunk of whole lines once there are enough.
     ///
     /// # Errors
-    /// [`TooLong`]; nothing that comes after can be used.
+    /// [`TooLong`]; nothing that comes after can be used, but the whole lines before it can be taken.
     pub fn push(&mut self, more: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
         let before = self.bytes.len();
         self.bytes.extend_from_slice(more);
@@ -33,14 +33,19 @@ impl Lines {
         if self.bytes.len() - self.whole > LINE_BYTES_MAX {
             return Err(TooLong);
         }
-        Ok((self.whole >= CHUNK_BYTES).then(|| self.take()))
+        Ok(if self.whole >= CHUNK_BYTES { self.take() } else { None })
     }
 
-    /// The whole lines that have come, leaving what follows.
-    fn take(&mut self) -> Vec<u8> {
-        let rest = self.bytes.split_off(self.whole);
-        self.whole = 0;
-        std::mem::replace(&mut self.bytes, rest)
+    /// Whether a whole line has come.
+    pub fn has_whole(&self) -> bool {
+        self.whole > 0
+    }
+
+    /// The whole lines that have come, if any have, leaving what follows.
+    pub fn take(&mut self) -> Option<Vec<u8>> {
+        let whole = std::mem::take(&mut self.whole);
+        let rest = self.bytes.split_off(whole);
+        Some(std::mem::replace(&mut self.bytes, rest)).filter(|lines| !lines.is_empty())
     }
 
     /// What is left at the end; the last line needs no line break.
@@ -65,7 +70,15 @@ mod tests {
                 all.extend_from_slice(&bytes);
                 match lines.push(&bytes) {
                     Ok(chunk) => chunks.extend(chunk),
-                    Err(TooLong) => return Ok(()),
+                    Err(TooLong) => {
+                        chunks.extend(lines.take());
+                        let end = all.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                        prop_assert_eq!(chunks.concat(), &all[..end]);
+                        return Ok(());
+                    }
+                }
+                if scale % 3 == 0 {
+                    chunks.extend(lines.take());
                 }
             }
             prop_assert!(chunks.iter().all(|chunk: &Vec<u8>| chunk.ends_with(b"\n")));

@@ -67,17 +67,26 @@ impl By {
     /// # Errors
     /// When nobody can answer.
     pub async fn predict(self: &Arc<By>, app: &App, parsed: Rows) -> Result<Predictions, Problem> {
+        self.predict_until(app, parsed, Instant::now() + app.deadline).await
+    }
+
+    async fn predict_until(
+        self: &Arc<By>,
+        app: &App,
+        parsed: Rows,
+        until: Instant,
+    ) -> Result<Predictions, Problem> {
         let Rows { rows, columns, errors, explain, .. } = parsed;
         let misses = app.misses.as_ref().filter(|_| self.spec.release.on_miss == OnMiss::Train);
         let follows = self.shadow.is_some() || misses.is_some();
         let kept = follows.then(|| columns.clone());
         let whole = match errors.is_empty() {
-            true => self.ask(app, explain, (rows, columns)).await?,
+            true => self.ask(app, explain, (rows, columns), until).await?,
             false => {
                 let good = sound_rows(rows, &errors);
                 let answer = match good.is_empty() {
                     true => Predictions::default(),
-                    false => self.ask(app, explain, (good.len(), take(&columns, &good))).await?,
+                    false => self.ask(app, explain, (good.len(), take(&columns, &good)), until).await?,
                 };
                 answer.spread(rows, &good, errors)
             }
@@ -100,7 +109,7 @@ impl By {
     pub async fn predict_patiently(self: &Arc<By>, app: &App, rows: Rows) -> Result<Predictions, Problem> {
         let until = Instant::now() + app.deadline;
         loop {
-            match self.predict(app, rows.clone()).await {
+            match self.predict_until(app, rows.clone(), until).await {
                 Err(problem) if problem.is_passing() && Instant::now() < until => {
                     tokio::time::sleep(FULL_WAIT).await;
                 }
@@ -114,9 +123,10 @@ impl By {
         app: &App,
         explain: bool,
         columns: (usize, Vec<NamedColumn>),
+        until: Instant,
     ) -> Result<Predictions, Problem> {
         let request = self.request(app, explain, columns);
-        with_canary(&self.spec, self.canary.as_ref(), request, |request| self.send(app, request)).await
+        with_canary(&self.spec, self.canary.as_ref(), request, |request| self.send(app, request, until)).await
     }
 
     /// So many rows, with their columns, asked of the channel.
@@ -140,9 +150,14 @@ impl By {
     /// Predicts a request's rows by the channel that it names.
     ///
     /// # Errors
-    /// When nobody can answer.
-    pub async fn send(&self, app: &App, request: PredictRequest) -> Result<Predictions, Problem> {
-        let order = Order { spec: &self.spec, request, limit: app.deadline };
+    /// When nobody can answer `until` then.
+    pub async fn send(
+        &self,
+        app: &App,
+        request: PredictRequest,
+        until: Instant,
+    ) -> Result<Predictions, Problem> {
+        let order = Order { spec: &self.spec, request, until };
         dispatch(&app.lanes, order).await.map_err(|error| refused(&error))
     }
 }

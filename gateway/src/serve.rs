@@ -22,6 +22,7 @@ use crate::args::Cli;
 use crate::check;
 use crate::metrics::Metrics;
 use crate::misses::Misses;
+use crate::room::Room;
 use crate::shadow::Shadows;
 use crate::sources::{Following, Sources};
 use crate::threads::{Serving, Thread, accept};
@@ -101,6 +102,7 @@ fn app(
         known: Arc::default(),
         metrics: Metrics::new().context("declaring metrics")?,
         deadline: Duration::from_millis(cli.deadline_ms),
+        room: Room::of_mib(cli.bodies_mib),
         lag: Arc::default(),
         misses,
         shadows: Shadows::default(),

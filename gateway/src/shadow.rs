@@ -26,7 +26,8 @@ const LOGGED_EVERY: Duration = Duration::from_secs(60);
 pub struct Shadows {
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
-    logged: Arc<Mutex<HashMap<String, (Instant, Difference)>>>,
+    /// By model and channel: since when, and what.
+    logged: Arc<Mutex<HashMap<(String, String), (Instant, Difference)>>>,
 }
 
 /// How far two channels' answers are apart.
@@ -71,7 +72,7 @@ impl Shadows {
         let shadows = self.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
-            match by.send(&app, request).await {
+            match by.send(&app, request, tokio::time::Instant::now() + app.deadline).await {
                 Ok(theirs) => shadows.note(&app.metrics, (&model, &channel), difference(&own, &theirs)),
                 Err(problem) => {
                     app.metrics.shadow_skipped(&model, &channel, rows.len());
@@ -81,32 +82,41 @@ impl Shadows {
         });
     }
 
-    /// Waits for the comparisons under way.
+    /// Waits for the comparisons under way, and logs those that have not been.
     pub async fn close(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+        let logged = std::mem::take(&mut *self.logged.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((model, channel), (_, sum)) in
+            logged.iter().filter(|(_, (_, sum))| *sum != Difference::default())
+        {
+            log(model, channel, sum);
+        }
     }
 
     fn note(&self, metrics: &Metrics, (model, channel): (&str, &str), more: Difference) {
         metrics.shadow(model, channel, &more);
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = logged.entry(format!("{model}.{channel}"));
-        let (at, sum) = entry.or_insert_with(|| (Instant::now(), Difference::default()));
+        let key = (model.to_owned(), channel.to_owned());
+        let (at, sum) = logged.entry(key).or_insert_with(|| (Instant::now(), Difference::default()));
         sum.add(more);
         if at.elapsed() >= LOGGED_EVERY {
-            let mean = sum.absolute / sum.rows.max(1) as f64;
-            tracing::info!(
-                model,
-                channel,
-                rows = sum.rows,
-                differing = sum.differing,
-                unanswered = sum.unanswered,
-                mean_absolute_difference = mean,
-                "compared with the shadow"
-            );
-            (*at, *sum) = (Instant::now(), Difference::default());
+            log(model, channel, &std::mem::take(sum));
+            *at = Instant::now();
         }
     }
+}
+
+fn log(model: &str, channel: &str, sum: &Difference) {
+    tracing::info!(
+        model,
+        channel,
+        rows = sum.rows,
+        differing = sum.differing,
+        unanswered = sum.unanswered,
+        mean_absolute_difference = sum.absolute / sum.rows.max(1) as f64,
+        "compared with the shadow"
+    );
 }
 
 impl Difference {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::front::Front;
 use crate::payload::too_slow;
 use crate::problem::Problem;
+use crate::room::Place;
 use crate::routes::predict;
 
 use head::Plain;
@@ -85,17 +86,14 @@ impl Connection<'_> {
     async fn answer(&mut self, Plain { model, body }: Plain) -> Next {
         let Front { app, predictions, .. } = self.front;
         let open = predictions.opened();
-        let (mut last, body_end) = (false, body.end);
-        let asked = match self.whole(body_end).await {
-            Ok(()) => {
+        let body_end = body.end;
+        // Where the next request would begin nobody knows when this one is not whole.
+        let (asked, last, _place) = match self.whole(body_end).await {
+            Ok(place) => {
                 let model = std::str::from_utf8(&self.incoming.read()[model]).unwrap_or_default();
-                predict::read(app, model, None, &self.incoming.read()[body])
+                (predict::read(app, model, None, &self.incoming.read()[body]), false, place)
             }
-            // Where the next request would begin nobody knows.
-            Err(problem) => {
-                last = true;
-                Err(problem)
-            }
+            Err(problem) => (Err(problem), true, Place::default()),
         };
         self.incoming.used(body_end);
         let answer = match asked {
@@ -127,14 +125,15 @@ impl Connection<'_> {
         }
     }
 
-    /// Waits until so many bytes are there.
-    async fn whole(&mut self, bytes: usize) -> Result<(), Problem> {
+    /// Waits until so many bytes are there, and for the place that they need.
+    async fn whole(&mut self, bytes: usize) -> Result<Place, Problem> {
         if self.incoming.read().len() >= bytes {
-            return Ok(());
+            return Ok(Place::default());
         }
         let limit = self.front.app.deadline;
+        let place = self.front.app.room.place(bytes, limit).await?;
         match timeout(limit, self.incoming.wait_whole(bytes)).await {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(place),
             Ok(false) => Err(Problem::bad_request("the body ended early")),
             Err(_) => Err(too_slow(limit)),
         }

@@ -71,7 +71,8 @@ pub struct RolledBack {
     pub idle: Vec<String>,
 }
 
-/// A state of a channel. Campaigns come and go at its newer end, so that their number and the newest tell it from others.
+/// A state of a channel. Campaigns come and go at its newer end, so that their number and the newest tell it from those just
+/// before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelState {
     /// Campaigns.

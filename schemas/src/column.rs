@@ -50,6 +50,24 @@ impl TextColumn {
         let code = *self.codes.get(row)?;
         self.values.get(code as usize).map(String::as_str)
     }
+
+    /// Some of the rows, in that order, and of the texts those that they have, in the order in which they were.
+    pub fn take(&self, rows: &[u32]) -> TextColumn {
+        let codes = rows.iter().map(|row| self.codes[*row as usize]);
+        let mut places = vec![TEXT_NULL; self.values.len()];
+        for code in codes.clone() {
+            if let Some(place) = places.get_mut(code as usize) {
+                *place = 0;
+            }
+        }
+        let mut values = Vec::new();
+        for (place, value) in places.iter_mut().zip(&self.values).filter(|(place, _)| **place == 0) {
+            *place = values.len() as u32;
+            values.push(value.clone());
+        }
+        let place = |code: u32| places.get(code as usize).copied().unwrap_or(TEXT_NULL);
+        TextColumn { codes: codes.map(place).collect(), values }
+    }
 }
 
 impl Column {
@@ -118,9 +136,7 @@ impl Column {
         }
         match self {
             Column::Number(values) => Column::Number(pick(values, rows)),
-            Column::Text(text) => {
-                Column::Text(TextColumn { codes: pick(&text.codes, rows), values: text.values.clone() })
-            }
+            Column::Text(text) => Column::Text(text.take(rows)),
             Column::Time(times) => Column::Time(pick(times, rows)),
         }
     }
@@ -149,6 +165,7 @@ mod tests {
         let text = Column::Text(TextColumn::from_rows([Some("a"), None, Some("b")]));
         let Column::Text(taken) = text.take(&[2, 1]) else { panic!("kind changed") };
         assert_eq!((taken.get(0), taken.get(1)), (Some("b"), None));
+        assert_eq!(taken.values, ["b"], "what no row has stays behind");
     }
 
     #[test]

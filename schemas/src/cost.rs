@@ -145,6 +145,9 @@ pub struct Lessons {
     pub packs: u64,
     /// Of these, packs whose plan was right within a factor of 2.
     pub within_2: u64,
+    /// Landings that the sums are of: packs of whole scopes, and merges of those that were cut.
+    #[serde(default)]
+    taught: u64,
     scopes_scopes: f64,
     scopes_work: f64,
     work_work: f64,
@@ -156,14 +159,16 @@ pub struct Lessons {
 const PRIOR_PACKS: f64 = 1e-9;
 
 impl Lessons {
-    /// Adds a landing, if all its scopes were trained or had too few rows: others took another way.
+    /// Adds a landing, if all its scopes were trained or had too few rows: others took another way. What a shard took is
+    /// compared with its plan, and teaches with the merge, which tells what all of the scope took.
     pub fn add(&mut self, cost: &CostModel, landing: &Landing) {
+        let is_shard = landing.partial.is_some();
         let took = landing.learn_seconds + landing.shard_seconds.unwrap_or_default();
         let ordinary = [OutcomeKind::Trained, OutcomeKind::TooFewRows];
         let trained = landing.outcomes.iter().filter(|outcome| outcome.outcome == OutcomeKind::Trained);
         let work: f64 = trained.clone().map(|outcome| cost.work(outcome.counts.rows)).sum();
         if took <= 0.0
-            || trained.count() == 0
+            || (trained.count() == 0 && !is_shard)
             || !landing.outcomes.iter().all(|outcome| ordinary.contains(&outcome.outcome))
         {
             return;
@@ -173,7 +178,11 @@ impl Lessons {
             self.packs += 1;
             self.within_2 += u64::from((0.5..=2.0).contains(&(landing.planned_seconds / took)));
         }
+        if is_shard {
+            return;
+        }
         let (scopes, work) = (landing.outcomes.len() as f64 / took, work / took);
+        self.taught = self.taught() + 1;
         self.scopes_scopes += scopes * scopes;
         self.scopes_work += scopes * work;
         self.work_work += work * work;
@@ -181,8 +190,14 @@ impl Lessons {
         self.work += work;
     }
 
+    /// Landings that the sums are of. Lessons of an older release do not count merges apart.
+    pub fn taught(&self) -> u64 {
+        if self.taught == 0 && self.scopes > 0.0 { self.packs } else { self.taught }
+    }
+
     /// Adds what other packs say.
     pub fn merge(&mut self, other: &Lessons) {
+        self.taught = self.taught() + other.taught();
         self.packs += other.packs;
         self.within_2 += other.within_2;
         self.scopes_scopes += other.scopes_scopes;
@@ -195,7 +210,8 @@ impl Lessons {
     /// The constants that fit best; the default ones without lessons.
     pub fn rate(&self) -> Rate {
         let default = Rate::default();
-        if self.packs == 0 {
+        let taught = self.taught();
+        if taught == 0 {
             return default;
         }
         // In units of the defaults, which a weak prior pulls towards.
@@ -213,7 +229,7 @@ impl Lessons {
         } else if work < 0.0 {
             (scope, work) = (a / aa, 0.0);
         }
-        let middle = middle((scope * a + work * b) / self.packs as f64);
+        let middle = middle((scope * a + work * b) / taught as f64);
         Rate { scope_seconds: scope * unit * middle, work: work * middle }
     }
 }
@@ -235,6 +251,7 @@ mod tests {
     use crate::outcome::ScopeOutcome;
     use crate::pack::PackScope;
     use crate::scope::Scope;
+    use crate::shard::Partial;
     use crate::window::Window;
     use proptest::prelude::*;
 
@@ -317,6 +334,24 @@ mod tests {
         lessons.add(&cost, &landing(&spec, &[10], 1.5, OutcomeKind::Trained));
         lessons.add(&cost, &landing(&spec, &[10], 2.5, OutcomeKind::Trained));
         assert_eq!((lessons.packs, lessons.within_2), (2, 1));
+        // A scope that was cut: its shards are compared with their plans, and what all took is learned of the merge.
+        let shard = landing(&spec, &[], 1.5, OutcomeKind::Trained);
+        let partial = ScopeOutcome::without_fit(
+            &spec,
+            &PackScope { scope: Scope::all(), window: Window::ALL, incumbent: None, parent: None },
+            OutcomeKind::Trained,
+            "",
+        );
+        let shard = Landing { partial: Some(Partial(partial)), ..shard };
+        let took = 3.0 * cost.seconds(Rate::default(), 1_000_000);
+        let merge = landing(&spec, &[1_000_000], 0.1 * took, OutcomeKind::Trained);
+        let mut cut = Lessons::default();
+        cut.add(&cost, &shard);
+        assert_eq!((cut.packs, cut.within_2, cut.taught(), cut.rate()), (1, 1, 0, Rate::default()));
+        cut.add(&cost, &Landing { shard_seconds: Some(0.9 * took), ..merge });
+        assert_eq!((cut.packs, cut.taught()), (1, 1));
+        let told = cost.seconds(cut.rate(), 1_000_000);
+        assert!((told / took - 1.0).abs() < 0.01, "{told}, not {took}");
     }
 
     #[test]

@@ -154,8 +154,8 @@ async fn classes_are_compared_by_log_loss() {
     assert_eq!(fit().await["fingerprint"], second["fingerprint"], "the surer one answers on");
 }
 
-/// Classes are compared by log loss, also with classes that the older fit does not know; a fit of columns that are gone stands in
-/// nobody's way.
+/// Classes are compared by log loss, also with classes that the older fit does not know; a fit of columns that are gone, or of
+/// classes where the new one is of numbers, stands in nobody's way.
 #[tokio::test]
 async fn classes_are_compared_too() {
     let stack = Stack::start(Setup { predictors: 0, gateway: false, ..Setup::default() }).await;
@@ -169,17 +169,20 @@ async fn classes_are_compared_too() {
     let fit = stack.ask(&["fits", "m", "--scope", "shop=a"]).await[0].clone();
     let gate = |name: &str| fit["gate"][name].as_f64().expect("an error");
     assert!(gate("own") < 20.0 && gate("incumbent") > 36.0 && gate("parent") > 36.0, "{fit}");
+    // Columns that are gone compare with nothing, and neither do numbers with classes.
     let source =
         stack.write("rows.csv", rows(21, class).replace("t,shop,x,y", "t,shop,z,y")).display().to_string();
-    stack
-        .add_model(&format!(
-            "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"z\"]\nalgorithm = \"mean\"\n[release]\ngate = \"better\"\n"
-        ))
-        .await;
-    assert_eq!(train(&stack).await, json!({"trained": 3}), "columns that are gone compare with nothing");
-    let fits = stack.ask(&["fits", "m"]).await;
-    let reason = fits[0]["reason"].as_str().expect("why it was not compared");
-    assert!(reason.contains("not compared with the fit that it has: column `x` is missing"), "{reason}");
+    for (learn, why) in [(learn, "column `x` is missing"), ("algorithm = \"mean\"", "it predicts classes")] {
+        stack
+            .add_model(&format!(
+                "name = \"m\"\n[data]\nsource = \"{source}\"\ntime = \"t\"\n[scope]\ndimensions = [\"shop\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"z\"]\n{learn}\n[release]\ngate = \"better\"\n"
+            ))
+            .await;
+        assert_eq!(train(&stack).await, json!({"trained": 3}), "{why}");
+        let fits = stack.ask(&["fits", "m"]).await;
+        let reason = fits[0]["reason"].as_str().expect("why it was not compared");
+        assert!(reason.contains(&format!("not compared with the fit that it has: {why}")), "{reason}");
+    }
     for (learn, words) in [("holdout = 0", "needs a `holdout`"), ("algorithm = \"kmeans\"", "needs a target")]
     {
         let target = if learn.contains("kmeans") { "" } else { "target = \"y\"\n" };

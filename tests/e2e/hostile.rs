@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::{Setup, Stack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -93,6 +93,15 @@ async fn a_key_that_stands_twice_is_refused() {
     let (status, problem) =
         post(&stack, &[], "{\"channel\": \"a\", \"rows\": [{\"x\": 1}], \"channel\": \"b\"}").await;
     assert!(status == 400 && problem.to_string().contains("twice"), "{problem}");
+    let (status, problem) =
+        post(&stack, &[], "{\"explain\": true, \"rows\": [{\"x\": 1}], \"explain\": false}").await;
+    assert!(status == 400 && problem.to_string().contains("twice"), "{problem}");
+    for x in ["1, \"x\": 2", "null, \"x\": 2", "1, \"x\": null"] {
+        let rows = format!("{{\"rows\": [{{\"shop\": \"shop0\", \"x\": {x}}}]}}");
+        let (status, problem) = post(&stack, &[], rows).await;
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!("x")), "{x}: {problem}");
+        assert!(problem.to_string().contains("twice"), "{x}: {problem}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use schemas::envelope;
 use schemas::predict::{NO_FIT, PredictReply, Predictions, RowError, RowErrorKind};
 use serde_json::json;
-use tests::impostor::{NAME, Says, to_each};
+use tests::impostor::{NAME, Says, always, to_each};
 use tests::shops::{name, row, sold};
 use tests::{Impostor, Setup, Stack, until};
 
@@ -88,6 +88,24 @@ async fn who_never_answers_is_asked_once_and_another_in_time() {
     let impostor = Impostor::start(&stack, |_| None, 2).await;
     let began = Instant::now();
     all_are_answered(&stack, "silence").await;
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    assert!(impostor.asked() > 0, "nobody asked the impostor");
+}
+
+/// An answer under another id than the request's is nobody's: another predictor is asked, in time.
+#[tokio::test]
+async fn an_answer_under_a_wrong_id_is_not_believed() {
+    let stack = stack(1).await;
+    stack.add_shops(SHOPS, "").await;
+    stack.train_shops("shop=*", SHOPS).await;
+    let says: Says = |asked| to_each(asked, |rows| always(-1.0, rows));
+    let wrong = |id: &str| match id.strip_suffix('0') {
+        Some(head) => format!("{head}1"),
+        None => format!("{}0", &id[..id.len() - 1]),
+    };
+    let impostor = Impostor::start_answering(&stack, (says, wrong), 2).await;
+    let began = Instant::now();
+    all_are_answered(&stack, "a wrong id").await;
     assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
     assert!(impostor.asked() > 0, "nobody asked the impostor");
 }

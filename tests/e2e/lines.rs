@@ -127,8 +127,27 @@ async fn lines_that_are_none_or_too_long_and_channels_that_are_none() {
     // A line without an end is given up with the byte that is too many.
     let body = format!("{}\n{}", row(&name(0), 1.0), "x".repeat((1 << 20) + 1));
     let told = lines(&stack, "", body).await;
-    let last = told.last().expect("a line");
+    let [first, last] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(first["prediction"].as_f64().map(f64::round), Some(sold(0, 1.0)), "{first}");
     assert!(last["error"].as_str().is_some_and(|error| error.contains("longer than")), "{last}");
+}
+
+/// A client that sends the next line only when it has the answer to the one before.
+#[tokio::test]
+async fn a_line_is_answered_though_no_other_comes() {
+    let stack = stack().await;
+    let (say, said) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let body = stream::unfold(said, async |mut said| said.recv().await.map(|line| (line, said)));
+    let line = |x: f64| Ok(Bytes::from(format!("{}\n", row(&name(2), x))));
+    say.send(line(0.0)).await.expect("it is read");
+    let mut answer = post(&stack, "", reqwest::Body::wrap_stream(body)).await;
+    for x in 0..5 {
+        let told = answer.chunk().await.expect("the answer goes on").expect("a line");
+        let told: Value = serde_json::from_slice(&told).expect("one line of JSON");
+        let found = told["prediction"].as_f64().expect("a number");
+        assert!((found - sold(2, f64::from(x))).abs() < 1e-6, "{told}");
+        say.send(line(f64::from(x + 1))).await.expect("it is read");
+    }
 }
 
 /// A client that never ends its stream does not hold up a gateway that is told to leave.

@@ -39,6 +39,7 @@ mod protocol;
 mod pushdown;
 mod queue;
 mod requests;
+mod routing;
 mod scaling;
 mod search;
 mod serving;

@@ -189,9 +189,9 @@ async fn windows_are_cut_within_and_too_few_rows_stay_too_few() {
     assert!(done["packs"].as_u64() > Some(3) && done["outcomes"] == json!({"too_few_rows": 1}), "{done}");
 }
 
-/// Each of the first trainers dies when a shard has landed, before anybody looks whether it was the last.
+/// Each of the first trainers dies when a shard has landed, before anybody looks whether it was the last; then those that merge.
 #[tokio::test]
-async fn a_merge_comes_once_though_every_shards_trainer_dies() {
+async fn a_merge_comes_once_though_all_trainers_of_shards_and_merge_die() {
     let mut stack = bare().await;
     stack.add_model(&cutting()).await;
     let order = [&TWO[..1], &["carrier=UA"], &FOREST].concat();
@@ -207,6 +207,10 @@ async fn a_merge_comes_once_though_every_shards_trainer_dies() {
         shown = stack.ask(&["campaign", "show", &id]).await;
     }
     assert_eq!((&shown["state"], &shown["outcomes"]), (&json!("running"), &json!({})), "{shown}");
+    for step in ["AfterFit", "AfterBlob", "AfterLand"] {
+        stack.add_faulty_trainer(&[("FAULT_KILL", step)]).await;
+        stack.trainers.pop().expect("a trainer").wait().await;
+    }
     stack.add_trainer().await;
     let done = until("the merge", || async {
         let shown = stack.ask(&["campaign", "show", &id]).await;

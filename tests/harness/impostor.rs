@@ -19,6 +19,9 @@ pub const NAME: &str = "predictor-impostor";
 /// What it says to requests; `None` is nothing.
 pub type Says = fn(&[PredictRequest]) -> Option<Vec<u8>>;
 
+/// The id of an answer, by that of its request: the subject that it is sent to.
+pub type To = fn(&str) -> String;
+
 /// A predictor of ours, alive until it is dropped.
 #[derive(Debug)]
 pub struct Impostor {
@@ -35,13 +38,18 @@ impl Drop for Impostor {
 impl Impostor {
     /// Starts it and waits until the gateway counts so many predictors.
     pub async fn start(stack: &Stack, says: Says, predictors: u64) -> Impostor {
+        Impostor::start_answering(stack, (says, |id| id.to_owned()), predictors).await
+    }
+
+    /// The same, with answers under the id that `to` makes of that of the request.
+    pub async fn start_answering(stack: &Stack, (says, to): (Says, To), predictors: u64) -> Impostor {
         let client = stack.nats.client().await;
         let asked = Arc::new(AtomicUsize::new(0));
         let requests = client.subscribe(subjects::infer(NAME)).await.expect("the broker takes it");
         let [.., ping] = subjects::discovery("PING", "scopeforge-predictor", NAME);
         let pings = client.subscribe(ping).await.expect("the broker takes it");
         settled(&client).await;
-        let task = tokio::spawn(live(client, (requests, pings), says, asked.clone()));
+        let task = tokio::spawn(live(client, (requests, pings), (says, to), asked.clone()));
         until("the gateway seeing the impostor", || async {
             let ready: Value = serde_json::from_str(&stack.get("/readyz").await.1).ok()?;
             (ready["predictors"] == predictors).then_some(())
@@ -60,7 +68,7 @@ async fn live(
     client: async_nats::Client,
     // Questions whether it is there find somebody, who does not answer.
     (mut requests, _pings): (async_nats::Subscriber, async_nats::Subscriber),
-    says: Says,
+    (says, to): (Says, To),
     asked: Arc<AtomicUsize>,
 ) {
     let word = Announcement {
@@ -79,13 +87,13 @@ async fn live(
     let word = envelope::encode(&word).expect("it serialises");
     let mut beats = tokio::time::interval(Duration::from_millis(500));
     loop {
-        let (subject, payload) = tokio::select! {
+        let (subject, payload): (async_nats::Subject, _) = tokio::select! {
             _ = beats.tick() => (subjects::announce("predictor", NAME).into(), word.clone()),
             Some(message) = requests.next() => {
                 asked.fetch_add(1, Ordering::Relaxed);
                 let asked: Vec<PredictRequest> = envelope::decode(&message.payload).expect("a request");
                 match (message.reply, says(&asked)) {
-                    (Some(reply), Some(payload)) => (reply, payload),
+                    (Some(reply), Some(payload)) => (to(&reply).into(), payload),
                     _ => continue,
                 }
             }

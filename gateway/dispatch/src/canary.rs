@@ -6,7 +6,8 @@ use schemas::channel::{ChannelState, Share};
 use schemas::predict::{PredictRequest, Predictions, RowErrorKind};
 use schemas::spec::ModelSpec;
 
-use crate::order::{Scopes, join};
+use crate::join::join;
+use crate::order::Scopes;
 
 /// Another channel that also has to do with some scopes of the one that is asked, in one state for all rows.
 #[derive(Debug, Clone)]

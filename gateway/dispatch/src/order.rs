@@ -2,22 +2,23 @@
 //! and the answers joined in the order of the rows.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::{BoxFuture, try_join_all};
 use schemas::alike::Alike;
-use schemas::column::{Column, TextColumn};
-use schemas::forecast::Band;
-use schemas::limits::{MESSAGE_BYTES_MAX, MESSAGE_ROWS_MAX};
-use schemas::predict::{
-    NO_FIT, NamedColumn, PredictReply, PredictRequest, Predictions, Refusal, text_column,
-};
+use schemas::column::TextColumn;
+use schemas::limits::MESSAGE_BYTES_MAX;
+use schemas::predict::{NamedColumn, PredictReply, PredictRequest, Predictions, Refusal, text_column};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 use tokio::time::Instant;
 
+use crate::cut::{Cutter, is_one_message};
+use crate::join::{Part, join};
 use crate::lanes::{LaneError, Lanes};
 use crate::route::{bounded, favourite};
+
+/// Others that are asked and have too much to do, before a request is refused: where all have, asking all makes it worse.
+const FULL_ASKED_MAX: usize = 3;
 
 /// Why rows could not be predicted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,8 +47,8 @@ pub struct Order<'a> {
     pub spec: &'a ModelSpec,
     /// The rows.
     pub request: PredictRequest,
-    /// How long it may take.
-    pub limit: Duration,
+    /// When it is too late for an answer.
+    pub until: Instant,
 }
 
 /// Predicts the order's rows; the result has one entry for each of them, in their order.
@@ -61,12 +62,12 @@ pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, Di
         return Err(nobody(lanes));
     }
     lanes.keep(&workers);
-    let Order { spec, request, limit } = order;
-    let (rows, rows_max) = (request.rows as usize, rows_per_message(&request.columns)?);
-    let asking = Asking { lanes, near, workers: &workers, until: Instant::now() + limit };
+    let Order { spec, request, until } = order;
+    let rows = request.rows as usize;
+    let asking = Asking { lanes, near, workers: &workers, until };
     // Whatever the scopes prefer, none of them is nearer.
     let one_asked = near.is_some() || workers.len() == 1 || rows == 1;
-    if one_asked && rows <= rows_max {
+    if one_asked && is_one_message(&request.columns, rows) {
         // With nobody to choose from, nothing is to be preferred.
         let key = if workers.len() > 1 { Scopes::of(spec, &request.columns).key(0) } else { 0 };
         let request = Arc::new(request);
@@ -81,8 +82,13 @@ pub async fn dispatch(lanes: &Lanes, order: Order<'_>) -> Result<Predictions, Di
         true => vec![(0, (0..rows as u32).collect())],
         false => shares(&Scopes::of(spec, &request.columns), &workers, rows),
     };
-    let parts = shares.iter().flat_map(|(key, places)| places.chunks(rows_max).map(|part| (*key, part)));
-    let asked = parts.map(|(key, places)| asking.part(key, Arc::new(request.take(places)), places.to_vec()));
+    let (mut cutter, mut parts) = (Cutter::new(&request.columns), Vec::new());
+    for (key, places) in &shares {
+        parts.extend(cutter.cut(places)?.into_iter().map(|part| (*key, part)));
+    }
+    let asked = parts
+        .into_iter()
+        .map(|(key, places)| asking.part(key, Arc::new(request.take(places)), places.to_vec()));
     Ok(join(rows, try_join_all(asked).await?.concat()))
 }
 
@@ -93,9 +99,6 @@ fn nobody(lanes: &Lanes) -> DispatchError {
         None => DispatchError::Nobody,
     }
 }
-
-/// Places in the order's rows, and what was answered for them.
-pub type Part = (Vec<u32>, Predictions);
 
 /// One order under way.
 struct Asking<'a> {
@@ -160,14 +163,14 @@ impl Asking<'_> {
     }
 
     /// Asks those that are alive by now, when the first has failed: until one has worked on the request, which may be what
-    /// ended the first.
+    /// ended the first, or several have too much to do.
     async fn ask_others(
         &self,
         key: u64,
         request: &Arc<PredictRequest>,
         (first, mut error): (&str, DispatchError),
     ) -> Result<Predictions, DispatchError> {
-        let mut tried = vec![first.to_owned()];
+        let (mut tried, mut full) = (vec![first.to_owned()], 0);
         loop {
             let workers = self.lanes.predictors();
             let preferred = bounded(key, &workers, &self.lanes.open(&workers));
@@ -175,10 +178,14 @@ impl Asking<'_> {
             let Some(worker) = next.map(str::to_owned) else { return Err(error) };
             match self.ask_one(&worker, request, self.until).await {
                 Err(
-                    unseen @ (DispatchError::Lane(LaneError::Gone { .. })
+                    unseen @ (DispatchError::Lane(LaneError::Gone { .. } | LaneError::Full { .. })
                     | DispatchError::Refused(Refusal::Behind)),
                 ) => error = unseen,
                 answered => return answered,
+            }
+            full += usize::from(matches!(error, DispatchError::Lane(LaneError::Full { .. })));
+            if full >= FULL_ASKED_MAX {
+                return Err(error);
             }
             tried.push(worker);
         }
@@ -274,123 +281,4 @@ fn shares(scopes: &Scopes, workers: &[String], rows: usize) -> Vec<(u64, Vec<u32
     let mut shares: Vec<(u64, Vec<u32>)> = shares.into_iter().flatten().collect();
     shares.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
     shares
-}
-
-/// How many rows of these columns one message takes.
-fn rows_per_message(columns: &[NamedColumn]) -> Result<usize, DispatchError> {
-    let mut fixed = 1_024;
-    let mut row_bytes = 0;
-    for NamedColumn { name, column } in columns {
-        let per_row = if matches!(**column, Column::Text(_)) { 4 } else { 8 };
-        row_bytes += per_row;
-        fixed += name.len() + 64 + column.size_bytes() - per_row * column.len();
-    }
-    // Long or many texts can outgrow a message by themselves: then each row travels with few others.
-    let left = MESSAGE_BYTES_MAX.saturating_sub(fixed);
-    match left / row_bytes.max(1) {
-        0 => Err(DispatchError::RowTooLarge { row_bytes: fixed + row_bytes }),
-        rows => Ok(rows.min(MESSAGE_ROWS_MAX)),
-    }
-}
-
-/// Puts partial answers back into the order of the rows.
-pub fn join(rows: usize, mut parts: Vec<Part>) -> Predictions {
-    if let [(places, _)] = parts.as_slice()
-        && places.len() == rows
-        && let Some((_, only)) = parts.pop()
-    {
-        // All rows in one part are in their order.
-        return only;
-    }
-    let mut whole =
-        Predictions { values: vec![f64::NAN; rows], fit_of: vec![NO_FIT; rows], ..Predictions::default() };
-    // Row by row, as the parts' rows stand between each other.
-    let mut probabilities: Vec<Vec<f64>> = vec![Vec::new(); rows];
-    for (places, part) in parts {
-        for (place, span) in places.iter().zip(part.spans().unwrap_or_default()) {
-            probabilities[*place as usize] = part.probabilities[span].to_vec();
-        }
-        Band::spread(&mut whole.intervals, rows, &part.intervals, &places);
-        let moved = |row: u32| places.get(row as usize).copied();
-        whole.explained.extend(part.explained.iter().map(|explained| explained.moved(moved)));
-        let fits: Vec<u32> = part
-            .fits
-            .into_iter()
-            .map(|fit| {
-                let known = whole.fits.iter().position(|other| *other == fit);
-                known.unwrap_or_else(|| {
-                    whole.fits.push(fit);
-                    whole.fits.len() - 1
-                }) as u32
-            })
-            .collect();
-        for ((place, value), fit) in places.iter().zip(part.values).zip(part.fit_of) {
-            whole.values[*place as usize] = value;
-            whole.fit_of[*place as usize] = fits.get(fit as usize).copied().unwrap_or(NO_FIT);
-        }
-        whole.errors.extend(part.errors.into_iter().filter_map(|error| {
-            let place = *places.get(error.row as usize)?;
-            Some(schemas::predict::RowError { row: place, ..error })
-        }));
-    }
-    whole.probabilities = probabilities.concat();
-    whole.errors.sort_by_key(|error| error.row);
-    whole
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use schemas::predict::UsedFit;
-
-    fn used(scope: &str) -> Arc<UsedFit> {
-        Arc::new(UsedFit {
-            scope: Scope::new([("carrier", scope)]),
-            level: 0,
-            fingerprint: scope.into(),
-            campaign: "c".into(),
-            scores: 0,
-            trained_at_ms: 0,
-            classes: Vec::new(),
-        })
-    }
-
-    /// A fit that tells so many classes apart.
-    fn classifier(scope: &str, classes: i64) -> Arc<UsedFit> {
-        let classes = (0..classes).map(schemas::label::Label::Integer).collect();
-        Arc::new(UsedFit { classes, ..(*used(scope)).clone() })
-    }
-
-    #[test]
-    fn probabilities_stay_with_their_rows() {
-        let part = |fits: Vec<Arc<UsedFit>>, fit_of: Vec<u32>, probabilities: Vec<f64>| Predictions {
-            values: vec![0.0; fit_of.len()],
-            fit_of,
-            fits,
-            probabilities,
-            ..Predictions::default()
-        };
-        let first = part(vec![classifier("UA", 2), used("DL")], vec![1, 0, NO_FIT], vec![0.1, 0.9]);
-        let second = part(vec![classifier("AA", 3)], vec![0], vec![0.2, 0.3, 0.5]);
-        let whole = join(4, vec![(vec![3, 1, 2], first), (vec![0], second)]);
-        assert_eq!(whole.probabilities, [0.2, 0.3, 0.5, 0.1, 0.9]);
-        assert_eq!(whole.spans(), Some(vec![0..3, 3..5, 5..5, 5..5]));
-        assert_eq!(part(vec![classifier("UA", 2)], vec![0], vec![0.5]).spans(), None);
-    }
-
-    #[test]
-    fn answers_come_back_in_the_order_of_the_rows_and_fits_are_named_once() {
-        let part = |values: Vec<f64>, fits: Vec<Arc<UsedFit>>, fit_of: Vec<u32>| Predictions {
-            values,
-            fit_of,
-            fits,
-            ..Predictions::default()
-        };
-        let first = part(vec![1.0, 3.0], vec![used("UA"), used("DL")], vec![1, 0]);
-        let second = part(vec![0.0, f64::NAN], vec![used("UA")], vec![0, NO_FIT]);
-        let whole = join(4, vec![(vec![1, 3], first), (vec![0, 2], second)]);
-        assert_eq!(whole.fits, [used("UA"), used("DL")]);
-        assert_eq!((&whole.values[..2], whole.values[3]), (&[0.0, 1.0][..], 3.0));
-        assert_eq!(whole.fit_of, [0, 1, NO_FIT, 0]);
-    }
 }

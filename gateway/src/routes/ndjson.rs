@@ -26,6 +26,9 @@ pub(super) const NDJSON: &str = "application/x-ndjson";
 /// Chunks that are predicted at once; their answers wait for each other.
 const AHEAD: usize = 4;
 
+/// How long whole lines wait for more: who waits for an answer before the next line gets one.
+const LINES_WAIT: Duration = Duration::from_millis(20);
+
 /// One line of the answer.
 #[derive(Debug, Default, Serialize)]
 struct Line<'a> {
@@ -62,25 +65,51 @@ pub(super) fn predict(app: Shared, known: &Known, by: Arc<By>, body: Body) -> Re
     ([(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON))], Body::from_stream(answers)).into_response()
 }
 
+/// Lines that have come, and those that are to come.
+struct Incoming {
+    body: BodyDataStream,
+    lines: Lines,
+    deadline: Duration,
+    /// Why no more can come, once that is known.
+    problem: Option<String>,
+}
+
 /// Whole lines as they come; an error ends them.
 fn chunks(body: BodyDataStream, deadline: Duration) -> impl Stream<Item = Result<Vec<u8>, String>> + Send {
-    let state = Some((body, Lines::default()));
-    stream::unfold(state, move |state| async move {
-        let (mut body, mut lines) = state?;
-        loop {
-            let chunk = match tokio::time::timeout(deadline, body.next()).await {
-                Err(_) => Err(format!("no more of the body came within {} ms", deadline.as_millis())),
-                Ok(Some(Err(error))) => Err(format!("the body ended early: {error}")),
-                Ok(Some(Ok(bytes))) => lines.push(&bytes).map_err(|error| error.to_string()),
-                Ok(None) => return lines.finish().map(|rest| (Ok(rest), None)),
-            };
-            match chunk {
+    let incoming = Incoming { body, lines: Lines::default(), deadline, problem: None };
+    stream::unfold(Some(incoming), async |incoming| incoming?.next().await)
+}
+
+impl Incoming {
+    /// The next lines, and what comes after them.
+    async fn next(mut self) -> Option<(Result<Vec<u8>, String>, Option<Incoming>)> {
+        while self.problem.is_none() {
+            match self.read().await {
+                Ok(Some(chunk)) => return Some((Ok(chunk), Some(self))),
                 Ok(None) => {}
-                Ok(Some(chunk)) => return Some((Ok(chunk), Some((body, lines)))),
-                Err(problem) => return Some((Err(problem), None)),
+                Err(None) => return self.lines.finish().map(|rest| (Ok(rest), None)),
+                Err(problem) => self.problem = problem,
             }
         }
-    })
+        // The lines that came before are answered first.
+        match self.lines.take() {
+            Some(lines) => Some((Ok(lines), Some(self))),
+            None => self.problem.map(|problem| (Err(problem), None)),
+        }
+    }
+
+    /// Reads on; gives lines once there are many, or no more come for a moment. The error is the end, or why there is none.
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, Option<String>> {
+        let deadline = self.deadline;
+        let patience = if self.lines.has_whole() { LINES_WAIT.min(deadline) } else { deadline };
+        match tokio::time::timeout(patience, self.body.next()).await {
+            Err(_) if self.lines.has_whole() => Ok(self.lines.take()),
+            Err(_) => Err(Some(format!("no more of the body came within {} ms", deadline.as_millis()))),
+            Ok(None) => Err(None),
+            Ok(Some(Err(error))) => Err(Some(format!("the body ended early: {error}"))),
+            Ok(Some(Ok(bytes))) => self.lines.push(&bytes).map_err(|error| Some(error.to_string())),
+        }
+    }
 }
 
 async fn answer(app: &Shared, by: &Arc<By>, layout: &Layout, chunk: &[u8]) -> Bytes {

@@ -162,7 +162,7 @@ pub(crate) async fn predict(
             _ => arrow::predict(app, known.layout.clone(), by, request.into_body()).await,
         };
     }
-    let Payload(body) = Payload::from_request(request, &app).await?;
+    let Payload { body, place: _place } = Payload::from_request(request, &app).await?;
     let asked = read(&app, &model, asked.channel.as_deref(), &body)?;
     // What is waited for needs it no more.
     drop(body);

@@ -54,7 +54,7 @@ pub(crate) struct Wanted {
 pub(crate) async fn train(
     State(app): State<Shared>,
     Path(model): Path<String>,
-    Payload(body): Payload,
+    Payload { body, place: _place }: Payload,
 ) -> Result<Response, Problem> {
     let spec = app.model(&model)?;
     app.ledger()?;

@@ -156,7 +156,7 @@ pub(crate) async fn infer(
 ) -> Result<Response, V2Problem> {
     let known = named.known(&app)?;
     let headers = request.headers().clone();
-    let Payload(body) = Payload::from_request(request, &app).await?;
+    let Payload { body, place: _place } = Payload::from_request(request, &app).await?;
     let (json, tail) = split(&headers, &body)?;
     let inference = Inference::parse(json)?;
     inference.check_parameters()?;

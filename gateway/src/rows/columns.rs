@@ -80,6 +80,10 @@ impl Layout {
 /// Fields that a row may leave out in one place before the next one has to be looked up.
 const LEFT_OUT_MAX: usize = 8;
 
+/// Cells without a value that fields beyond the spec may take in all, beside one for each value: a few names, each in one row
+/// of many, must not take what all rows times all names would.
+const EMPTY_CELLS_MAX: usize = 1 << 20;
+
 /// What has come of a request so far.
 pub(super) struct Columns<'l> {
     layout: &'l Layout,
@@ -87,6 +91,8 @@ pub(super) struct Columns<'l> {
     fields: Vec<Field>,
     /// Of the fields beyond the layout, if there are any.
     places: Option<HashMap<String, usize>>,
+    /// Cells without a value that these may still take.
+    empty_cells: usize,
     /// The places of the first row's fields, in the order in which they came: the other rows mostly have the same, and so does
     /// the next request.
     order: Vec<usize>,
@@ -104,7 +110,17 @@ impl Columns<'_> {
     pub(super) fn new(layout: &Layout) -> Columns<'_> {
         let fields = layout.fields.iter().map(|(name, uses)| Field::of_spec(name.clone(), *uses));
         let (fields, order) = (fields.collect(), take(&mut *layout.order()));
-        Columns { layout, fields, places: None, order, at: 0, errors: Vec::new(), rows: 0, too_many: false }
+        Columns {
+            layout,
+            fields,
+            places: None,
+            empty_cells: EMPTY_CELLS_MAX,
+            order,
+            at: 0,
+            errors: Vec::new(),
+            rows: 0,
+            too_many: false,
+        }
     }
 
     /// Reads the row under way from a line.
@@ -119,9 +135,16 @@ impl Columns<'_> {
     pub(super) fn set(&mut self, name: &str, value: &Scalar) {
         let Some(place) = self.place(name) else { return };
         let field = &mut self.fields[place];
-        if let Err(message) = field.set(self.rows, value)
-            && field.in_spec
-        {
+        if !field.in_spec {
+            let lacks = field.lacks(self.rows);
+            // What is wrong with a field that no spec reads is nobody's concern.
+            if lacks <= self.empty_cells
+                && field.set(self.rows, value).is_ok()
+                && field.lacks(self.rows + 1) == 0
+            {
+                self.empty_cells = self.empty_cells - lacks + 1;
+            }
+        } else if let Err(message) = field.set(self.rows, value) {
             self.error(name.to_owned(), message);
         }
     }
@@ -201,7 +224,13 @@ impl Columns<'_> {
         self.errors.sort_by_key(|error| error.row);
         self.errors.dedup_by_key(|error| error.row);
         let mut columns = Vec::with_capacity(self.fields.len() + 1);
-        self.fields.iter_mut().for_each(|field| field.finish(rows, &mut columns));
+        for field in &mut self.fields {
+            if !field.in_spec {
+                let Some(left) = self.empty_cells.checked_sub(field.lacks(rows)) else { continue };
+                self.empty_cells = left;
+            }
+            field.finish(rows, &mut columns);
+        }
         // Those beyond the layout are other ones in each request.
         self.order.retain(|place| *place < self.layout.fields.len());
         *self.layout.order() = self.order;

@@ -25,6 +25,8 @@ pub(super) struct Field {
     /// Whether the spec names it; only then is a wrong value an error.
     pub(super) in_spec: bool,
     uses: Uses,
+    /// The row that it stood in last.
+    row: Option<usize>,
     numbers: Vec<f64>,
     times: Vec<i64>,
     texts: Vec<u32>,
@@ -87,6 +89,7 @@ impl Field {
             name,
             in_spec: true,
             uses,
+            row: None,
             numbers: room(uses.number),
             times: room(uses.time),
             texts: room(uses.text),
@@ -113,16 +116,17 @@ impl Field {
         }
     }
 
-    /// Forgets what `row` has: a field that stands twice counts as it stands last.
-    fn shorten(&mut self, row: usize) {
-        self.numbers.truncate(row);
-        self.times.truncate(row);
-        self.texts.truncate(row);
+    /// How many of so many rows have no value yet that one further value makes room for.
+    pub(super) fn lacks(&self, rows: usize) -> usize {
+        rows.saturating_sub(self.numbers.len().max(self.times.len()).max(self.texts.len()))
     }
 
-    /// Notes the value of `row`; says what is wrong with it, if something is. The last of several wins.
+    /// Notes the value of `row`; says what is wrong with it, if something is.
     pub(super) fn set(&mut self, row: usize, value: &Scalar) -> Result<(), String> {
-        self.shorten(row);
+        if self.row.replace(row) == Some(row) {
+            // Which of its values was meant nobody can tell.
+            return Err("the field stands twice in the row".into());
+        }
         if matches!(value, Scalar::Null) {
             return Ok(());
         }

@@ -86,7 +86,7 @@ impl<'de> Visitor<'de> for RequestSeed<'_, '_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut asked = Asked::default();
-        let mut seen = false;
+        let (mut seen, mut explained) = (false, false);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "rows" if seen => return Err(A::Error::custom("`rows` stands twice")),
@@ -99,7 +99,11 @@ impl<'de> Visitor<'de> for RequestSeed<'_, '_> {
                     return Err(A::Error::custom("`channel` stands twice"));
                 }
                 "channel" => asked.channel = map.next_value()?,
-                "explain" => asked.explain = map.next_value::<Option<bool>>()?.unwrap_or(false),
+                "explain" if explained => return Err(A::Error::custom("`explain` stands twice")),
+                "explain" => {
+                    explained = true;
+                    asked.explain = map.next_value::<Option<bool>>()?.unwrap_or(false);
+                }
                 other => {
                     let hint = schemas::suggest::hint(other, ["rows", "channel", "explain"]);
                     return Err(A::Error::custom(format!("unknown key `{other}`{hint}")));

@@ -32,7 +32,7 @@ fn rows() -> impl Strategy<Value = Vec<Vec<(&'static str, Option<u8>)>>> {
 
 proptest! {
     #[test]
-    fn each_row_has_what_its_fields_say_last_in_whatever_order(requests in proptest::collection::vec(rows(), 1..4)) {
+    fn each_row_has_what_its_fields_say_in_whatever_order_but_not_twice(requests in proptest::collection::vec(rows(), 1..4)) {
         let layout = layout();
         let said = |(name, value): &(&str, Option<u8>)| match (*name, value) {
             (name, None) => format!("\"{name}\": null"),
@@ -47,17 +47,50 @@ proptest! {
             let body = format!("{{\"rows\": [{}]}}", rows.iter().map(row).collect::<Vec<_>>().join(", "));
             let parsed = Rows::parse(body.as_bytes(), &layout).unwrap();
             prop_assert_eq!(parsed.rows, rows.len());
-            prop_assert!(parsed.errors.is_empty());
+            let twice = |row: &usize| {
+                let named = |name: &str| rows[*row].iter().filter(|(own, _)| *own == name).count();
+                ["store", "price", "promotion"].into_iter().any(|name| named(name) > 1)
+            };
+            let refused: Vec<usize> = parsed.errors.iter().map(|error| error.row as usize).collect();
+            prop_assert_eq!(&refused, &(0..rows.len()).filter(twice).collect::<Vec<_>>());
+            prop_assert!(parsed.errors.iter().all(|error| error.message.contains("twice")));
             prop_assert!(parsed.columns.iter().all(|named| named.column.len() == rows.len()));
             for (place, fields) in rows.iter().enumerate() {
                 for name in ["store", "price", "promotion", "extra"] {
-                    let last = fields.iter().rev().find(|(own, _)| *own == name).and_then(|(_, value)| *value);
-                    let wanted = last.map(|value| if name == "store" { format!("s{value}") } else { value.to_string() });
+                    let first = fields.iter().find(|(own, _)| *own == name).and_then(|(_, value)| *value);
+                    let wanted = first.map(|value| if name == "store" { format!("s{value}") } else { value.to_string() });
                     prop_assert_eq!(value(&parsed.columns, name, place), wanted, "{} of row {}", name, place);
                 }
             }
         }
     }
+}
+
+/// Cells that a request's columns have.
+fn cells(rows: &Rows) -> usize {
+    rows.columns.iter().map(|named| named.column.len()).sum()
+}
+
+#[test]
+fn names_that_few_rows_have_take_no_cell_of_all_others() {
+    // A thousand names in the first row, and then rows with nothing.
+    let names: Vec<String> = (0..1_000).map(|name| format!("\"n{name}\": 1")).collect();
+    let body = format!("{{\"rows\": [{{{}}}{}]}}", names.join(","), ",{}".repeat(20_000));
+    let rows = Rows::parse(body.as_bytes(), &layout()).unwrap();
+    assert!(rows.errors.is_empty() && cells(&rows) < 2_000_000, "{}", cells(&rows));
+    // The same in the last row.
+    let body = format!("{{\"rows\": [{}{{{}}}]}}", "{},".repeat(20_000), names.join(","));
+    let rows = Rows::parse(body.as_bytes(), &layout()).unwrap();
+    assert!(rows.errors.is_empty() && cells(&rows) < 2_000_000, "{}", cells(&rows));
+    // Nothing that all rows have is left out, nor what half of them have.
+    let row = |row: usize| match row % 2 {
+        0 => format!("{{{}}}", names[..100].join(",")),
+        _ => format!("{{{}}}", names[..50].join(",")),
+    };
+    let body = format!("{{\"rows\": [{}]}}", (0..40_000).map(row).collect::<Vec<_>>().join(","));
+    let rows = Rows::parse(body.as_bytes(), &layout()).unwrap();
+    assert_eq!(rows.columns.len(), 3 + 100);
+    assert_eq!(value(&rows.columns, "n99", 39_998).as_deref(), Some("1"));
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub struct TensorMetadata {
 pub fn model_metadata(spec: &ModelSpec, layout: &Layout) -> ModelMetadata {
     let tensor = |name: &str, datatype| TensorMetadata { name: name.to_owned(), datatype, shape: vec![-1] };
     let input = |(name, is_number)| tensor(name, if is_number { "FP64" } else { "BYTES" });
-    let classifies = matches!(spec.task(), Ok(Task::Classification));
+    // A cluster is told by its name, too, and with the probability of each where there are some.
+    let classifies = matches!(spec.task(), Ok(Task::Classification | Task::Clusters));
     let mut outputs = vec![tensor("predictions", if classifies { "BYTES" } else { "FP64" })];
     if classifies {
         outputs.push(TensorMetadata { name: "probabilities".into(), datatype: "FP64", shape: vec![-1, -1] });

@@ -115,7 +115,8 @@ impl Asking {
         let mut troubled = None;
         let mut backoff = Backoff::new(50, 2_000, u64::from(std::process::id()));
         loop {
-            let order = Order { spec: &self.by.spec, request: request.clone(), limit: BATCH_LIMIT };
+            let until = tokio::time::Instant::now() + BATCH_LIMIT;
+            let order = Order { spec: &self.by.spec, request: request.clone(), until };
             match dispatch(&self.lanes, order).await {
                 Err(error)
                     if may_pass(&error) && !self.is_over(*troubled.get_or_insert_with(Instant::now)) =>

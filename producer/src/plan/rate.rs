@@ -14,7 +14,7 @@ const TEACHERS_MAX: usize = 8;
 pub fn rate(spec: &ModelSpec, campaigns: &[Campaign]) -> Rate {
     let own = algorithms(spec);
     let taught = |campaign: &Campaign| {
-        Some(campaign.closed.as_ref()?.tally.lessons).filter(|lessons| lessons.packs > 0)
+        Some(campaign.closed.as_ref()?.tally.lessons).filter(|lessons| lessons.taught() > 0)
     };
     let mut teachers: Vec<(&Campaign, Lessons)> = campaigns
         .iter()

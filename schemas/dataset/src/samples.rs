@@ -20,10 +20,13 @@ struct Sample {
     every: u64,
     rows: u64,
     times: Vec<i64>,
+    /// Whether some row has no time.
+    undated: bool,
 }
 
 impl Dataset {
-    /// The times of some rows of each of `scopes`, evenly spread in reading order, ascending. The request has a time column.
+    /// The times of some rows of each of `scopes`, evenly spread in reading order, ascending; none where some row has no time,
+    /// and so is in no stretch of time. The request has a time column.
     ///
     /// # Errors
     /// [`ReadError`] as for [`Dataset::read`].
@@ -36,7 +39,7 @@ impl Dataset {
         Box::pin(async move {
             let sample = |(scope, window, every): &Sampled| {
                 let filter = Filter::new(request, [(scope, *window)]);
-                Sample { filter, every: (*every).max(1), rows: 0, times: Vec::new() }
+                Sample { filter, every: (*every).max(1), rows: 0, times: Vec::new(), undated: false }
             };
             let samples: Vec<Sample> = scopes.iter().map(sample).collect();
             let order = request.time.clone();
@@ -47,9 +50,8 @@ impl Dataset {
                 let Some((_, Column::Time(times))) = column else { return };
                 for sample in samples {
                     let marks = sample.filter.rows(piece, slots);
-                    for (time, _) in
-                        times.iter().zip(marks).filter(|(time, mark)| *mark && **time != TIME_NULL)
-                    {
+                    for (time, _) in times.iter().zip(marks).filter(|(_, mark)| *mark) {
+                        sample.undated |= *time == TIME_NULL;
                         if sample.rows.is_multiple_of(sample.every) {
                             sample.times.push(*time);
                         }
@@ -59,7 +61,7 @@ impl Dataset {
             });
             let sorted = |mut sample: Sample| {
                 sample.times.sort_unstable();
-                sample.times
+                if sample.undated { Vec::new() } else { sample.times }
             };
             Ok(samples.await?.into_iter().map(sorted).collect())
         })

@@ -7,7 +7,7 @@ use crate::block::Block;
 use crate::error::LearnError;
 use crate::learner::{Learner, Rows};
 use crate::moments::{Moments, Scratch};
-use crate::semidefinite::least_norm;
+use crate::semidefinite::{least_norm, least_norm_if_semidefinite};
 use crate::standard::Standard;
 use crate::target::{weight_of, with_mean_one};
 use crate::vector::{add_scaled, dot, sum};
@@ -91,10 +91,13 @@ struct Problem<'a> {
     params: LogLinearParams,
 }
 
-/// A place on the way, with the predictor's value η for each row.
+/// A place on the way, with what μ = exp(η) gives for each row, times what the row counts.
 struct Place {
     solution: Vec<f64>,
-    eta: Vec<f64>,
+    /// μ^(2 − power).
+    own: Vec<f64>,
+    /// y μ^(1 − power).
+    pulled: Vec<f64>,
     loss: f64,
 }
 
@@ -104,13 +107,13 @@ impl Problem<'_> {
         solution[0] = start;
         let (mut place, mut shortest) = (self.place(solution), f64::INFINITY);
         for _ in 0..STEPS_MAX {
-            let (gradient, hessian) = self.derivatives(&place);
-            let step = least_norm(&hessian, &gradient.iter().map(|g| -g).collect::<Vec<_>>());
-            let descent = -dot(&gradient, &step);
+            let downhill = self.downhill(&place);
+            let (step, curvature) = self.step(&place, &downhill);
+            let descent = dot(&downhill, &step);
             if !descent.is_finite() {
                 return Err(LearnError::NotFinite);
             }
-            if descent <= DESCENT_MIN * place.loss.abs().max(hessian[0]) {
+            if descent <= DESCENT_MIN * place.loss.abs().max(curvature) {
                 // Too short a step for the loss to tell whether it pays: steps are gone while they get shorter.
                 if descent >= 0.9 * shortest {
                     return Ok(place.solution);
@@ -146,34 +149,54 @@ impl Problem<'_> {
     }
 
     fn place(&self, solution: Vec<f64>) -> Place {
-        let mut eta = vec![solution[0]; self.y.len()];
+        let (power, count) = (self.params.power, self.y.len());
+        let mut eta = vec![solution[0]; count];
         for (column, weight) in self.columns.iter().zip(&solution[1..]) {
             add_scaled(&mut eta, *weight, column);
         }
-        let pairs = eta.iter().zip(self.y).enumerate();
-        let losses: Vec<f64> =
-            pairs.map(|(row, (eta, y))| self.params.loss(*eta, *y) * weight_of(&self.counts, row)).collect();
+        let (mut own, mut pulled, mut losses) = (vec![0.0; count], vec![0.0; count], vec![0.0; count]);
+        for (row, (eta, y)) in eta.iter().zip(self.y).enumerate() {
+            let counts = weight_of(&self.counts, row);
+            own[row] = counts * ((2.0 - power) * eta).exp();
+            pulled[row] = if *y == 0.0 { 0.0 } else { counts * y * ((1.0 - power) * eta).exp() };
+            losses[row] = self.params.loss(own[row], pulled[row], counts * eta, *y);
+        }
         let penalty = self.params.alpha / 2.0 * dot(&solution[1..], &solution[1..]);
-        let loss = sum(&losses) / self.y.len() as f64 + penalty;
-        Place { solution, eta, loss }
+        let loss = sum(&losses) / count as f64 + penalty;
+        Place { solution, own, pulled, loss }
     }
 
-    /// The loss's gradient and, row by row, its matrix of second derivatives.
-    fn derivatives(&self, place: &Place) -> (Vec<f64>, Vec<f64>) {
+    /// Newton's step where the loss is convex, which it is everywhere up to power 2 and about each of its minima. Where it
+    /// is not, the step of Fisher's scoring: it leads down from everywhere, if slowly. Also the curvature by the intercept.
+    fn step(&self, place: &Place, downhill: &[f64]) -> (Vec<f64>, f64) {
+        let power = self.params.power;
+        let pairs = place.own.iter().zip(&place.pulled);
+        let observed: Vec<f64> = pairs.map(|(own, pulled)| (power - 1.0) * pulled + (2.0 - power) * own).collect();
+        let hessian = self.hessian(&observed);
+        if let Some(step) = least_norm_if_semidefinite(&hessian, downhill) {
+            return (step, hessian[0]);
+        }
+        let hessian = self.hessian(&place.own);
+        (least_norm(&hessian, downhill), hessian[0])
+    }
+
+    /// The loss's gradient, turned round.
+    fn downhill(&self, place: &Place) -> Vec<f64> {
+        let pulls: Vec<f64> = place.pulled.iter().zip(&place.own).map(|(pulled, own)| pulled - own).collect();
+        let count = self.y.len() as f64;
+        let pairs = self.columns.iter().zip(&place.solution[1..]);
+        let weights = pairs.map(|(column, weight)| dot(column, &pulls) / count - self.params.alpha * weight);
+        std::iter::once(sum(&pulls) / count).chain(weights).collect()
+    }
+
+    /// The loss's matrix of second derivatives, row by row; `by_eta` has each row's own by η, or what stands for it.
+    fn hessian(&self, by_eta: &[f64]) -> Vec<f64> {
         let (order, count) = (self.columns.len() + 1, self.y.len() as f64);
-        let pairs = place.eta.iter().zip(self.y).enumerate();
-        let one = |(row, (eta, y)): (usize, (&f64, &f64))| {
-            let (count, (slope, weight)) =
-                (weight_of(&self.counts, row), self.params.slope_and_weight(*eta, *y));
-            (count * slope, count * weight)
-        };
-        let (slopes, weights): (Vec<f64>, Vec<f64>) = pairs.map(one).unzip();
-        let (mut gradient, mut hessian) = (vec![sum(&slopes) / count], vec![0.0; order * order]);
-        hessian[0] = sum(&weights) / count;
+        let mut hessian = vec![0.0; order * order];
+        hessian[0] = sum(by_eta) / count;
         let mut weighted = vec![0.0; self.y.len()];
         for (i, column) in self.columns.iter().enumerate() {
-            gradient.push(dot(column, &slopes) / count + self.params.alpha * place.solution[i + 1]);
-            weighted.iter_mut().zip(*column).zip(&weights).for_each(|((out, x), weight)| *out = x * weight);
+            weighted.iter_mut().zip(*column).zip(by_eta).for_each(|((out, x), weight)| *out = x * weight);
             let mut set = |j: usize, value: f64| {
                 hessian[(i + 1) * order + j] = value;
                 hessian[j * order + i + 1] = value;
@@ -184,26 +207,16 @@ impl Problem<'_> {
                 set(j + 1, dot(&weighted, other) / count + penalty);
             }
         }
-        (gradient, hessian)
+        hessian
     }
 }
 
 impl LogLinearParams {
-    /// Half the deviance of y from exp(η), less what depends on y alone: ∫ (μ − y) μ^(1 − power) dη.
-    fn loss(self, eta: f64, y: f64) -> f64 {
-        let integral = |exponent: f64| match exponent == 0.0 {
-            true => eta,
-            false => (exponent * eta).exp() / exponent,
-        };
-        let pulled = if y == 0.0 { 0.0 } else { y * integral(1.0 - self.power) };
-        integral(2.0 - self.power) - pulled
-    }
-
-    /// First derivative by η and, where it may be negative (above power 2), in place of the second its expectation.
-    fn slope_and_weight(self, eta: f64, y: f64) -> (f64, f64) {
-        let own = ((2.0 - self.power) * eta).exp();
-        let pulled = if y == 0.0 { 0.0 } else { y * ((1.0 - self.power) * eta).exp() };
-        let observed = (self.power - 1.0) * pulled + (2.0 - self.power) * own;
-        (own - pulled, if self.power <= 2.0 { observed } else { own })
+    /// Half the deviance of y from μ = exp(η), less what depends on y alone: ∫ (μ − y) μ^(1 − power) dη, of a row whose
+    /// `own`, `pulled` and `eta` are times what it counts.
+    fn loss(self, own: f64, pulled: f64, eta: f64, y: f64) -> f64 {
+        let grown = if self.power == 2.0 { eta } else { own / (2.0 - self.power) };
+        let held = if self.power == 1.0 { y * eta } else { pulled / (1.0 - self.power) };
+        if y == 0.0 { grown } else { grown - held }
     }
 }

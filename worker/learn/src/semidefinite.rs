@@ -15,14 +15,21 @@ const TOLERANCE: f64 = 1e-14;
 /// Source: pivoted Cholesky column by column as in Harbrecht, Peters and Schneider (2012), algorithm 1; complete
 /// orthogonal factorisation as in Golub and Van Loan, "Matrix Computations", 4th ed., section 5.4.7.
 pub(crate) fn least_norm(matrix: &[f64], rhs: &[f64]) -> Vec<f64> {
+    Factor::of(matrix, rhs.len()).least_norm(rhs)
+}
+
+/// As [`least_norm`], of a symmetric matrix that may turn out to have a negative eigenvalue: then nothing.
+pub(crate) fn least_norm_if_semidefinite(matrix: &[f64], rhs: &[f64]) -> Option<Vec<f64>> {
     let factor = Factor::of(matrix, rhs.len());
-    if factor.columns.len() == rhs.len() { factor.solve(rhs) } else { solve_singular(factor.columns, rhs) }
+    factor.is_semidefinite.then(|| factor.least_norm(rhs))
 }
 
 /// matrix = L Lᵀ to within the tolerance: column k of L is zero at the pivots of earlier columns.
 struct Factor {
     columns: Vec<Vec<f64>>,
     pivots: Vec<usize>,
+    /// Whether what L Lᵀ leaves of the diagonal is rounding, not below 0.
+    is_semidefinite: bool,
 }
 
 impl Factor {
@@ -30,7 +37,8 @@ impl Factor {
         let mut diagonal: Vec<f64> = (0..order).map(|i| matrix[i * order + i]).collect();
         let largest = diagonal.iter().copied().fold(0.0, f64::max);
         let least = largest * TOLERANCE * order.max(100) as f64;
-        let mut factor = Factor { columns: Vec::with_capacity(order), pivots: Vec::with_capacity(order) };
+        let (columns, pivots) = (Vec::with_capacity(order), Vec::with_capacity(order));
+        let mut factor = Factor { columns, pivots, is_semidefinite: true };
         while let Some(pivot) = (0..order).max_by(|a, b| diagonal[*a].total_cmp(&diagonal[*b])) {
             if diagonal[pivot] <= least {
                 break;
@@ -41,7 +49,13 @@ impl Factor {
             factor.columns.push(column);
             factor.pivots.push(pivot);
         }
+        let is_rounding = |left: &f64| *left >= -least || *left == f64::NEG_INFINITY;
+        factor.is_semidefinite = diagonal.iter().all(is_rounding);
         factor
+    }
+
+    fn least_norm(self, rhs: &[f64]) -> Vec<f64> {
+        if self.columns.len() == rhs.len() { self.solve(rhs) } else { solve_singular(self.columns, rhs) }
     }
 
     /// The pivot's row of the matrix, less what earlier columns explain of it, over the pivot's root.
@@ -112,6 +126,14 @@ fn orthonormalise(columns: &mut [Vec<f64>]) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_negative_eigenvalue_is_seen() {
+        let of = |corner: f64| least_norm_if_semidefinite(&[1.0, 2.0, 2.0, corner], &[1.0, 2.0]);
+        assert_eq!(of(3.9), None);
+        assert!(of(4.0).is_some_and(|x| (x[0] - 0.2).abs() < 1e-15 && (x[1] - 0.4).abs() < 1e-15));
+        assert!(of(4.1).is_some());
+    }
 
     #[test]
     fn a_singular_system_with_a_bad_condition_is_still_solved() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ahash::HashMap;
 use runtime::catalog::LiveCatalog;
 use schemas::catalog::Landed;
-use schemas::channel::{Channel, ChannelState};
+use schemas::channel::Channel;
 use schemas::fit::FitRef;
 use schemas::predict::UsedFit;
 use schemas::scope::Scope;
@@ -40,7 +40,7 @@ pub struct Way<'a> {
     /// The channel's name.
     pub name: &'a str,
     /// The channel in the state that answers.
-    pub channel: &'a Channel,
+    pub channel: &'a Arc<Channel>,
 }
 
 /// What has been found, by model and channel.
@@ -57,8 +57,8 @@ struct Tables(Vec<Arc<Table>>);
 #[derive(Debug)]
 pub struct Table {
     spec: Arc<ModelSpec>,
-    channel: String,
-    state: ChannelState,
+    name: String,
+    channel: Arc<Channel>,
     /// Fits of the model that the catalog had.
     landed: usize,
     /// The model's levels.
@@ -94,7 +94,7 @@ impl Targets {
     pub fn asked(&self) -> Vec<(String, String)> {
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         let channels = |(model, tables): (&String, &Tables)| -> Vec<(String, String)> {
-            tables.0.iter().map(|table| (model.clone(), table.channel.clone())).collect()
+            tables.0.iter().map(|table| (model.clone(), table.name.clone())).collect()
         };
         models.iter().flat_map(channels).collect()
     }
@@ -102,7 +102,7 @@ impl Targets {
 
 impl Tables {
     fn of(&mut self, way: &Way, landed: usize) -> Arc<Table> {
-        let place = self.0.iter().position(|table| table.channel == way.name);
+        let place = self.0.iter().position(|table| table.name == way.name);
         let table = match place.map(|place| self.0.remove(place)) {
             Some(known) if known.holds(way, landed) => known,
             // One that nobody has taken knows more than the one that took its place a moment ago.
@@ -119,8 +119,8 @@ impl Table {
     fn new(way: &Way, landed: usize, before: Option<Arc<Table>>) -> Arc<Table> {
         Arc::new(Table {
             spec: way.spec.clone(),
-            channel: way.name.to_owned(),
-            state: way.channel.state(),
+            name: way.name.to_owned(),
+            channel: way.channel.clone(),
             landed,
             masks: way.spec.level_masks(),
             found: RwLock::default(),
@@ -143,8 +143,8 @@ impl Table {
     fn holds(&self, way: &Way, landed: usize) -> bool {
         self.landed == landed
             && Arc::ptr_eq(&self.spec, way.spec)
-            && self.state.campaigns as usize == way.channel.campaigns.len()
-            && way.channel.campaigns.last().is_none_or(|newest| *newest == self.state.newest)
+            // Not by its state: moves back and forth can end in one of the same number and newest campaign.
+            && (Arc::ptr_eq(&self.channel, way.channel) || self.channel.campaigns == way.channel.campaigns)
     }
 
     /// The fit of the first fallback level that has one, for each of some rows with these values in their dimensions.
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn channels_asked_for_in_turn_keep_what_each_has_found() {
         let (targets, catalog, spec) = (Targets::default(), LiveCatalog::fixed(Catalog::default()), spec());
-        let channel = Channel::default();
+        let channel = Arc::new(Channel::default());
         let of = |name: &str| targets.of(&Way { spec: &spec, name, channel: &channel }, &catalog);
         let (live, next) = (of("live"), of("next"));
         for _ in 0..3 {
@@ -293,16 +293,22 @@ mod tests {
         asked.sort();
         assert_eq!(asked, [("m".into(), "live".into()), ("m".into(), "next".into())]);
         // One that moves begins anew, and the other one stays.
-        let moved = Channel { campaigns: vec!["c".into()], ..Channel::default() };
-        let anew = targets.of(&Way { spec: &spec, name: "next", channel: &moved }, &catalog);
+        let moved = |campaigns: [&str; 2]| {
+            let campaigns = campaigns.map(str::to_owned).to_vec();
+            let channel = Arc::new(Channel { campaigns, ..Channel::default() });
+            targets.of(&Way { spec: &spec, name: "next", channel: &channel }, &catalog)
+        };
+        let anew = moved(["a", "c"]);
         assert!(Arc::ptr_eq(&anew.take_before().unwrap(), &next));
         assert!(Arc::ptr_eq(&of("live"), &live));
+        assert!(Arc::ptr_eq(&moved(["a", "c"]), &anew));
+        assert!(!Arc::ptr_eq(&moved(["b", "c"]), &anew), "as many campaigns and the same newest, but others");
     }
 
     #[test]
     fn of_many_channels_those_stay_that_were_asked_for_last() {
         let (targets, catalog, spec) = (Targets::default(), LiveCatalog::fixed(Catalog::default()), spec());
-        let channel = Channel::default();
+        let channel = Arc::new(Channel::default());
         let of = |name: &str| targets.of(&Way { spec: &spec, name, channel: &channel }, &catalog);
         let live = of("live");
         for number in 0..3 * CHANNELS_MAX {

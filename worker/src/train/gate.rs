@@ -33,6 +33,12 @@ pub(super) fn judge(
     let mut left_out = None;
     let mut rival = |fingerprint: Option<&String>, name: &str| -> Option<Entrant> {
         let fit = before.get(fingerprint?)?;
+        if fit.classes.is_empty() != own.classes.is_empty() {
+            // One errs in units of the target, the other in probabilities.
+            let what = if fit.classes.is_empty() { "numbers" } else { "classes" };
+            left_out.get_or_insert_with(|| format!("not compared with {name}: it predicts {what}"));
+            return None;
+        }
         match design(prepared, fit, rows) {
             Ok(design) => Some((fit, design)),
             // A fit of columns that are gone stands in nobody's way.

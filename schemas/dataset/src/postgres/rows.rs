@@ -1,4 +1,4 @@
-//! Rows by a cursor, some thousand at a time.
+//! Rows by a cursor, a thousand at a time.
 
 use schemas::column::Column;
 use schemas::time::TIME_NULL;
@@ -14,11 +14,11 @@ use crate::format::Decoded;
 use crate::request::{Role, Slot};
 use crate::scan::Scan;
 
-/// Rows of one answer.
-const FETCH_ROWS: usize = 4_096;
+/// Rows of one answer: more are refused by a Redshift of a single node.
+const FETCH_ROWS: usize = 1_000;
 
 /// Answers that are joined into one piece.
-const FETCHES_PER_PIECE: usize = 8;
+const FETCHES_PER_PIECE: usize = 32;
 
 impl Database {
     /// Hands the rows of `scan` to `take`, in the order in which the server has them. For threads that may wait.

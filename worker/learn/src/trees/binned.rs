@@ -168,10 +168,21 @@ fn categories(values: &[f64]) -> (Vec<f64>, Kind) {
     (own, Kind::Categories(missing))
 }
 
+/// One of some neighbouring values, by chance, but always the same: a fixed one of each would be blind to what repeats itself
+/// along the rows, as hours or shops do.
+fn one_of((number, values): (usize, &[f64])) -> f64 {
+    // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    let mut bits = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    values[((bits ^ (bits >> 31)) % values.len() as u64) as usize]
+}
+
 /// The values between the bins of a column, ascending.
 fn cuts(values: &[f64]) -> Vec<f64> {
     let step = values.len().div_ceil(SAMPLE_MAX).max(1);
-    let mut sorted: Vec<f64> = values.iter().step_by(step).copied().filter(|value| !value.is_nan()).collect();
+    let mut sorted: Vec<f64> =
+        values.chunks(step).enumerate().map(one_of).filter(|value| !value.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let between = |pair: &[f64]| -> Option<f64> {
         // −0 and 0 are one value.
@@ -206,6 +217,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn bins_keep_the_order_of_values(values in proptest::collection::vec(-50i32..50, 1..400), scale in 1e-3f64..1e3) {
             let values: Vec<f64> = values.iter().map(|v| f64::from(*v) * scale).collect();
@@ -216,6 +229,16 @@ mod tests {
                     prop_assert_eq!(x.partial_cmp(y), code_x.partial_cmp(&code_y));
                 }
             }
+        }
+
+        #[test]
+        fn values_that_take_turns_along_many_rows_are_all_seen(
+            extra in 1usize..50_000, times in 1usize..8, turns in 2usize..30,
+        ) {
+            let rows = times * SAMPLE_MAX + extra;
+            let values: Vec<f64> = (0..rows).map(|row| (row % turns) as f64).collect();
+            let cuts = cuts(&values);
+            prop_assert_eq!(cuts.len(), turns - 1, "{:?}", cuts);
         }
 
         #[test]

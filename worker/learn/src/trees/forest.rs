@@ -138,18 +138,19 @@ pub(super) fn grow_forest<B: Bin>(
     };
     let size = Size { depth_max: params.max_depth, leaves_max: usize::MAX };
     let mut grower = Grower::new(binned, rules, size);
+    // Rows that count nothing are not drawn: a tree of nothing else would have nothing to say.
+    let counting: Vec<u32> =
+        (0..binned.rows() as u32).filter(|row| weight_of(counts, *row as usize) > 0.0).collect();
     let mut weights = vec![1.0; binned.rows()];
     for number in numbers {
         let mut random = Random::new(params.seed, u64::from(number));
         if params.bootstrap {
             weights.fill(0.0);
-            (0..binned.rows()).for_each(|_| weights[random.below(binned.rows())] += 1.0);
+            counting.iter().for_each(|_| weights[counting[random.below(counting.len())] as usize] += 1.0);
         }
         let ones: Vec<B::One> = weights.iter().enumerate().map(|(row, weight)| one(row, *weight)).collect();
-        let all = 0..binned.rows() as u32;
-        let mut rows: Vec<u32> = all
-            .filter(|row| weights[*row as usize] > 0.0 && weight_of(counts, *row as usize) > 0.0)
-            .collect();
+        let mut rows: Vec<u32> =
+            counting.iter().copied().filter(|row| weights[*row as usize] > 0.0).collect();
         add(grower.grow(&mut rows, &ones, &mut random));
     }
 }

@@ -21,12 +21,17 @@ impl Learner<'_> {
             return Ok(residual_squares(*intercept, coefficients, moments));
         }
         if let SearchMetric::LogLoss | SearchMetric::ErrorRate = metric {
+            let counted = self.counted(rows);
+            if counted == 0.0 {
+                // The mean of nothing is no number.
+                return Ok(0.0);
+            }
             let scores = self.score(parameters, train, rows)?.and_then(|scores| scores.classification());
             let mean = scores.map_or(f64::NAN, |scores| match metric {
                 SearchMetric::ErrorRate => 1.0 - scores.accuracy,
                 _ => scores.log_loss,
             });
-            return Ok(mean * self.counted(rows));
+            return Ok(mean * counted);
         }
         let target = self.prepared.target();
         let predicted = self.predict(parameters, rows)?;
