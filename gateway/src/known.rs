@@ -35,7 +35,7 @@ impl Known {
     /// Predicting by the channel `live`, or the one named.
     ///
     /// # Errors
-    /// A 400 for a name that no channel can have.
+    /// A 400 for a name that no channel can have, a 404 for one that the model has not.
     pub fn by(&self, app: &App, channel: Option<&str>) -> Result<Arc<By>, Problem> {
         match channel {
             None | Some(LIVE) => Ok(self.live.clone()),

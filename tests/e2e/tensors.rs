@@ -75,7 +75,7 @@ async fn names_of_nothing_are_refused() {
         (with(json!({"outputs": [{"name": "prediction"}]})), 400, "did you mean `predictions`?"),
         (with(json!({"parameters": {"channel": "a.b"}})), 400, "channel"),
         (with(json!({"parameters": {"channel": 3}})), 400, "not a text"),
-        (with(json!({"parameters": {"channel": "nowhere"}})), 404, "no row has a fit"),
+        (with(json!({"parameters": {"channel": "lvie"}})), 404, "did you mean `live`?"),
         (with(json!({"parameters": {"explain": true}})), 400, "`\"explain\": true` at /v1/models"),
         (with(json!({"parameters": {"explain": "yes"}})), 400, "`explain`"),
     ];

@@ -23,6 +23,9 @@ const OUT_SHARE: usize = 12;
 /// Messages that may be out beside those while some of them take long, as when fits have to be loaded first.
 const OUT_SLOW: usize = 6;
 
+/// Turns of the other tasks before a batch looks what waits.
+const TURNS: usize = 2;
+
 /// A message that is out for longer is slow: many times the way there and back.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_millis(2);
 
@@ -147,8 +150,11 @@ impl Batch {
         out: &Out,
         left: &mut Option<Item>,
     ) {
-        // Requests that have arrived but were not read yet come along: the fewer messages, the less each request costs.
-        tokio::task::yield_now().await;
+        // Requests that have arrived but were not read yet come along: the fewer messages, the less each request costs. In the
+        // second turn also those of clients that were answered in the first.
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
         // One timer however often the batch looks again.
         let mut slow = pin!(tokio::time::sleep(out.slow_after));
         let mut are_slow = false;
@@ -207,7 +213,7 @@ mod tests {
 
     /// Whether a batch leaves once it has seen all that waits.
     fn leaves(gathering: &mut (impl Future<Output = ()> + Unpin)) -> bool {
-        (0..3).any(|_| gathering.now_or_never().is_some())
+        (0..=TURNS).any(|_| gathering.now_or_never().is_some())
     }
 
     const NEVER: Duration = Duration::from_secs(3_600);
