@@ -47,7 +47,8 @@ impl FromRequest<Shared> for Payload {
 
 /// How large a body says that it will be; one that does not say may be of any size that is taken.
 fn size_told(headers: &HeaderMap) -> usize {
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let told =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     match headers.contains_key(header::TRANSFER_ENCODING) {
         true => PREDICT_BODY_BYTES_MAX,
         // What is larger is refused before it is read.

@@ -59,8 +59,10 @@ async fn large_bodies_wait_for_room_and_small_ones_do_not() {
     let mut slow = stack.connect().await;
     let head = "POST /v1/models/shops/predict HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
     slow.write_all(head.as_bytes()).await.expect("the gateway takes it");
-    until("the slow request being open", || async { (predictions_open(stack.port).await == 1).then_some(()) })
-        .await;
+    until("the slow request being open", || async {
+        (predictions_open(stack.port).await == 1).then_some(())
+    })
+    .await;
     let (mut asked, small) = (JoinSet::new(), json!({"rows": [row(&name(0), 1.0)]}).to_string());
     // One goes the straight way to its answer, the other one through the router.
     for size_bytes in [128 * 1024, 512 * 1024] {

@@ -65,9 +65,15 @@ async fn ten_thousand_rows_over_four_hundred_scopes_come_back_in_order_from_all_
             continue;
         }
         let (predicted, expected) = (predicted.as_f64().expect("a number"), sold(shop(i), i as f64 / 8.0));
-        assert!((predicted - expected).abs() <= 1e-6 * expected.max(1.0), "row {i}: {predicted}, not {expected}");
+        assert!(
+            (predicted - expected).abs() <= 1e-6 * expected.max(1.0),
+            "row {i}: {predicted}, not {expected}"
+        );
         let fit = &answer["fits"][answer["fit_of"][i].as_u64().expect("a fit") as usize];
-        assert_eq!((&fit["scope"], &fit["campaign"]), (&json!(format!("shop={}", name(shop(i)))), &closed["id"]));
+        assert_eq!(
+            (&fit["scope"], &fit["campaign"]),
+            (&json!(format!("shop={}", name(shop(i)))), &closed["id"])
+        );
     }
     assert_eq!(answer["fits"].as_array().map(Vec::len), Some(SHOPS), "each fit is told of once");
     let errors = answer["errors"].as_array().expect("errors").iter();

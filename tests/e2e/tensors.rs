@@ -82,12 +82,19 @@ async fn names_of_nothing_are_refused() {
     all_are_refused(&stack, cases).await;
     let (status, answer) = infer(&stack, with(json!({"parameters": {"explain": false}}))).await;
     assert_eq!(status, 200, "{answer}");
-    for (path, words) in
-        [("/v2/models/shop/infer", "did you mean `shops`?"), ("/v2/models/shops/versions/1/infer", "no `1`")]
-    {
+    for (path, wanted, words) in [
+        ("/v2/models/shop/infer", 404, "did you mean `shops`?"),
+        ("/v2/models/shops/versions/1/infer", 404, "no `1`"),
+        ("/v2/models/shops/infers", 404, "no route /v2/models/shops/infers"),
+        ("/v2/models/shops", 405, "does not take POST"),
+        ("/v2/models/%ff/infer", 400, "UTF-8"),
+    ] {
         let body = json!({"inputs": tensors()}).to_string().into_bytes();
         let (status, refusal) = post(&stack, path, &[], body).await;
-        assert!(status == 404 && refusal["error"].to_string().contains(words), "{refusal}");
+        assert!(
+            status == wanted && refusal["error"].to_string().contains(words),
+            "{path}: {status} {refusal}"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) mod v2;
 
 pub(crate) use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,6 +24,7 @@ use schemas::limits::PREDICT_BODY_BYTES_MAX;
 use crate::app::Shared;
 use crate::openapi;
 use crate::problem::Problem;
+use v2::V2Problem;
 
 /// Bytes of a refusal by the framework.
 const REFUSAL_BYTES_MAX: usize = 4_096;
@@ -62,17 +63,18 @@ pub fn router(app: Shared) -> Router {
 
 /// Counts and times every answer.
 async fn count(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let is_v2 = v2::is_own(request.uri());
     let path = request.extensions().get::<MatchedPath>();
     // Unknown paths are counted together: callers must not be able to make up labels.
     let metrics = app.metrics.route(path.map_or("other", MatchedPath::as_str));
     let open = metrics.opened();
-    let answer = explained(next.run(request).await).await;
+    let answer = explained(next.run(request).await, is_v2).await;
     open.answered(answer.status().as_u16());
     answer
 }
 
 /// Refusals of the framework itself (a path that is no text, a query it cannot read) as problems, like all others.
-async fn explained(response: Response) -> Response {
+async fn explained(response: Response, is_v2: bool) -> Response {
     let is_text = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
     let plain = response.headers().get(header::CONTENT_TYPE).is_some_and(is_text);
     if !response.status().is_client_error() || !plain {
@@ -80,10 +82,15 @@ async fn explained(response: Response) -> Response {
     }
     let status = response.status();
     let text = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
-    Problem::new(status, "bad request", String::from_utf8_lossy(&text)).into_response()
+    refusal(Problem::new(status, "bad request", String::from_utf8_lossy(&text)), is_v2)
 }
 
-async fn no_route(uri: Uri) -> Problem {
+/// A problem in the form of the protocol that was spoken.
+fn refusal(problem: Problem, is_v2: bool) -> Response {
+    if is_v2 { V2Problem::from(problem).into_response() } else { problem.into_response() }
+}
+
+async fn no_route(uri: Uri) -> Response {
     let known = [
         "/v1/models",
         "/v1/campaigns",
@@ -95,10 +102,12 @@ async fn no_route(uri: Uri) -> Problem {
         "/readyz",
         "/metrics",
     ];
-    Problem::not_found(format!("no route {}{}", uri.path(), schemas::suggest::hint(uri.path(), known)))
+    let hint = schemas::suggest::hint(uri.path(), known);
+    refusal(Problem::not_found(format!("no route {}{hint}", uri.path())), v2::is_own(&uri))
 }
 
-async fn no_method(method: Method, uri: Uri) -> Problem {
+async fn no_method(method: Method, uri: Uri) -> Response {
     let detail = format!("{} does not take {method}", uri.path());
-    Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method not allowed", detail)
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", detail);
+    refusal(problem, v2::is_own(&uri))
 }

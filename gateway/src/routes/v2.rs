@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use schemas::subjects::channel_key;
 use serde::Deserialize;
@@ -32,6 +32,11 @@ impl IntoResponse for V2Problem {
     fn into_response(self) -> Response {
         self.0.respond(&json!({"error": self.0.detail}))
     }
+}
+
+/// Whether a path is one of the protocol's, or is meant to be.
+pub(crate) fn is_own(uri: &Uri) -> bool {
+    uri.path().strip_prefix("/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A model, and the version of it where the path names one.

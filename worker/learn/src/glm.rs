@@ -171,7 +171,8 @@ impl Problem<'_> {
     fn step(&self, place: &Place, downhill: &[f64]) -> (Vec<f64>, f64) {
         let power = self.params.power;
         let pairs = place.own.iter().zip(&place.pulled);
-        let observed: Vec<f64> = pairs.map(|(own, pulled)| (power - 1.0) * pulled + (2.0 - power) * own).collect();
+        let observed: Vec<f64> =
+            pairs.map(|(own, pulled)| (power - 1.0) * pulled + (2.0 - power) * own).collect();
         let hessian = self.hessian(&observed);
         if let Some(step) = least_norm_if_semidefinite(&hessian, downhill) {
             return (step, hessian[0]);

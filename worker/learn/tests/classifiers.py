@@ -9,6 +9,7 @@ import json
 import warnings
 
 import numpy as np
+import sklearn
 from sklearn import datasets, metrics
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -104,4 +105,5 @@ def case(name, load, rows=None):
 
 cases = [case("iris", datasets.load_iris), case("wine", datasets.load_wine),
          case("breast_cancer", datasets.load_breast_cancer), case("digits", datasets.load_digits, 1000)]
-print(("[" + ",\n".join(json.dumps(case) for case in cases) + "]").replace(".0,", ",").replace(".0]", "]"))
+written = ",\n".join(json.dumps(case) for case in cases).replace(".0,", ",").replace(".0]", "]")
+print(f'{{"scikit-learn": "{sklearn.__version__}", "cases": [{written}]}}')

@@ -6,6 +6,7 @@ Needs numpy and scikit-learn (made with 1.9.1). Data sets are drawn with a fixed
 import json
 
 import numpy as np
+import sklearn
 from sklearn import datasets
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge, TweedieRegressor
 from sklearn.pipeline import make_pipeline
@@ -93,4 +94,4 @@ for seed, (make, rows, width) in enumerate(SHAPES):
     x, y = make(np.random.default_rng(seed), rows, width)
     x, y = x.round(6), y.round(6)
     cases.append({"name": make.__name__, "columns": x.T.tolist(), "target": y.tolist(), "fits": list(fits(x, y))})
-print("[" + ",\n".join(json.dumps(case) for case in cases) + "]")
+print(f'{{"scikit-learn": "{sklearn.__version__}", "cases": [' + ",\n".join(json.dumps(case) for case in cases) + "]}")
