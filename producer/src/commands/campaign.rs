@@ -11,7 +11,7 @@ use schemas::campaign::{Campaign, Tally};
 
 use super::retry;
 use super::watch::{Watch, text};
-use crate::args::CampaignCommand;
+use crate::args::operate::CampaignCommand;
 use crate::output::{Output, count, table};
 use crate::session::{Session, patiently};
 use crate::usage::usage;

@@ -11,7 +11,7 @@ use runtime::{bucket, channels};
 use schemas::channel::{Channel, Share};
 use serde::Serialize;
 
-use crate::args::{ChannelCommand, ShareArgs};
+use crate::args::channel::{ChannelCommand, ShareArgs};
 use crate::output::{Output, count, table};
 use crate::session::{Session, patiently};
 use crate::usage::usage;

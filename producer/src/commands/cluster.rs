@@ -8,7 +8,7 @@ use dataset::{ClusterOrder, Clustered, Progress, Request};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::args::ClusterArgs;
+use crate::args::data::ClusterArgs;
 use crate::output::{Output, count, counted};
 use crate::session::Session;
 use crate::usage::usage;

@@ -11,7 +11,7 @@ use schemas::time::format_ms;
 use serde::Serialize;
 
 use super::retry;
-use crate::args::DeadCommand;
+use crate::args::operate::DeadCommand;
 use crate::output::{Output, count, table};
 use crate::session::Session;
 use crate::usage::usage;

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use self::choice::{Chosen, choose};
 use self::copying::copy;
-use crate::args::ExportArgs;
+use crate::args::channel::ExportArgs;
 use crate::commands::verify::bytes_text;
 use crate::output::{Output, counted};
 use crate::session::Session;

@@ -7,7 +7,7 @@ use runtime::fits::{self, FitView, Selection};
 use schemas::channel::{Channel, LIVE};
 use schemas::scope::Scope;
 
-use crate::args::FitsArgs;
+use crate::args::data::FitsArgs;
 use crate::output::{Output, count, scope_name, table};
 use crate::session::{Session, patiently};
 use crate::usage::usage;

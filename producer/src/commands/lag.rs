@@ -7,7 +7,7 @@ use runtime::lag::{self, QueueView, Running};
 use runtime::{bucket, presence};
 use schemas::scaling::Wish;
 
-use crate::args::LagArgs;
+use crate::args::operate::LagArgs;
 use crate::output::{Output, count};
 use crate::session::{Session, patiently};
 use crate::usage::usage;

@@ -19,7 +19,8 @@ mod watch;
 
 use std::process::ExitCode;
 
-use crate::args::{ChannelCommand, Cli, Command};
+use crate::args::channel::ChannelCommand;
+use crate::args::{Cli, Command};
 use crate::output::Output;
 use crate::session::Session;
 use crate::usage::usage;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use dataset::{Kind, Request, Role};
 use schemas::spec::{ModelSpec, Source};
 
-use crate::args::ModelCommand;
+use crate::args::data::ModelCommand;
 use crate::output::{Output, table};
 use crate::session::{Session, patiently};
 use crate::usage::usage;

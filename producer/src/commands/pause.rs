@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use runtime::clock::now_ms;
 use serde::Serialize;
 
-use crate::args::PauseArgs;
+use crate::args::operate::PauseArgs;
 use crate::output::Output;
 use crate::session::Session;
 

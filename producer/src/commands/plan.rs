@@ -9,7 +9,7 @@ use runtime::settings::cores;
 use schemas::campaign::Campaign;
 use schemas::cost::CostModel;
 
-use crate::args::PlanArgs;
+use crate::args::order::PlanArgs;
 use crate::output::Output;
 use crate::plan::{
     Counted, Cutting, Order, Planned, PlannedPack, Summary, expand, pack, rate, remarks, windows,

@@ -15,7 +15,7 @@ use schemas::spec::{ModelSpec, Source};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::args::PredictArgs;
+use crate::args::data::PredictArgs;
 use crate::bulk::asking::{Asking, By};
 use crate::bulk::pipeline::{self, Tally};
 use crate::output::{Output, count, counted};

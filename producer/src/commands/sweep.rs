@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use runtime::sweep::{self, Swept};
 
-use crate::args::SweepArgs;
+use crate::args::operate::SweepArgs;
 use crate::output::{Output, count};
 use crate::session::Session;
 

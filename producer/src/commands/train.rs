@@ -11,7 +11,7 @@ use schemas::pack::Pack;
 
 use super::plan::plan;
 use super::watch::Watch;
-use crate::args::{PublishArg, TrainArgs};
+use crate::args::order::{PublishArg, TrainArgs};
 use crate::output::{Output, counted};
 use crate::plan::{Order, PlannedPack};
 use crate::session::{Session, patiently};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::broker;
 use super::child::Child;
-use crate::args::DevArgs;
+use crate::args::operate::DevArgs;
 use crate::output::Output;
 use crate::usage::usage;
 

@@ -5,7 +5,7 @@ use schemas::pattern::{Pattern, WindowTerm};
 use schemas::spec::{LearnSpec, ModelSpec, SearchSpec};
 use schemas::window::Window;
 
-use crate::args::PlanArgs;
+use crate::args::order::PlanArgs;
 use crate::usage::usage;
 
 /// A campaign's order: an effective spec and the patterns to expand.

@@ -8,7 +8,7 @@ use schemas::channel::{Channel, LIVE};
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
 
-use crate::args::ExportArgs;
+use crate::args::channel::ExportArgs;
 use crate::output::Output;
 use crate::session::{Session, patiently};
 use crate::usage::usage;
