@@ -1,4 +1,4 @@
-"""What serving holds in memory, and what an answer takes whose fit is not there yet.
+"""What serving holds in memory, what an answer takes whose fit is not there yet, and how soon a moved channel answers.
 
     capacity.py FOLDER_OF_PROGRAMS
 
@@ -21,6 +21,7 @@ import time
 sys.dont_write_bytecode = True
 
 from memory import field_bytes  # noqa: E402
+from moves import ASKED, moved  # noqa: E402
 from ours import Commands, start_gateway, start_nats  # noqa: E402
 from processes import ROOT, Bench, Failed, TooLong, as_command, said, say  # noqa: E402
 from results import write_part  # noqa: E402
@@ -29,8 +30,8 @@ from servers import free_port  # noqa: E402
 ABOUT = """\
 Written by `make bench-capacity`: 100,000 ridge fits of five numbers are trained from generated rows into a file store and into
 Redis; a predictor that has just started is asked for single scopes of all packs, each for the first time, then for all scopes.
-Then ten million rows are streamed through the gateway as NDJSON. It fails when a process holds more than it may, or when an
-answer is wrong."""
+Then ten million rows are streamed through the gateway as NDJSON, and 100,000 other fits are promoted and taken back while a client
+asks two predictors without a pause. It fails when a process holds more than it may, or when an answer is wrong or of two states."""
 LIMIT_S = 10 * 60
 MODEL = "users"
 FITS = 100_000
@@ -78,24 +79,28 @@ class Stack(Commands):
         host, port = address.split(":")
         self.address = host, int(port)
         self.http = http.client.HTTPConnection(host, int(port), timeout=60)
-        bench.wait(self.predictor, lambda: self.get("/readyz") == 200)
+        bench.wait(self.predictor, lambda: self.get("/readyz")[0] == 200)
 
     def get(self, path):
+        """Status and body."""
         self.http.request("GET", path)
         answer = self.http.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, answer.read()
 
-    def predict(self, users):
-        """Milliseconds that one answer takes; every row must have the fit of its own scope."""
+    def answer(self, users):
+        """The answer for some users; every row must have the fit of its own scope."""
         rows = [{"user": f"u{user}", **dict.fromkeys(FEATURES, 0.5)} for user in users]
-        began = time.perf_counter()
         self.http.request("POST", f"/v1/models/{MODEL}/predict", json.dumps({"rows": rows}), {"content-type": "application/json"})
         answer = json.loads(self.http.getresponse().read())
-        took_ms = (time.perf_counter() - began) * 1e3
         if answer.get("errors") or len(answer.get("fits", [])) != len(users):
             raise Failed(f"not answered: {str(answer)[:500]}")
-        return took_ms
+        return answer
+
+    def predict(self, users):
+        """Milliseconds that one answer takes."""
+        began = time.perf_counter()
+        self.answer(users)
+        return (time.perf_counter() - began) * 1e3
 
 
 def held_mb(process):
@@ -120,10 +125,11 @@ def main():
             say(f"{name}: measured")
             if name == "file":
                 stream = streamed(stack)
+                moves = moved(stack, MODEL, FITS)
             bench.stop(stack.gateway, stack.predictor, stack.nats)
         signal.alarm(0)
         about = [said([program, "--version"]) for program in (bench.programs / "worker", bench.nats_server, bench.redis_server)]
-    lines = report(measured, stream)
+    lines = report(measured, stream, moves)
     end = f"{time.monotonic() - began:.0f} s in all; load average {os.getloadavg()[0]:.1f} after"
     text = "\n".join(["# What serving holds", "", ABOUT, "", " · ".join(about), "", *lines, "", f"{end}."])
     say(text)
@@ -187,16 +193,19 @@ def streamed(stack):
     return {"seconds": seconds, "gateway_mb": held_mb(stack.gateway), "predictor_mb": held_mb(stack.predictor)}
 
 
-def report(measured, stream):
+def report(measured, stream, moves):
     lines = ["| store | cold answer, median ms | 9 in 10 below | slowest | predictor with 100,000 fits, peak MB |", "| --- | --: | --: | --: | --: |"]
     for name, (cold, held_mb) in measured.items():
         lines.append(f"| {name} | {statistics.median(cold):.1f} | {cold[len(cold) * 9 // 10]:.1f} | {cold[-1]:.1f} | {held_mb:.0f} |")
     late = sum(ms > COLD_AIM_MS for cold, _ in measured.values() for ms in cold)
     rate = STREAMED / stream["seconds"]
+    spread = {name: f"{statistics.median(ms):.0f} ms ({ms[0]:.0f} – {ms[-1]:.0f})" for name, ms in moves.items()}
     return [
         *lines, "", f"{late} of {2 * COLD} cold answers took more than {COLD_AIM_MS} ms.", "",
         f"{STREAMED:,} rows as NDJSON: {stream['seconds']:.0f} s, {rate:,.0f} rows/s;"
-        f" peak of the gateway {stream['gateway_mb']:.0f} MB, of the predictor {stream['predictor_mb']:.0f} MB.",
+        f" peak of the gateway {stream['gateway_mb']:.0f} MB, of the predictor {stream['predictor_mb']:.0f} MB.", "",
+        f"From the start of the command until {ASKED} scopes of {FITS:,} on two predictors were answered by the moved channel:"
+        f" promote {spread['promote']}, rollback {spread['rollback']}.",
     ]
 
 

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, kv};
 use futures::future::{try_join_all, try_join3};
@@ -144,7 +145,7 @@ async fn consumer(broker: &Broker, priority: Priority, lease: Option<Duration>) 
 
 /// Declares a bucket whose values are forgotten after `age`; zero for never.
 async fn bucket(broker: &Broker, name: &str, replicas: usize, age: Duration) -> Result<(), BrokerError> {
-    if broker.jetstream.get_key_value(name).await.is_ok() {
+    if has_bucket(broker, name).await? {
         return Ok(());
     }
     let config = kv::Config {
@@ -157,6 +158,21 @@ async fn bucket(broker: &Broker, name: &str, replicas: usize, age: Duration) -> 
     };
     let made = broker.jetstream.create_key_value(config).await;
     made.map(|_| ()).map_err(|error| BrokerError::new(format!("declare the bucket {name}"), error))
+}
+
+/// Whether the broker has it. One that does not say so is asked again later: to create it then would be refused for good where
+/// it is there with other settings, more copies say.
+async fn has_bucket(broker: &Broker, name: &str) -> Result<bool, BrokerError> {
+    let failed = |error: GetStreamError| {
+        let action = format!("look for the bucket {name}");
+        match error.kind() {
+            GetStreamErrorKind::JetStream(said) if said.code() == 404 => Ok(false),
+            // What it said decides whether it is asked again.
+            GetStreamErrorKind::JetStream(said) => Err(BrokerError::new(action, said)),
+            _ => Err(BrokerError::new(action, error)),
+        }
+    };
+    broker.jetstream.get_stream(format!("KV_{name}")).await.map(|_| true).or_else(failed)
 }
 
 /// The consumer of one priority.
