@@ -12,8 +12,9 @@ use runtime::presence::BEAT_AND_MORE;
 use runtime::store::Blobs;
 use schemas::announce::Role;
 use schemas::campaign::Campaign;
-use schemas::channel::Channel;
+use schemas::channel::{Channel, LIVE};
 use schemas::spec::ModelSpec;
+use schemas::subjects::channel_key;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
@@ -114,6 +115,22 @@ impl App {
             let all = self.models.all();
             let hint = schemas::suggest::hint(name, all.iter().map(|(known, _)| known.as_str()));
             Problem::not_found(format!("no model `{name}`{hint}"))
+        })
+    }
+
+    /// A model's channel; nothing answers by `live` before anything was trained.
+    ///
+    /// # Errors
+    /// A 400 for a name that no channel can have; a 404 for one that none of the model's has, with the nearest right one.
+    pub fn channel(&self, model: &str, name: &str) -> Result<Arc<Channel>, Problem> {
+        schemas::name::check("channel", name).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let found = self.channels.get(&channel_key(model, name));
+        found.or_else(|| (name == LIVE).then(Arc::default)).ok_or_else(|| {
+            let (all, prefix) = (self.channels.all(), channel_key(model, ""));
+            let known = all.iter().filter_map(|(key, _)| key.strip_prefix(&prefix));
+            let hint = schemas::suggest::hint(name, known);
+            let how = format!("`enqueue train {model} --channel {name}` makes one");
+            Problem::not_found(format!("no channel `{name}` of model `{model}`{hint}; {how}"))
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use dispatch::{DispatchError, LaneError, Order, Other, dispatch, with_canary};
-use schemas::channel::{ChannelState, LIVE, Share};
+use schemas::channel::{ChannelState, Share};
 use schemas::predict::{
     NamedColumn, PredictRequest, Predictions, Refusal, RowError, RowErrorKind, sound_rows,
 };
@@ -49,11 +49,8 @@ impl By {
     /// # Errors
     /// A 400 for a name that no channel can have; a 404 for one that none of the model's has, with the nearest right one.
     pub fn new(app: &App, spec: Arc<ModelSpec>, name: &str) -> Result<By, Problem> {
-        schemas::name::check("channel", name).map_err(|error| Problem::bad_request(error.to_string()))?;
-        let find = |name: &str| app.channels.get(&channel_key(&spec.name, name));
-        let record = |name: &str| find(name).unwrap_or_default();
-        let own = find(name).or_else(|| (name == LIVE).then(Arc::default));
-        let own = own.ok_or_else(|| no_channel(app, &spec.name, name))?;
+        let own = app.channel(&spec.name, name)?;
+        let record = |name: &str| app.channels.get(&channel_key(&spec.name, name)).unwrap_or_default();
         let beside = |share: &Option<Share>| {
             let share = share.clone()?;
             let state = Arc::new(record(&share.channel).state());
@@ -183,14 +180,6 @@ pub fn all_failed(errors: &[RowError]) -> Problem {
     };
     let named = errors.iter().take(ERRORS_NAMED_MAX).cloned().map(RowProblem::from).collect();
     Problem { errors: named, ..problem }
-}
-
-fn no_channel(app: &App, model: &str, name: &str) -> Problem {
-    let (all, prefix) = (app.channels.all(), channel_key(model, ""));
-    let known = all.iter().filter_map(|(key, _)| key.strip_prefix(&prefix));
-    let hint = schemas::suggest::hint(name, known);
-    let how = format!("`enqueue train {model} --channel {name}` makes one");
-    Problem::not_found(format!("no channel `{name}` of model `{model}`{hint}; {how}"))
 }
 
 fn refused(error: &DispatchError) -> Problem {

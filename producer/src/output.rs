@@ -1,5 +1,6 @@
 //! What people and programs see.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
@@ -77,23 +78,36 @@ pub fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{plural}", count(number))
 }
 
+/// A cell with more characters is cut: no reason is as long, but a value of a dimension may be.
+const CELL_CHARS_MAX: usize = 600;
+
 /// Rows as a table with aligned columns: the first column to the left, the others to the right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cut(cell).chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let cell = cut(cell);
+            match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            }
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(head.to_vec());
     rows.iter().for_each(|row| text += &line(row.iter().map(String::as_str).collect()));
     text
+}
+
+fn cut(cell: &str) -> Cow<'_, str> {
+    match cell.char_indices().nth(CELL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &cell[..end]).into(),
+        None => cell.into(),
+    }
 }
 
 /// A scope for people: the empty text is hard to see.

@@ -12,7 +12,7 @@
 //! | [`cost`], [`scaling`] | how much work a scope is, and how many workers there should be |
 //! | [`states`], [`retry`] | each way in and out of a pack's, a scope's and a campaign's states; trying again |
 //! | [`channel`], [`catalog`], [`bundle`] | which fits answer, where their bytes are, and all of it in one file |
-//! | [`mod@column`], [`mod@alike`], [`predict`], [`announce`] | what gateway and predictors say to each other |
+//! | [`mod@column`], [`mod@alike`], [`predict`], [`kinds`], [`announce`] | what gateway and predictors say to each other |
 //! | [`envelope`], [`packed`], [`raw`], [`shared`], [`subjects`], [`limits`], [`name`] | the wire format, addresses, bounds and identifiers |
 
 pub mod algorithm;
@@ -37,6 +37,7 @@ pub mod gate;
 #[cfg(test)]
 mod golden;
 pub mod instances;
+pub mod kinds;
 pub mod label;
 pub mod limits;
 pub mod metrics;

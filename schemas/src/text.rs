@@ -1,9 +1,23 @@
-//! The quoting that scope texts and patterns share.
+//! The quoting that scope texts and patterns share, and the spellings of whole numbers.
 
 use std::fmt::Write as _;
 
 /// Characters with a meaning in the scope grammar.
 const GRAMMAR: [char; 6] = [',', '=', '|', '*', '"', '\\'];
+
+/// Digits up to which every whole number is a float of its own.
+const WHOLE_DIGITS_MAX: usize = 15;
+
+/// The other spelling of a whole number, as files and programs write it that hold it as a float: `7.0` of `7`, and `7` of
+/// `7.0`. Nothing for any other text.
+pub fn respelled(text: &str) -> Option<String> {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let is_whole = (1..=WHOLE_DIGITS_MAX).contains(&digits.len())
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'));
+    is_whole.then(|| if whole.len() == text.len() { format!("{text}.0") } else { whole.to_owned() })
+}
 
 /// Appends `value` to `out`, quoted when it contains grammar characters, control characters,
 /// or spaces at an end, or is empty.
@@ -122,5 +136,29 @@ fn escaped(chars: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
             char::from_u32(u32::from_str_radix(&hex, 16).ok()?)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_have_another_spelling_and_it_leads_back() {
+        for (text, other) in [
+            ("7", "7.0"),
+            ("-12", "-12.0"),
+            ("0", "0.0"),
+            ("-0", "-0.0"),
+            ("123456789012345", "123456789012345.0"),
+        ] {
+            assert_eq!(respelled(text).as_deref(), Some(other));
+            assert_eq!(respelled(other).as_deref(), Some(text));
+        }
+        for text in
+            ["", "-", ".0", "007", "7.00", "7.5", "7.", "+7", "a", "1e3", "1234567890123456", "7.0.0", "٧"]
+        {
+            assert_eq!(respelled(text), None, "{text}");
+        }
     }
 }

@@ -218,6 +218,7 @@ async fn mistakes_are_named_and_leave_the_output_as_it_was() {
     let input = stack.write("in.csv", "carrier\nUA\n").to_string_lossy().into_owned();
     let nested = stack.write("in.ndjson", "{\"carrier\":[1]}\n").to_string_lossy().into_owned();
     let torn = stack.write("torn.parquet", "PAR1").to_string_lossy().into_owned();
+    let doubled = stack.write("doubled.csv", "carrier,carrier\nUA,DL\n").to_string_lossy().into_owned();
     let kinds = stack.write("bad.csv", "a,b\n1\n").to_string_lossy().into_owned();
     for (arguments, words) in [
         (vec!["arival_delay", &input, "--out", &output, "--force"], "did you mean `arrival_delay`?"),
@@ -225,6 +226,7 @@ async fn mistakes_are_named_and_leave_the_output_as_it_was() {
         (vec!["arrival_delay", &input, "--out", "out.txt"], "must end in .parquet"),
         (vec!["arrival_delay", "nowhere.csv", "--out", &output, "--force"], "there is no such file"),
         (vec!["arrival_delay", &nested, "--out", &output, "--force"], "cannot hold"),
+        (vec!["arrival_delay", &doubled, "--out", &output, "--force"], "two columns `carrier`"),
         (vec!["arrival_delay", &torn, "--out", &output, "--force"], "torn.parquet: not valid parquet"),
         (vec!["arrival_delay", &kinds, "--out", &output, "--force"], "bad.csv: not valid CSV"),
         (

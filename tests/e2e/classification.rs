@@ -154,3 +154,57 @@ async fn a_task_that_does_not_fit_is_refused_by_name() {
         refused("target = \"kind\"\nalgorithm = \"logistic\"\n[learn.search]\nmetric = \"rmse\"").await;
     assert!(error.contains("metric: compares regression, but the task is classification"), "{error}");
 }
+
+/// The model predicts numbers by now, and shop b has a fit of classes still: where an answer's form has no room for both, that
+/// is said.
+#[tokio::test]
+async fn fits_of_another_kind_answer_where_they_can_and_are_errors_elsewhere() {
+    let (stack, source) = stack().await;
+    let classes = spec(&source, "target = \"kind\"\nalgorithm = \"tree\"");
+    let rows = json!([row("a", 3.0), row("b", 3.0)]);
+    let before = answer(&stack, &classes, rows.clone()).await;
+    let numbers = spec(&source, "target = \"grade\"\nalgorithm = \"ridge\"");
+    stack.add_model(&numbers.replace("task = \"classification\"\n", "")).await;
+    let closed = stack.ask(&["train", "fruit", "--scope", "shop=a", "--wait"]).await;
+    let both = until("the number answering", || async {
+        let (_, answer) = stack.predict("fruit", json!({ "rows": rows }).to_string()).await;
+        (answer["fits"][0]["campaign"] == closed["id"]).then_some(answer)
+    })
+    .await;
+    assert!(both["predictions"][0].is_number(), "{both}");
+    assert_eq!(both["predictions"][1], before["predictions"][1], "the older fit answers on");
+
+    let tensor = |name: &str, datatype: &str, data: Value| json!({"name": name, "shape": [2], "datatype": datatype, "data": data});
+    let inputs = json!({"inputs": [tensor("shop", "BYTES", json!(["a", "b"])), tensor("x", "FP64", json!([3, 3])),
+        tensor("z", "FP64", json!([25, 25]))]});
+    let url = stack.url("/v2/models/fruit/infer");
+    let sent = reqwest::Client::new().post(url).json(&inputs).send().await.expect("an answer");
+    let tensors: Value = sent.json().await.expect("JSON");
+    let output = |name: &str| {
+        let all = tensors["outputs"].as_array().expect("outputs");
+        all.iter().find(|output| output["name"] == name).unwrap_or_else(|| panic!("{tensors}"))["data"]
+            .clone()
+    };
+    assert_eq!(output("predictions"), json!([both["predictions"][0], null]));
+    let errors = output("error");
+    assert!(
+        errors[0] == "" && errors[1].as_str().is_some_and(|error| error.contains("predicts classes")),
+        "{errors}"
+    );
+
+    let file = stack.write("in.csv", "shop,x,z\na,3,25\nb,3,25\n").display().to_string();
+    let out = stack.folder.path().join("out.csv").display().to_string();
+    let predicted = stack.enqueue(&["predict", "fruit", &file, "--out", &out]).await;
+    assert!(
+        predicted.code == 1 && predicted.out.contains("1 of 2 rows failed, the first is row 2"),
+        "{predicted:?}"
+    );
+    let written = std::fs::read_to_string(&out).expect("an output");
+    assert!(
+        written
+            .lines()
+            .nth(2)
+            .is_some_and(|line| line.starts_with("b,3,25,,") && line.contains("predicts classes")),
+        "{written}"
+    );
+}

@@ -163,6 +163,40 @@ async fn integers_of_any_size_find_their_own_scope() {
     }
 }
 
+/// Files write whole numbers as `7.0` where a column once was a float; callers write them as they like.
+#[tokio::test]
+async fn whole_numbers_find_their_scope_and_category_in_either_spelling() {
+    let stack = Stack::start(Setup::default()).await;
+    let row = |i: usize| {
+        let (group, kind) = (7 + i % 2, 1 + i % 3);
+        format!("{group}.0,{kind}.0,{i},{}\n", 1_000 * kind + 100 * group)
+    };
+    let source = stack.write("rows.csv", String::from("g,k,x,y\n") + &(0..120).map(row).collect::<String>());
+    stack
+        .add_model(&format!(
+            "name = \"m\"\n[data]\nsource = \"{}\"\n[scope]\ndimensions = [\"g\"]\n[learn]\ntarget = \"y\"\nfeatures = [\"x\"]\ncategorical = [\"k\"]\nalgorithm = \"linear\"\n",
+            source.display()
+        ))
+        .await;
+    stack.ask(&["train", "m", "--scope", "g=*", "--levels", "--wait"]).await;
+    for (group, kind) in [
+        (json!(7.0), json!(2.0)),
+        (json!(7), json!(2)),
+        (json!("7.0"), json!("2")),
+        (json!("7"), json!("2.0")),
+    ] {
+        let row = json!({"g": group, "k": kind, "x": 5});
+        let answer = answers(&stack, "m", &row).await;
+        let predicted = answer["predictions"][0].as_f64().expect("a number");
+        assert!(
+            (predicted - 2_700.0).abs() < 1e-6 && answer["fits"][0]["scope"] == "g=7.0",
+            "{row}: {answer}"
+        );
+    }
+    let answer = answers(&stack, "m", &json!({"g": 9, "k": 2, "x": 5})).await;
+    assert_eq!(answer["fits"][0]["scope"], "", "{answer}");
+}
+
 /// A fit needs the fields that it was made with, whatever the spec says by now.
 #[tokio::test]
 async fn fits_of_an_older_spec_answer_on() {

@@ -45,7 +45,8 @@ pub(super) async fn predict(
             let Taken { rows, columns, mut errors } = batch?;
             note_mistyped(&layout, rows, &columns, &mut errors);
             let rows = Rows { channel: None, explain: false, rows, columns, errors };
-            by.predict_patiently(&app, rows).await.map_err(|problem| problem.detail)
+            let answer = by.predict_patiently(&app, rows).await.map_err(|problem| problem.detail)?;
+            Ok::<_, String>(answer.of_model(&by.spec))
         }
     });
     let ends = answers.buffered(AHEAD).map(Some).chain(stream::iter([None]));

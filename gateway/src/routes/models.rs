@@ -6,7 +6,6 @@ use runtime::fits::{self, FitView, Selection};
 use schemas::channel::LIVE;
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
-use schemas::subjects::channel_key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -86,7 +85,7 @@ pub(crate) async fn fits(
     let scopes: Vec<Scope> =
         scope.map_err(|error| Problem::bad_request(error.to_string()))?.into_iter().collect();
     let channel = which.channel.unwrap_or_else(|| LIVE.into());
-    let channel = app.channels.get(&channel_key(&model, &channel)).unwrap_or_default();
+    let channel = app.channel(&model, &channel)?;
     // Reading a million fits must not hold up the predictions of this thread.
     let own = app.clone();
     let listing = async move {

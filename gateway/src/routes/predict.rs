@@ -153,13 +153,13 @@ pub(crate) async fn predict(
     request: Request,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
-    if let kind @ (NDJSON | ARROW) = content_type(&request) {
+    if let Some(stream) = stream_of(content_type(&request)) {
         check_unpacked(request.headers())?;
         let known = app.known(&model)?;
         let by = known.by(&app, asked.channel.as_deref())?;
-        return match kind {
-            NDJSON => Ok(ndjson::predict(app, &known, by, request.into_body())),
-            _ => arrow::predict(app, known.layout.clone(), by, request.into_body()).await,
+        return match stream {
+            Stream::Lines => Ok(ndjson::predict(app, &known, by, request.into_body())),
+            Stream::Batches => arrow::predict(app, known.layout.clone(), by, request.into_body()).await,
         };
     }
     let Payload { body, place: _place } = Payload::from_request(request, &app).await?;
@@ -212,19 +212,25 @@ impl Read {
     }
 }
 
-/// The content type without its parameters.
 fn content_type(request: &Request) -> &str {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    essence(kind.unwrap_or_default())
+    kind.unwrap_or_default()
 }
 
-fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
+/// What is answered as it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    /// NDJSON.
+    Lines,
+    /// An Arrow IPC stream.
+    Batches,
 }
 
-/// Whether a content type is one that is answered as it comes.
-pub(crate) fn is_stream(content_type: &str) -> bool {
-    [NDJSON, ARROW].contains(&essence(content_type))
+/// The stream that a content type says that a body is, whatever its letters' case and its parameters.
+pub(crate) fn stream_of(content_type: &str) -> Option<Stream> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let known = [(NDJSON, Stream::Lines), (ARROW, Stream::Batches)];
+    known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(essence)).map(|(_, stream)| stream)
 }
 
 impl Predicted {

@@ -167,7 +167,7 @@ pub(crate) async fn infer(
     inference.check_parameters()?;
     let rows = inference.rows(&known.layout, tail)?;
     let by = known.by(&app, inference.text_parameter("channel")?)?;
-    let answer = by.predict(&app, rows).await?;
+    let answer = by.predict(&app, rows).await?.of_model(&by.spec);
     if answer.errors.len() == answer.values.len() {
         return Err(all_failed(&answer.errors).into());
     }

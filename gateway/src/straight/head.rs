@@ -71,7 +71,7 @@ fn body_bytes(headers: &[Header]) -> Option<usize> {
     }
     let is_stream = match kind.unwrap_or_default() {
         b"application/json" => false,
-        kind => predict::is_stream(std::str::from_utf8(kind).ok()?),
+        kind => predict::stream_of(std::str::from_utf8(kind).ok()?).is_some(),
     };
     length.filter(|length| !is_stream && *length <= BODY_BYTES_MAX)
 }

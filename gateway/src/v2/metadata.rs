@@ -31,11 +31,14 @@ pub fn model_metadata(spec: &ModelSpec, layout: &Layout) -> ModelMetadata {
     let tensor = |name: &str, datatype| TensorMetadata { name: name.to_owned(), datatype, shape: vec![-1] };
     let input = |(name, is_number)| tensor(name, if is_number { "FP64" } else { "BYTES" });
     // A cluster is told by its name, too, and with the probability of each where there are some.
-    let classifies = matches!(spec.task(), Ok(Task::Classification | Task::Clusters));
-    let mut outputs = vec![tensor("predictions", if classifies { "BYTES" } else { "FP64" })];
-    if classifies {
-        outputs.push(TensorMetadata { name: "probabilities".into(), datatype: "FP64", shape: vec![-1, -1] });
-    }
+    let rows_of = |name: &str| TensorMetadata { shape: vec![-1, -1], ..tensor(name, "FP64") };
+    let mut outputs = match spec.task() {
+        Ok(Task::Classification | Task::Clusters) => {
+            vec![tensor("predictions", "BYTES"), rows_of("probabilities")]
+        }
+        Ok(Task::Components) => vec![rows_of("predictions")],
+        _ => vec![tensor("predictions", "FP64")],
+    };
     outputs.push(tensor("scope", "BYTES"));
     outputs.push(tensor("level", "INT32"));
     outputs.extend(["fingerprint", "campaign", "error"].map(|name| tensor(name, "BYTES")));

@@ -101,14 +101,14 @@ impl Asking {
         let By { spec, canary, .. } = &self.by;
         let ask = |request| with_canary(spec, canary.as_ref(), request, |request| self.ask(request));
         if errors.is_empty() {
-            return ask(request).await;
+            return Ok(ask(request).await?.of_model(spec));
         }
         let good = sound_rows(rows, &errors);
         let answer = match good.is_empty() {
             true => Predictions::default(),
             false => ask(request.take(&good)).await?,
         };
-        Ok(answer.spread(rows, &good, errors))
+        Ok(answer.spread(rows, &good, errors).of_model(spec))
     }
 
     async fn ask(&self, request: PredictRequest) -> Result<Predictions, DispatchError> {

@@ -71,18 +71,15 @@ async fn check(spec: &ModelSpec) -> anyhow::Result<()> {
         if found.next().is_some() {
             anyhow::bail!("the source has two columns `{name}`; name one otherwise");
         }
-        if role == Role::Number && *kind == Kind::Text {
-            if is_small {
-                // It names the first of them.
-                files.read(&request, 1).await?;
-            }
+        // What texts say is seen below, where all of them are read.
+        if role == Role::Number && *kind == Kind::Text && !is_small {
             anyhow::bail!(
                 "column `{name}` of the source holds texts, but numbers are wanted: list a feature under `categorical`, learn a target with `task = \"classification\"`, or choose another column"
             );
         }
     }
     if is_small {
-        // Formats without a schema show what a column holds only in its values.
+        // Formats without a schema show what a column holds only in its values; the first that is none is named.
         files.read(&request, 1).await?;
     }
     Ok(())

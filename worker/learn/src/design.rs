@@ -7,6 +7,7 @@ use schemas::column::{Column, TEXT_NULL, TextColumn};
 use schemas::encoding::Missing;
 use schemas::feature::Feature;
 use schemas::fit::Input;
+use schemas::text::respelled;
 use schemas::time::{DatePart, TIME_NULL};
 
 use crate::block::Block;
@@ -364,7 +365,9 @@ impl Texts {
     /// Per code the place of its text among `categories`.
     fn places<T: Copy>(&self, categories: &[String], unseen: T, place: impl Fn(u32) -> T) -> Vec<T> {
         let own: HashMap<&str, u32> = categories.iter().map(String::as_str).zip(0..).collect();
-        let of_text = |text: &String| own.get(text.as_str()).map_or(unseen, |at| place(*at));
+        // A whole number may have been learned in its other spelling.
+        let find = |text: &String| own.get(text.as_str()).or_else(|| own.get(&*respelled(text)?));
+        let of_text = |text: &String| find(text).map_or(unseen, |at| place(*at));
         self.column().map(|text| text.values.iter().map(of_text).collect()).unwrap_or_default()
     }
 }

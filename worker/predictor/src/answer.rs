@@ -159,9 +159,11 @@ fn no_fit(way: &Way, dimensions: &Dimensions, row: usize) -> String {
     let most_exact = way.spec.level_masks().into_iter().find_map(|mask| scope_of(way.spec, &values, mask));
     let scope = most_exact.map(|scope| scope.to_string()).unwrap_or_default();
     let option = if way.name == LIVE { String::new() } else { format!(" --channel {}", way.name) };
+    // The sum over all shops is no forecast of one of them.
+    let above = if way.spec.adds_up() { ", and sums have none above it" } else { " nor any level above it" };
     // A bundle says the same: it answers as the system that it is from, to the last byte.
     format!(
-        "no fit on channel `{}` for scope `{scope}` nor any level above it; train it with `enqueue train {} --scope '{scope}' --levels{option}`, which tells if it has too few rows",
+        "no fit on channel `{}` for scope `{scope}`{above}; train it with `enqueue train {} --scope '{scope}' --levels{option}`, which tells if it has too few rows",
         way.name, way.spec.name
     )
 }

@@ -1,5 +1,6 @@
 //! Which fit answers rows with which values in their dimensions, remembered until the catalog, the channel or the spec moves.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ahash::HashMap;
@@ -10,6 +11,7 @@ use schemas::fit::FitRef;
 use schemas::predict::UsedFit;
 use schemas::scope::Scope;
 use schemas::spec::ModelSpec;
+use schemas::text::respelled;
 
 /// Answers remembered for one channel of a model: some 30 MiB. Past that they are found anew.
 const REMEMBERED_MAX: usize = 1 << 17;
@@ -19,6 +21,9 @@ const MODELS_MAX: usize = 256;
 
 /// Channels of one model with remembered answers: the one that answers, its canary, its shadow, and one more.
 const CHANNELS_MAX: usize = 4;
+
+/// Whole numbers among a row's values of which each is tried in both spellings.
+const RESPELLED_MAX: usize = 3;
 
 /// Rows that are looked up in one go: who has a new answer waits for that.
 const AT_ONCE: usize = 256;
@@ -200,15 +205,20 @@ impl Table {
         catalog: &LiveCatalog,
         values: &[Option<&str>],
     ) -> Option<(u8, Scope, Landed)> {
-        let named = self.masks.iter().zip(0u8..);
-        let mut levels =
-            named.filter_map(|(mask, level)| Some((level, scope_of(&self.spec, values, *mask)?)));
+        let spellings = spellings(values);
+        // Levels of which the row has all values.
+        let has_all = |(mask, _): &(&u32, u8)| scope_of(&self.spec, values, **mask).is_some();
+        let mut levels = self.masks.iter().zip(0u8..).filter(has_all);
         // The sum over all shops is no forecast of one of them.
         let most = if self.spec.adds_up() { 1 } else { usize::MAX };
         catalog.with(|catalog| {
-            levels.by_ref().take(most).find_map(|(level, scope)| {
-                let landed = catalog.resolve(&self.spec.name, way.channel, &scope)?;
-                Some((level, scope, landed))
+            levels.by_ref().take(most).find_map(|(mask, level)| {
+                spellings.iter().find_map(|spelling| {
+                    let values: Vec<Option<&str>> = spelling.iter().map(Option::as_deref).collect();
+                    let scope = scope_of(&self.spec, &values, *mask)?;
+                    let landed = catalog.resolve(&self.spec.name, way.channel, &scope)?;
+                    Some((level, scope, landed))
+                })
             })
         })
     }
@@ -237,6 +247,24 @@ pub fn scope_of(spec: &ModelSpec, values: &[Option<&str>], mask: u32) -> Option<
         .map(|(_, (name, value))| Some((name.as_str(), (*value)?)))
         .collect();
     Some(Scope::new(fixed?))
+}
+
+/// The values as they are, and then with whole numbers in their other spelling: who sends 7 may have trained from a file with
+/// 7.0, and the other way round. Of many such values all at once.
+fn spellings<'v>(values: &[Option<&'v str>]) -> Vec<Vec<Option<Cow<'v, str>>>> {
+    let own: Vec<Option<Cow<str>>> = values.iter().map(|value| value.map(Cow::Borrowed)).collect();
+    let others: Vec<(usize, String)> =
+        values.iter().enumerate().filter_map(|(at, value)| Some((at, respelled((*value)?)?))).collect();
+    let most = (1usize << others.len().min(usize::BITS as usize - 1)) - 1;
+    let chosen = if others.len() <= RESPELLED_MAX { 1..=most } else { most..=most };
+    let with = |chosen: usize| {
+        let mut values = own.clone();
+        let some = others.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0);
+        some.for_each(|(_, (at, other))| values[*at] = Some(other.clone().into()));
+        values
+    };
+    let respelled: Vec<_> = if others.is_empty() { Vec::new() } else { chosen.map(with).collect() };
+    std::iter::once(own.clone()).chain(respelled).collect()
 }
 
 /// Bytes that only these values have.
@@ -316,6 +344,19 @@ mod tests {
             assert!(Arc::ptr_eq(&of("live"), &live));
         }
         assert_eq!(targets.asked().len(), CHANNELS_MAX);
+    }
+
+    #[test]
+    fn whole_numbers_are_tried_in_both_spellings_and_as_they_are_first() {
+        let texts = |values: &[Option<&str>]| -> Vec<String> {
+            let line = |each: Vec<Option<Cow<str>>>| {
+                each.iter().map(|value| value.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+            };
+            spellings(values).into_iter().map(line).collect()
+        };
+        assert_eq!(texts(&[Some("a"), None, Some("7.5")]), ["a - 7.5"]);
+        assert_eq!(texts(&[Some("7"), Some("x"), Some("8.0")]), ["7 x 8.0", "7.0 x 8.0", "7 x 8", "7.0 x 8"]);
+        assert_eq!(texts(&[Some("1"); 16]), [["1"; 16].join(" "), ["1.0"; 16].join(" ")]);
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub enum WriteError {
         /// The column.
         column: String,
     },
+    /// The input has two columns of one name.
+    #[error("the input has two columns `{column}`; name one otherwise, or leave it out")]
+    Doubled {
+        /// The column.
+        column: String,
+    },
     /// A column of lists or objects, which the format cannot hold.
     #[error("column `{column}` holds {what}, which {format} cannot hold; write parquet or NDJSON")]
     Nested {

@@ -1,5 +1,6 @@
 //! The file with the answers: written beside its place, and renamed when it is complete.
 
+use std::collections::HashSet;
 use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -130,6 +131,10 @@ fn encode_error(file: &Path, error: ArrowError) -> WriteError {
 fn schema(input: &Schema, answer: &Answer, format: Format) -> Result<SchemaRef, WriteError> {
     let answers = answer.fields(false);
     let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
+    let mut names = HashSet::new();
+    if let Some(again) = fields.iter().find(|field| !names.insert(field.name())) {
+        return Err(WriteError::Doubled { column: again.name().clone() });
+    }
     if let Some(twice) = answers.iter().find(|field| input.field_with_name(field.name()).is_ok()) {
         return Err(WriteError::Twice { column: twice.name().clone() });
     }
