@@ -2,7 +2,7 @@
 
 use schemas::metrics::{ClassificationMetrics, Metrics, RegressionMetrics};
 
-use crate::target::weight_of;
+use crate::target::{summable, weight_of};
 
 /// A row's class by its place, if it was learned, with its probabilities.
 type Judged<'a> = (Option<usize>, &'a [f64]);
@@ -18,6 +18,7 @@ const PROBABILITY_MIN: f64 = f64::EPSILON;
 pub fn score(truth: &[f64], predicted: &[f64], weights: &[f64]) -> Option<Metrics> {
     assert_eq!(truth.len(), predicted.len(), "one prediction for each truth");
     let origin = *truth.first()?;
+    let weights = &*summable(weights);
     let of_row = |row: usize| weight_of(weights, row);
     let count: f64 = (0..truth.len()).map(of_row).sum();
     let rows = || truth.iter().zip(predicted).enumerate().map(|(row, (y, p))| (of_row(row), *y, *p));
@@ -55,6 +56,7 @@ pub fn score_classes(
     if truth.is_empty() || classes.is_empty() {
         return None;
     }
+    let weights = &*summable(weights);
     let place = |y: &f64| classes.binary_search_by(|class| class.total_cmp(y)).ok();
     let own: Vec<Option<usize>> = truth.iter().map(place).collect();
     let rows: Vec<Judged> = own.iter().copied().zip(probabilities.chunks_exact(classes.len())).collect();

@@ -102,7 +102,8 @@ fn log_loss(algorithm: Algorithm, columns: &[Column], y: &[f64]) -> f64 {
 
 #[test]
 fn trees_with_gaps_and_categories_are_no_worse_than_those_of_scikit_learn() {
-    let data: Vec<Value> = serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+    let data: Value = serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+    let data = data["cases"].as_array().expect("cases").clone();
     let figures: Value = serde_json::from_str(include_str!("missing.json")).expect("as it was made");
     let mut ratios: Vec<(&str, Vec<f64>)> = Vec::new();
     for expected in figures["cases"].as_array().expect("cases") {

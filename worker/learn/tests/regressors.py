@@ -22,7 +22,7 @@ SEEDS = range(5)
 
 
 def data():
-    read = lambda name: {case["name"]: case for case in json.loads(Path(__file__).with_name(name).read_text())}
+    read = lambda name: {case["name"]: case for case in json.loads(Path(__file__).with_name(name).read_text())["cases"]}
     own, classes = read("reference.json"), read("classifiers.json")
     columns = lambda case: np.array(case["columns"], float).T
     yield "diabetes", columns(own["diabetes"]), np.array(own["diabetes"]["target"])

@@ -76,7 +76,7 @@ def figures(case):
 
 
 def main():
-    cases = json.loads(Path(__file__).with_name("classifiers.json").read_text())
+    cases = json.loads(Path(__file__).with_name("classifiers.json").read_text())["cases"]
     print(json.dumps({"scikit-learn": sklearn.__version__, "cases": [figures(case) for case in cases]}))
 
 

@@ -30,7 +30,8 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 /// Each data set's rows and targets, with scikit-learn's figures.
 fn cases() -> Vec<(Block, Vec<f64>, Value)> {
-    let data: Vec<Value> = serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+    let data: Value = serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+    let data = data["cases"].as_array().expect("cases").clone();
     let figures: Value = serde_json::from_str(include_str!("structure.json")).expect("as it was made");
     let figures = figures["cases"].as_array().expect("cases").clone();
     let case = |(data, figures): (Value, Value)| {

@@ -26,8 +26,8 @@ struct Case {
 
 impl Case {
     fn all() -> Vec<Case> {
-        let data: Vec<Value> =
-            serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+        let data: Value = serde_json::from_str(include_str!("classifiers.json")).expect("as it was made");
+        let data = data["cases"].as_array().expect("cases");
         let figures: Value = serde_json::from_str(include_str!("weights.json")).expect("as it was made");
         let case = |figures: &Value| {
             let data = data.iter().find(|data| data["name"] == figures["name"]).expect("its rows");
@@ -297,4 +297,21 @@ proptest! {
             prop_assert!((weighted.is_nan() && plain.is_nan()) || close(weighted, plain, 1e-9), "{weighted} {plain}");
         }
     }
+}
+
+/// Weights are relative: those that have no sum mean the same as smaller ones.
+#[test]
+fn scores_are_the_same_for_weights_of_any_size() {
+    let (truth, predicted) = ([1.0, 2.0, 4.0, 7.0], [1.5, 2.0, 3.0, 9.0]);
+    let probabilities = [0.9, 0.1, 0.4, 0.6, 0.2, 0.8, 0.7, 0.3];
+    let of = |size: f64| {
+        let weights = [1.0, 0.5, 0.25, 1.0].map(|weight| weight * size);
+        let classes = score_classes(&[0.0, 1.0, 1.0, 1.0], &[0.0, 1.0], &probabilities, &weights);
+        [score(&truth, &predicted, &weights), classes]
+            .map(|scores| format!("{:.9?}", scores.expect("scores")))
+    };
+    let ordinary = of(1.0);
+    assert!(ordinary.iter().all(|scores| !scores.contains("NaN")), "{ordinary:?}");
+    assert_eq!(of(1e306), ordinary);
+    assert_eq!(of(1.7e308), ordinary);
 }
