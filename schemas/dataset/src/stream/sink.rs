@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_json::WriterBuilder;
 use arrow_json::writer::{LineDelimited, Writer as JsonWriter};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -26,6 +29,9 @@ use crate::format::Format;
 /// Rows of a row group, and bytes of one under way: what a writer keeps in memory.
 const GROUP_ROWS_MAX: usize = 1 << 17;
 const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// The seconds since 1970 that texts of dates are written of: those of the years that chrono has.
+const DATES_SECONDS: RangeInclusive<i64> = -8_334_601_228_800..=8_210_266_876_799;
 
 /// A file that is being written. Dropped unfinished, it leaves nothing.
 pub struct Sink {
@@ -194,7 +200,10 @@ impl Encoder {
                 Ok(())
             }
             Encoder::Csv(writer) => writer.write(batch),
-            Encoder::Ndjson(writer) => writer.write(batch),
+            Encoder::Ndjson(writer) => {
+                check_dates(batch)?;
+                writer.write(batch)
+            }
         }
     }
 
@@ -211,6 +220,62 @@ impl Encoder {
     }
 }
 
+/// Refuses times so far away that they are no dates: the JSON writer would put its own complaint in the place of a text, with
+/// quotes as they are.
+fn check_dates(batch: &RecordBatch) -> Result<(), ArrowError> {
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let (seconds, parts) = match field.data_type() {
+            DataType::Date32 => (24 * 60 * 60, 1),
+            DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => (1, 1_000),
+            DataType::Timestamp(TimeUnit::Second, _) => (1, 1),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => (1, 1_000_000),
+            // All nanoseconds of 64 bits are dates.
+            _ => continue,
+        };
+        let numbers = cast(column, &DataType::Int64)?;
+        let is_far =
+            |number: &i64| !DATES_SECONDS.contains(&number.div_euclid(parts).saturating_mul(seconds));
+        if let Some(far) = numbers.as_primitive::<Int64Type>().iter().flatten().find(is_far) {
+            let name = field.name();
+            return Err(ArrowError::CastError(format!("column `{name}` holds {far}, which is no date")));
+        }
+    }
+    Ok(())
+}
+
 fn csv(delimiter: u8) -> arrow_csv::WriterBuilder {
     arrow_csv::WriterBuilder::new().with_delimiter(delimiter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Date32Array, TimestampMillisecondArray};
+
+    /// What is written as NDJSON, or why nothing is.
+    fn written(column: ArrayRef) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (batch, file) =
+            (RecordBatch::try_from_iter([("t", column)]).unwrap(), folder.path().join("out.ndjson"));
+        let out = BufWriter::new(File::create(&file).unwrap());
+        let mut encoder = Encoder::open(out, Format::of("out.ndjson").unwrap(), batch.schema_ref()).unwrap();
+        encoder.write(&batch).map_err(|error| error.to_string())?;
+        encoder.finish().unwrap();
+        Ok(std::fs::read_to_string(file).unwrap())
+    }
+
+    #[test]
+    fn times_that_are_no_dates_are_refused_and_all_others_are_json() {
+        let millis = |values: Vec<Option<i64>>| written(Arc::new(TimestampMillisecondArray::from(values)));
+        let (first, last) = (*DATES_SECONDS.start(), *DATES_SECONDS.end());
+        let text = millis(vec![Some(0), None, Some(first * 1_000), Some(last * 1_000 + 999)]).unwrap();
+        for line in text.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(value["t"].is_null() || !value["t"].as_str().unwrap().contains("ERROR"), "{text}");
+        }
+        for far in [first * 1_000 - 1, last * 1_000 + 1_000, i64::MAX, i64::MIN] {
+            assert!(millis(vec![Some(far)]).unwrap_err().contains("column `t` holds"), "{far}");
+        }
+        assert!(written(Arc::new(Date32Array::from(vec![i32::MAX]))).is_err());
+    }
 }
