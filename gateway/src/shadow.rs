@@ -21,13 +21,16 @@ const SAME_WITHIN: f64 = 1e-9;
 /// Time between two lines of the log about one channel.
 const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
+/// By model and channel: since when, and what.
+type Logged = HashMap<(String, String), (Instant, Difference)>;
+
 /// The comparisons of this process.
 #[derive(Debug, Clone)]
 pub struct Shadows {
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
-    /// By model and channel: since when, and what.
-    logged: Arc<Mutex<HashMap<(String, String), (Instant, Difference)>>>,
+    /// What the log was not told yet.
+    logged: Arc<Mutex<Logged>>,
 }
 
 /// How far two channels' answers are apart.
