@@ -6,11 +6,15 @@ use crate::spec::ModelSpec;
 use crate::task::Task;
 
 impl UsedFit {
+    /// Whether it answers with one number.
+    pub fn is_plain(&self) -> bool {
+        self.classes.is_empty() && self.scores == 0
+    }
+
     /// Whether its predictions are of the kind that a model with this task has.
     pub fn is_of(&self, task: Task) -> bool {
-        let is_plain = self.classes.is_empty() && self.scores == 0;
         match task {
-            Task::Regression | Task::Anomalies => is_plain,
+            Task::Regression | Task::Anomalies => self.is_plain(),
             Task::Classification => !self.classes.is_empty(),
             Task::Clusters => {
                 let is_number = |label: &Label| matches!(label, Label::Integer(_));

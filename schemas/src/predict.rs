@@ -270,7 +270,7 @@ impl Predictions {
 
     /// Whether all fits answer with plain numbers.
     pub fn is_plain(&self) -> bool {
-        self.fits.iter().all(|fit| fit.classes.is_empty() && fit.scores == 0)
+        self.fits.iter().all(|fit| fit.is_plain())
     }
 
     /// Whether there are as many probabilities as [`Predictions::spans`] needs.

@@ -24,8 +24,7 @@ pub(super) fn written(whole: &Predictions) -> Option<Vec<u8>> {
     let Predictions { values, fit_of, fits, probabilities, intervals, explained, errors } = whole;
     let says_more =
         !(probabilities.is_empty() && intervals.is_empty() && explained.is_empty() && errors.is_empty());
-    let is_number = |fit: &UsedFit| fit.classes.is_empty() && fit.scores == 0;
-    let are_numbers = values.iter().all(|value| value.is_finite()) && fits.iter().all(|fit| is_number(fit));
+    let are_numbers = values.iter().all(|value| value.is_finite()) && whole.is_plain();
     if says_more || !are_numbers || fit_of.iter().any(|fit| *fit as usize >= fits.len()) {
         return None;
     }

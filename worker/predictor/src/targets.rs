@@ -206,9 +206,9 @@ impl Table {
         values: &[Option<&str>],
     ) -> Option<(u8, Scope, Landed)> {
         let spellings = spellings(values);
-        // Levels of which the row has all values.
-        let has_all = |(mask, _): &(&u32, u8)| scope_of(&self.spec, values, **mask).is_some();
-        let mut levels = self.masks.iter().zip(0u8..).filter(has_all);
+        let lacking = values.iter().enumerate().filter(|(_, value)| value.is_none());
+        let lacking = lacking.fold(0, |mask, (place, _)| mask | 1u32 << place);
+        let mut levels = self.masks.iter().zip(0u8..).filter(|(mask, _)| **mask & lacking == 0);
         // The sum over all shops is no forecast of one of them.
         let most = if self.spec.adds_up() { 1 } else { usize::MAX };
         catalog.with(|catalog| {
@@ -255,16 +255,19 @@ fn spellings<'v>(values: &[Option<&'v str>]) -> Vec<Vec<Option<Cow<'v, str>>>> {
     let own: Vec<Option<Cow<str>>> = values.iter().map(|value| value.map(Cow::Borrowed)).collect();
     let others: Vec<(usize, String)> =
         values.iter().enumerate().filter_map(|(at, value)| Some((at, respelled((*value)?)?))).collect();
-    let most = (1usize << others.len().min(usize::BITS as usize - 1)) - 1;
-    let chosen = if others.len() <= RESPELLED_MAX { 1..=most } else { most..=most };
-    let with = |chosen: usize| {
-        let mut values = own.clone();
-        let some = others.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0);
-        some.for_each(|(_, (at, other))| values[*at] = Some(other.clone().into()));
+    let with = |values: &[Option<Cow<'v, str>>], others: &[(usize, String)]| {
+        let mut values = values.to_vec();
+        others.iter().for_each(|(at, other)| values[*at] = Some(other.clone().into()));
         values
     };
-    let respelled: Vec<_> = if others.is_empty() { Vec::new() } else { chosen.map(with).collect() };
-    std::iter::once(own.clone()).chain(respelled).collect()
+    let mut all = vec![own];
+    // Each doubles what there is; of many, all make one group.
+    let group = if others.len() <= RESPELLED_MAX { 1 } else { others.len() };
+    for some in others.chunks(group) {
+        let more: Vec<_> = all.iter().map(|values| with(values, some)).collect();
+        all.extend(more);
+    }
+    all
 }
 
 /// Bytes that only these values have.

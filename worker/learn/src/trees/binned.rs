@@ -2,6 +2,7 @@
 
 use super::codes::Codes;
 use super::joint::Joint;
+use super::random::Random;
 use crate::block::Block;
 
 /// Bins of a column: their numbers fit a byte.
@@ -168,21 +169,14 @@ fn categories(values: &[f64]) -> (Vec<f64>, Kind) {
     (own, Kind::Categories(missing))
 }
 
-/// One of some neighbouring values, by chance, but always the same: a fixed one of each would be blind to what repeats itself
-/// along the rows, as hours or shops do.
-fn one_of((number, values): (usize, &[f64])) -> f64 {
-    // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-    let mut bits = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    values[((bits ^ (bits >> 31)) % values.len() as u64) as usize]
-}
-
 /// The values between the bins of a column, ascending.
 fn cuts(values: &[f64]) -> Vec<f64> {
     let step = values.len().div_ceil(SAMPLE_MAX).max(1);
-    let mut sorted: Vec<f64> =
-        values.chunks(step).enumerate().map(one_of).filter(|value| !value.is_nan()).collect();
+    // Of neighbouring values one by chance, but always the same: a fixed one of each would be blind to what repeats itself
+    // along the rows, as hours or shops do.
+    let mut random = Random::new(0, 0);
+    let chosen = values.chunks(step).map(|some| some[random.below(some.len())]);
+    let mut sorted: Vec<f64> = chosen.filter(|value| !value.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let between = |pair: &[f64]| -> Option<f64> {
         // −0 and 0 are one value.
